@@ -1,0 +1,186 @@
+"""Every error that ticketmail raises on purpose.
+
+::
+
+    TicketmailError
+    ├── InvalidSubmission (ValueError)   what was handed over cannot become a mail; nothing was stored
+    │   ├── InvalidAddress
+    │   ├── InvalidHeader
+    │   ├── InvalidMessage
+    │   ├── TooLarge
+    │   ├── NaiveTime
+    │   ├── InvalidScope
+    │   └── KeyReused                    the same key with other content
+    ├── SubmitInDoubt                    it may have been accepted; ``retry()`` sends the same id again
+    ├── SpoolError (OSError)             the spool cannot be used now
+    │   ├── SpoolBusy                    another writer holds it; try again
+    │   ├── SpoolUnreachable             the server or the file is not there
+    │   ├── SpoolFull                    no room left on the disk
+    │   ├── SpoolUnsafe                  its durability is switched off
+    │   ├── SchemaMismatch               the tables are of another release
+    │   └── SiteMismatch                 the spool belongs to another site
+    ├── HostTransactionMustBeImmediate   a SQLite transaction that is not a writer yet
+    ├── SettingsError (ValueError)       a setting is missing or wrong
+    │   ├── UnknownScheme
+    │   └── MissingExtra (ImportError)
+    └── ContractBroken                   an adapter did not keep a port's contract
+
+Each class has a ``code`` that never changes; ``docs/reference/errors.md`` lists code, cause and remedy.
+No message ever contains a password, a token or a mail's text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+
+class TicketmailError(Exception):
+    """The root of all errors raised on purpose."""
+
+    code: ClassVar[str] = "ticketmail"
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(f"{message} {remedy}".strip() if remedy else message)
+        self.remedy = remedy
+
+
+class InvalidSubmission(TicketmailError, ValueError):
+    """What was handed over cannot become a mail. Nothing was stored. ``field`` names the culprit."""
+
+    code = "invalid-submission"
+
+    def __init__(self, message: str, *, field: str, remedy: str = "") -> None:
+        super().__init__(f"{field}: {message}", remedy=remedy)
+        self.field = field
+
+
+class InvalidAddress(InvalidSubmission):
+    """Not an address that mail can be sent to (RFC 5321 section 4.1.2, RFC 6531 for non-ASCII)."""
+
+    code = "invalid-address"
+
+
+class InvalidHeader(InvalidSubmission):
+    """A header name or value that would break or forge the header block (line break, NUL, reserved name)."""
+
+    code = "invalid-header"
+
+
+class InvalidMessage(InvalidSubmission):
+    """A message without a recipient, without content, or with parts that contradict one another."""
+
+    code = "invalid-message"
+
+
+class TooLarge(InvalidSubmission):
+    """Larger than the settings or every account of the route allow. Sizes are bytes."""
+
+    code = "too-large"
+
+
+class NaiveTime(InvalidSubmission):
+    """A time without an offset. Pass an aware ``datetime``."""
+
+    code = "naive-time"
+
+
+class InvalidScope(InvalidSubmission):
+    """Not a scope: ``all``, ``account:X``, ``lane:X``, ``tenant:X``, ``ticket:X``, ``to:ADDR``, ``domain:X``, ``cause:X``."""
+
+    code = "invalid-scope"
+
+
+class KeyReused(InvalidSubmission):
+    """The idempotency key was used before for other content. The first submission stands, this one was not stored."""
+
+    code = "key-reused"
+
+
+class SubmitInDoubt(TicketmailError):
+    """The answer to the commit was lost: the submission may or may not be stored. ``retry()`` is safe: same id, one mail."""
+
+    code = "submit-in-doubt"
+
+    def __init__(self, message: str, *, retry: Callable[[], Any], remedy: str = "Call retry() on this error.") -> None:
+        super().__init__(message, remedy=remedy)
+        self.retry = retry
+
+
+class SpoolError(TicketmailError, OSError):
+    """The spool cannot be used now. What was accepted before is safe."""
+
+    code = "spool"
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class SpoolBusy(SpoolError):
+    """Another writer held the spool for longer than the time-out. Nothing was stored; try again."""
+
+    code = "spool-busy"
+
+
+class SpoolUnreachable(SpoolError):
+    """The database server or file cannot be reached."""
+
+    code = "spool-unreachable"
+
+
+class SpoolFull(SpoolError):
+    """No room left on the disk of the spool. Intake refuses, sending pauses, nothing is lost."""
+
+    code = "spool-full"
+
+
+class SpoolUnsafe(SpoolError):
+    """The database does not keep what it confirms (``fsync=off``, a network file system)."""
+
+    code = "spool-unsafe"
+
+
+class SchemaMismatch(SpoolError):
+    """The spool's tables are missing or of a release that this one cannot read."""
+
+    code = "schema-mismatch"
+
+
+class SiteMismatch(SpoolError):
+    """The spool belongs to another site: a copy or a restore, perhaps. ``ticketmail adopt --hold`` takes it over."""
+
+    code = "site-mismatch"
+
+
+class HostTransactionMustBeImmediate(TicketmailError):
+    """On SQLite ``connection=`` needs a transaction that is a writer already (``BEGIN IMMEDIATE``, or after a write)."""
+
+    code = "host-transaction-must-be-immediate"
+
+
+class SettingsError(TicketmailError, ValueError):
+    """A setting is missing, unknown or wrong. ``name`` is its dotted name, such as ``accounts.support.url``."""
+
+    code = "settings"
+
+    def __init__(self, message: str, *, name: str = "", remedy: str = "") -> None:
+        super().__init__(f"{name}: {message}" if name else message, remedy=remedy)
+        self.name = name
+
+
+class UnknownScheme(SettingsError):
+    """No adapter is registered for the scheme of a URL."""
+
+    code = "unknown-scheme"
+
+
+class MissingExtra(SettingsError, ImportError):
+    """The adapter is there, the package it needs is not. The message names the extra to install."""
+
+    code = "missing-extra"
+
+
+class ContractBroken(TicketmailError):
+    """An adapter broke a port's contract (a wrong number of outcomes, say). The mail is kept."""
+
+    code = "contract-broken"

@@ -1,0 +1,33 @@
+"""What a host plugs in."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+#: Fetches an attachment given by reference: name in, bytes out. May be async. An OSError means: again later.
+AttachmentFetcher = Callable[[str], bytes | Awaitable[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What evidence says of an UNKNOWN delivery. ``proof`` is for people."""
+
+    answer: Literal["sent", "not-sent", "no-evidence"]
+    proof: str = ""
+    remote_id: str = ""
+
+
+class Evidence(Protocol):
+    """Finds out what became of a mail whose final reply was not read: a Sent folder, a provider's search, a log."""
+
+    async def look(self, *, account: str, message_id: str, recipient: str, since_us: int) -> Verdict:
+        """Never raises for what a network does: that is ``no-evidence``. ``since_us``: UTC microseconds of the attempt."""
+        ...
+
+
+class WantedCheck(Protocol):
+    """Asked right before sending: does the host still want this mail? (closed, merged, reassigned tickets)"""
+
+    async def still_wanted(self, *, submission_id: str, ticket: str | None, lane: str) -> bool: ...

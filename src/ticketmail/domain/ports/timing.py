@@ -1,0 +1,23 @@
+"""Time, injected."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Two clocks: the wall's for what people read, the monotonic one for durations. Thread-safe."""
+
+    def now_us(self) -> int:
+        """UTC microseconds since 1970. May jump."""
+        ...
+
+    def monotonic_s(self) -> float:
+        """Seconds since some moment. Never jumps back."""
+        ...
+
+
+class Sleeper(Protocol):
+    """Waiting, injected, so that tests do not wait."""
+
+    async def sleep(self, seconds: float) -> None: ...
