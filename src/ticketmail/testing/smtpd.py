@@ -1,0 +1,341 @@
+"""A local SMTP server for tests and the demo: it can limit, delay, refuse and cut by script, and keeps what it took.
+
+In a test::
+
+    async with SmtpServer() as server:
+        server.refuse("rcpt", "550 5.1.1 No such user", recipient="gone@example.net")
+        server.cut("taken", nth=3)
+        ...                                # smtp://127.0.0.1:{server.port}
+        assert [mail.message_id for mail in server.taken] == [...]
+
+From sync code ``with SmtpServer().in_thread() as server:``. As a process of its own::
+
+    python -m ticketmail.testing.smtpd --port 2525 --rate 30 --connections 3 --journal taken.jsonl
+
+It speaks strict SMTP: lines and the final dot by CRLF only. Not for the open network: it has no time-outs of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from ticketmail.testing.smtpd_script import Action, Fault, Moment, Point, RateMeter, Rule, Script, ServerLimits
+from ticketmail.testing.smtpd_session import SmtpSession
+
+__all__ = ["Action", "Fault", "Features", "Moment", "Refusal", "ServerLimits", "SmtpServer", "TakenMail", "main"]
+
+_MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(?:\r\n[ \t]+)?([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Features:
+    """What the server offers in EHLO. ``users`` name -> password, ``tokens`` for XOAUTH2; with either, a login is demanded."""
+
+    pipelining: bool = True
+    size_limit_bytes: int | None = 36_700_160
+    eight_bit: bool = True
+    smtputf8: bool = True
+    dsn: bool = True
+    enhanced_codes: bool = True
+    starttls: ssl.SSLContext | None = None
+    implicit_tls: ssl.SSLContext | None = None
+    users: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tokens: frozenset[str] | set[str] = field(default_factory=frozenset, repr=False)
+    auth_methods: tuple[str, ...] = ("PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2")
+    tls_before_auth: bool = False  #: offers and takes AUTH only over TLS
+
+
+@dataclass(frozen=True, slots=True)
+class TakenMail:
+    """A mail the server took responsibility for. ``data`` without dot-stuffing. ``at_s``: Unix time.
+
+    ``parameters`` are those of MAIL, ``recipient_parameters`` those of each RCPT.
+    """
+
+    number: int
+    mail_from: str
+    recipients: tuple[str, ...]
+    data: bytes = field(repr=False)
+    at_s: float
+    message_id: str
+    connection: int
+    login: str
+    tls: bool
+    parameters: str = ""
+    recipient_parameters: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A 4yz or 5yz that the server said by script or limit. ``at_s``: Unix time."""
+
+    moment: Moment
+    reply: str
+    at_s: float
+
+
+class SmtpServer:
+    """The server. Its lists and counters may be read from any thread; change rules at any time.
+
+    ``port`` 0 picks a free one, readable after the start. ``latency_s``: waited before each answer. ``journal``: each mail taken
+    is appended as a JSON line *before* its 250 is written. ``keep`` False: only counters and journal, no mails in memory.
+    ``now_s`` is the clock of the limits. ``banner`` is the text after 220.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        features: Features | None = None,
+        limits: ServerLimits | None = None,
+        latency_s: float = 0.0,
+        journal: Path | str | None = None,
+        keep: bool = True,
+        now_s: Callable[[], float] = time.monotonic,
+        banner: str = "ticketmail.testing ESMTP",
+    ) -> None:
+        self.host = host
+        self.port = port
+        self.features = features or Features()
+        self.limits = limits or ServerLimits()
+        self.latency_s = latency_s
+        self.banner = banner
+        self.taken: list[TakenMail] = []
+        self.refused: list[Refusal] = []
+        self.taken_count = 0
+        self.refused_count = 0
+        self.connections_count = 0  #: ever
+        self.connections_open = 0
+        self.connections_peak = 0
+        self.logins: list[str] = []
+        self.commands: list[bytes] = []  #: every command line heard, with ``keep``
+        self.mails_begun = 0  #: MAIL commands
+        self.meter = RateMeter(self.limits, now_s)
+        self._script = Script()
+        self._keep = keep
+        self._journal_path = journal
+        self._journal_fd: int | None = None
+        self._server: asyncio.Server | None = None
+        self._sessions: dict[asyncio.Task[None], SmtpSession] = {}
+
+    # Faults
+
+    def refuse(
+        self, point: Point, reply: str, *, recipient: str | None = None, nth: int | None = None, times: int | None = None
+    ) -> None:
+        """Say ``reply`` at ``point``, for a recipient, for the nth mail, ``times`` often (None: always)."""
+        self._script.rules.append(Rule(point, reply, recipient, nth, times))
+
+    def cut(self, point: Point, *, recipient: str | None = None, nth: int | None = None, times: int | None = None) -> None:
+        """Close the connection at ``point``: ``dot`` is before, ``taken`` after the mail was taken, both without an answer."""
+        self._script.rules.append(Rule(point, Fault.CUT, recipient, nth, times))
+
+    def hang(self, point: Point, *, recipient: str | None = None, nth: int | None = None, times: int | None = None) -> None:
+        """Never answer at ``point``."""
+        self._script.rules.append(Rule(point, Fault.HANG, recipient, nth, times))
+
+    def delay(self, point: Point, seconds: float, *, nth: int | None = None, times: int | None = None) -> None:
+        """Wait ``seconds`` at ``point``, then go on."""
+        self._script.rules.append(Rule(point, float(seconds), None, nth, times))
+
+    def decide(self, decide: Callable[[Moment], Action | None] | None) -> None:
+        """Ask ``decide`` at every moment at which no rule applies. None goes on as usual."""
+        self._script.decide = decide
+
+    def heal(self) -> None:
+        """Forget all faults."""
+        self._script.rules.clear()
+        self._script.decide = None
+
+    def drop_connections(self) -> None:
+        """Cut every open connection now, as a restart would."""
+        for session in list(self._sessions.values()):
+            session.abort()
+
+    # Life
+
+    async def start(self) -> None:
+        """Listen. ``port`` tells where."""
+        if self._journal_path is not None:
+            self._journal_fd = os.open(self._journal_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        context = self.features.implicit_tls
+        self._server = await asyncio.start_server(self._serve, self.host, self.port, ssl=context, backlog=512)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Stop listening and cut what is open. Idempotent; ``start`` listens on the same port again."""
+        if self._server is not None:
+            self._server.close()
+        self.drop_connections()
+        tasks = list(self._sessions)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._server is not None:
+            await self._server.wait_closed()
+            self._server = None
+        if self._journal_fd is not None:
+            os.close(self._journal_fd)
+            self._journal_fd = None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    @contextlib.contextmanager
+    def in_thread(self) -> Iterator[Self]:
+        """Run on an event loop in a thread of its own."""
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, name="smtpd", daemon=True)
+        thread.start()
+        try:
+            asyncio.run_coroutine_threadsafe(self.start(), loop).result()
+            yield self
+        finally:
+            asyncio.run_coroutine_threadsafe(self.stop(), loop).result()
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
+
+    # What sessions call
+
+    def action(self, moment: Moment) -> Action | None:
+        """The script's word, then the limits'."""
+        action = self._script.action(moment)
+        if action is None or isinstance(action, float):
+            return action if action is not None else self.meter.refusal(moment.point)
+        return action
+
+    def note_refusal(self, moment: Moment, reply: str) -> None:
+        self.refused_count += 1
+        if self._keep:
+            self.refused.append(Refusal(moment, reply, time.time()))
+
+    def note_command(self, line: bytes) -> None:
+        if self._keep:
+            self.commands.append(line)
+
+    def take(self, session: SmtpSession, data: bytes) -> str:
+        """Keep a mail; the id for its 250."""
+        self.taken_count += 1
+        header = data[: data.find(b"\r\n\r\n") + 2]
+        found = _MESSAGE_ID.search(header)
+        mail = TakenMail(
+            number=self.taken_count,
+            mail_from=session.mail_from,
+            recipients=tuple(session.recipients),
+            data=data,
+            at_s=time.time(),
+            message_id=found[1].strip().decode("utf-8", "replace") if found else "",
+            connection=session.number,
+            login=session.login,
+            tls=session.tls,
+            parameters=session.parameters,
+            recipient_parameters=tuple(session.recipient_parameters),
+        )
+        if self._keep:
+            self.taken.append(mail)
+        if self._journal_fd is not None:
+            os.write(self._journal_fd, _journal_line(mail))
+        return f"{mail.number:08X}"
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections_count += 1
+        self.connections_open += 1
+        self.connections_peak = max(self.connections_peak, self.connections_open)
+        task = asyncio.current_task()
+        assert task is not None
+        session = SmtpSession(self, reader, writer, self.connections_count)
+        self._sessions[task] = session
+        try:
+            await session.run()
+        except (OSError, asyncio.CancelledError):
+            session.abort()  # a client that went away, or stop(): nothing to tell
+        finally:
+            self.connections_open -= 1
+            del self._sessions[task]
+
+
+def _journal_line(mail: TakenMail) -> bytes:
+    entry = {
+        "number": mail.number,
+        "at_s": mail.at_s,
+        "message_id": mail.message_id,
+        "mail_from": mail.mail_from,
+        "recipients": mail.recipients,
+        "size_bytes": len(mail.data),
+        "connection": mail.connection,
+    }
+    return json.dumps(entry).encode() + b"\n"
+
+
+def main(argv: list[str] | None = None) -> None:
+    """The server as a process: prints ``listening on HOST:PORT``, ends on SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="python -m ticketmail.testing.smtpd", description="A local SMTP server with limits.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0: a free one")
+    parser.add_argument("--rate", type=float, help="mails per window")
+    parser.add_argument("--window", type=float, default=1.0, help="seconds")
+    parser.add_argument("--burst", type=float, help="mails at once (bucket); default one window's worth")
+    parser.add_argument("--kind", choices=["bucket", "fixed"], default="bucket")
+    parser.add_argument("--limit-at", choices=["connect", "mail", "rcpt", "data"], default="mail")
+    parser.add_argument("--daily", type=int, help="mails per 24 hours")
+    parser.add_argument("--connections", type=int, help="at once")
+    parser.add_argument("--messages-per-connection", type=int)
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
+    parser.add_argument("--dot-delay", type=float, default=0.0, help="seconds between the final dot and its 250")
+    parser.add_argument("--no-pipelining", action="store_true")
+    parser.add_argument("--journal", help="file that gets a JSON line per mail before its 250")
+    asyncio.run(_run(parser.parse_args(argv)))
+
+
+async def _run(options: argparse.Namespace) -> None:
+    limits = ServerLimits(
+        rate=options.rate,
+        window_s=options.window,
+        burst=options.burst,
+        kind=options.kind,
+        at=options.limit_at,
+        daily=options.daily,
+        connections=options.connections,
+        mails_per_connection=options.messages_per_connection,
+    )
+    server = SmtpServer(
+        host=options.host,
+        port=options.port,
+        limits=limits,
+        latency_s=options.latency,
+        features=Features(pipelining=not options.no_pipelining),
+        journal=options.journal,
+        keep=False,
+    )
+    if options.dot_delay:
+        server.delay("dot", options.dot_delay)
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    async with server:
+        print(f"listening on {server.host}:{server.port}", flush=True)
+        await ended.wait()
+    print(f"taken {server.taken_count}, refused {server.refused_count}, connections {server.connections_count}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
