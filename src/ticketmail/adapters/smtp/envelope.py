@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from ticketmail.adapters.mime.addresses import ascii_route
 from ticketmail.adapters.smtp.session import Offers
 from ticketmail.domain.outbound.outcome import Phase, Refused, Reply
 from ticketmail.domain.ports.sending import Outgoing
@@ -50,17 +51,6 @@ def canonical(mime: bytes) -> bytes:
     if not mime.count(b"\r\n") == mime.count(b"\n") == mime.count(b"\r"):
         mime = re.sub(rb"\r\n|\r|\n", b"\r\n", mime)
     return mime if mime.endswith(b"\r\n") else mime + b"\r\n"
-
-
-def ascii_route(address: str) -> str:
-    """The address with its domain in A-labels (punycode) if its local part is ASCII, so that SMTPUTF8 is seldom needed."""
-    local, at, domain = address.rpartition("@")
-    if domain.isascii() or not local.isascii():
-        return address
-    try:
-        return local + at + domain.encode("idna").decode("ascii")
-    except UnicodeError:
-        return address
 
 
 def _of_all(mail: Outgoing, offers: Offers, size: int) -> Refused | None:
