@@ -1,0 +1,307 @@
+"""TicketMail: what a host embeds."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from uuid import UUID
+
+from injector import Injector, Module
+from pydantic import ValidationError
+
+from ticketmail.app.settings import Settings
+from ticketmail.app.settings_source import LoadedSettings, load
+from ticketmail.app.usecases.submit import Submit
+from ticketmail.app.usecases.tell import Tell
+from ticketmail.app.usecases.watch import Watch
+from ticketmail.app.wiring.pieces import HostPieces, Roads
+from ticketmail.domain.envelope import Envelope
+from ticketmail.domain.errors import InvalidSubmission, TicketmailError
+from ticketmail.domain.events import MailEvent
+from ticketmail.domain.message import Message
+from ticketmail.domain.ports.alerting import AlertSink
+from ticketmail.domain.ports.hosting import AttachmentFetcher, Evidence, WantedCheck
+from ticketmail.domain.ports.reading import Administering, Operating, Reading
+from ticketmail.domain.ports.spooling import SpoolAdapter
+from ticketmail.domain.ports.telling import TicketHandler
+from ticketmail.domain.scope import Scope
+from ticketmail.domain.submission import Receipt, Submission
+
+if TYPE_CHECKING:
+    from ticketmail.app.wiring.oauth import TokenSource
+
+T = TypeVar("T")
+
+
+class TicketMail:
+    """Hands mail over, and tells what became of it.
+
+    Settings come from code (these names, and any other setting by its name) > environment ``TICKETMAIL_*`` > a file
+    (``settings=path``, ``$TICKETMAIL_SETTINGS`` or ``./ticketmail.toml``) > defaults. With ``settings={...}`` no file is read.
+
+    ``fetch`` gives attachments by reference to the worker, ``evidence`` and ``wanted`` are asked by it, ``tokens`` are
+    OAuth2 token sources by account, ``alert_sinks`` further ways to administrators. ``overrides`` are injector Modules.
+
+    Made once per process, used from any thread, and in children after a fork. Nothing is opened before the first use.
+    :meth:`close` releases connections; the next use opens them again. Raises SettingsError at once if settings are wrong.
+    """
+
+    def __init__(
+        self,
+        *,
+        spool: str | Mapping[str, Any] | None = None,
+        accounts: Mapping[str, Any] | None = None,
+        settings: str | os.PathLike[str] | Mapping[str, Any] | Settings | None = None,
+        fetch: AttachmentFetcher | None = None,
+        evidence: Evidence | None = None,
+        wanted: WantedCheck | None = None,
+        tokens: Mapping[str, TokenSource] | None = None,
+        alert_sinks: Sequence[AlertSink] = (),
+        overrides: Sequence[Module] = (),
+        **names: Any,
+    ) -> None:
+        code = {**names, "spool": spool, "accounts": accounts}
+        self._loaded = load(settings, code={name: value for name, value in code.items() if value is not None})
+        self._host = HostPieces(fetch, evidence, wanted, dict(tokens or {}), tuple(alert_sinks))
+        self._overrides = tuple(overrides)
+        self._stack = ExitStack()
+        self._injector: Injector | None = None
+        self._stops: set[_Stop] = set()
+        self._lock, self._pid = threading.RLock(), os.getpid()
+
+    def __repr__(self) -> str:
+        return f"TicketMail(site={self.settings.site!r}, accounts={sorted(self.settings.accounts)})"
+
+    # --- handing over -------------------------------------------------------------------------------------------------------
+
+    def submit(
+        self,
+        message: Message | Submission,
+        *,
+        ticket: str | None = None,
+        lane: str | None = None,
+        key: str | None = None,
+        tenant: str | None = None,
+        not_before: datetime | None = None,
+        deadline: datetime | None = None,
+        supersedes: str | None = None,
+        per_recipient: bool | None = None,
+        envelope: Envelope | None = None,
+        connection: object | None = None,
+    ) -> Receipt:
+        """Accept one mail: durable when this returns, or with the host's own commit where ``connection`` is given.
+
+        The names are those of :class:`Submission`; given beside one, they replace its own. ``connection`` is a SQLAlchemy
+        Connection or Session, a Django connection, or one of sqlite3 or psycopg: the rows join its transaction.
+
+        Raises:
+            InvalidSubmission: it cannot become a mail (the error names the field); nothing was stored.
+            KeyReused: the key was used for other content.
+            SpoolError: the spool cannot be used now; nothing was stored.
+            SubmitInDoubt: the commit's answer was lost; ``retry()`` is safe.
+            HostTransactionMustBeImmediate: ``connection`` on SQLite is not a writer yet.
+        """
+        names = {
+            "ticket": ticket,
+            "lane": lane,
+            "key": key,
+            "tenant": tenant,
+            "not_before": not_before,
+            "deadline": deadline,
+            "supersedes": supersedes,
+            "per_recipient": per_recipient,
+            "envelope": envelope,
+        }
+        receipt = self._get(Submit).one(_submission(message, names), connection=connection)
+        self._get(Watch).after_submit()
+        return receipt
+
+    async def asubmit(self, message: Message | Submission, **names: Any) -> Receipt:
+        """:meth:`submit` in a thread, for hosts on asyncio. Takes its names but ``connection``, which belongs to a thread."""
+        if names.get("connection") is not None:
+            raise InvalidSubmission("belongs to the thread that opened it.", field="connection", remedy="Use submit() there.")
+        return await asyncio.to_thread(self.submit, message, **names)
+
+    def submit_many(
+        self, submissions: Sequence[Message | Submission], *, connection: object | None = None
+    ) -> list[Receipt | TicketmailError]:
+        """Accept many, with a result each, in order: a receipt, or the error of that one. Bad ones do not stop good ones.
+
+        Good ones go in transactions of a few hundred (one, with ``connection``). Raises only what concerns ``connection``.
+        """
+        if not submissions:
+            return []
+        results = self._get(Submit).many([_submission(one, {}) for one in submissions], connection=connection)
+        self._get(Watch).after_submit()
+        return results
+
+    async def asubmit_many(self, submissions: Sequence[Message | Submission]) -> list[Receipt | TicketmailError]:
+        """:meth:`submit_many` in a thread."""
+        return await asyncio.to_thread(self.submit_many, submissions)
+
+    def prepare(self) -> None:
+        """Do now what the first submit would do: make the tables if need be, load adapter and token keys.
+
+        Call it at the host's start, and before the first ``submit(connection=...)``: what opens a connection of its own is
+        then done. Raises SpoolError kin.
+        """
+        self._get(Submit).prepare()
+
+    def cancel(self, scope: str | Scope, *, reason: str, actor: str = "host", connection: object | None = None) -> int:
+        """Cancel what has not begun in ``scope`` (``ticket:4711``, ``id:...``, ``to:...``). How many deliveries changed.
+
+        Raises InvalidScope, SpoolError kin."""
+        return self.operating.cancel(Scope.parse(scope), actor=actor, reason=reason, connection=connection)
+
+    # --- being told ---------------------------------------------------------------------------------------------------------
+
+    def listen(self, handler: TicketHandler, *, stop: threading.Event | None = None) -> None:
+        """Call ``handler`` with each mail event, here, until ``stop`` is set or :meth:`close` is called.
+
+        At least once, with a stable ``event_id``: see :meth:`first_time` for exactly once. A handler that raises gets the
+        event again (5 s, 30 s, 2 min, 10 min, then hourly; dead after 20 tries). Sync handlers run in this thread.
+        """
+        ending = stop or threading.Event()
+        with self._listening(ending):
+            self._get(Tell).listen(handler, stop=ending)
+
+    async def alisten(self, handler: TicketHandler, *, stop: asyncio.Event | None = None) -> None:
+        """:meth:`listen` on the running loop: async handlers are awaited on it, sync ones run in threads."""
+        ending = stop or asyncio.Event()
+        with self._listening(_OnLoop(ending)):
+            await self._get(Tell).alisten(handler, stop=ending)
+
+    def first_time(self, event: MailEvent | UUID, *, connection: object) -> bool:
+        """In the host's own transaction: note the event and say whether it is new. What the handler does in that same
+        transaction then happens exactly once. Raises SpoolError kin."""
+        event_id = event if isinstance(event, UUID) else event.event_id
+        return self.spool.outbox.first_time(event_id, connection=connection)
+
+    # --- looking ------------------------------------------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force."""
+        return self._loaded.settings
+
+    @property
+    def loaded(self) -> LoadedSettings:
+        """The settings with their sources: ``loaded.explain()``."""
+        return self._loaded
+
+    @property
+    def host(self) -> HostPieces:
+        """What was plugged in by code; the worker uses it."""
+        return self._host
+
+    @property
+    def spool(self) -> SpoolAdapter:
+        """The spool adapter: its ``worker_side()`` is the worker's."""
+        return self._get(Roads).spool
+
+    @property
+    def injector(self) -> Injector:
+        """The parts, for those who build on them."""
+        return self._parts()
+
+    @property
+    def reading(self) -> Reading:
+        """Questions to the spool."""
+        return self.spool.reading
+
+    @property
+    def operating(self) -> Operating:
+        """Acts on the spool."""
+        return self.spool.operating
+
+    @property
+    def administering(self) -> Administering:
+        """Tables and ownership."""
+        return self.spool.administering
+
+    # --- life ---------------------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Stop listeners, release connections. Idempotent; the next use opens again."""
+        with self._lock:
+            stack, self._stack, self._injector = self._stack, ExitStack(), None
+            for stop in tuple(self._stops):
+                stop.set()
+        stack.close()
+
+    def __enter__(self) -> TicketMail:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def _get(self, case: type[T]) -> T:
+        return self._parts().get(case)
+
+    def _parts(self) -> Injector:
+        self._after_fork()
+        with self._lock:
+            if self._injector is None:
+                # Imported here, for it brings the adapter's packages: a host that only checks its settings needs none.
+                from ticketmail.app.wiring.build import build
+
+                injector = build(self.settings, *self._overrides, host=self._host)
+                self._stack.callback(injector.get(Roads).spool.close)
+                self._injector = injector
+            return self._injector
+
+    def _after_fork(self) -> None:
+        """In a child: locks that another thread of the parent held at the fork would never open. Adapters see to their own."""
+        if self._pid != os.getpid():
+            self._lock, self._pid = threading.RLock(), os.getpid()
+            self._stops = set()
+
+    @contextmanager
+    def _listening(self, stop: _Stop) -> Iterator[None]:
+        self._after_fork()
+        with self._lock:
+            self._stops.add(stop)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._stops.discard(stop)
+
+
+class _Stop(Protocol):
+    def set(self) -> None: ...
+
+
+class _OnLoop:
+    """Sets an asyncio event from whichever thread closes."""
+
+    def __init__(self, event: asyncio.Event) -> None:
+        self._event = event
+        self._loop = asyncio.get_running_loop()
+
+    def set(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._event.set)
+
+
+def _submission(given: Message | Submission, names: Mapping[str, Any]) -> Submission:
+    """One submission of a message or submission and the names given beside it."""
+    set_names = {name: value for name, value in names.items() if value is not None}
+    try:
+        if isinstance(given, Message):
+            return Submission(message=given, **set_names)
+        # Built anew rather than copied: model_copy would not check the names.
+        return (
+            Submission(**{**{name: getattr(given, name) for name in Submission.model_fields}, **set_names})
+            if set_names
+            else given
+        )
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        raise InvalidSubmission(f"{first['msg']}.", field=".".join(str(part) for part in first["loc"])) from None

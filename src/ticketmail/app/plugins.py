@@ -1,0 +1,99 @@
+"""Adapters by entry point: the scheme of a URL is the entry point's name. Nothing is imported before it is named.
+
+Ours register in the same groups as anyone's: ``ticketmail.gateways`` (``create(url, GatewayOptions)``) and
+``ticketmail.spools`` (``create(url, SpoolOptions)``).
+"""
+
+from __future__ import annotations
+
+import difflib
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, cast
+
+from ticketmail.app.settings_values import scheme_of
+from ticketmail.domain.errors import ContractBroken, MissingExtra, SettingsError, UnknownScheme
+from ticketmail.domain.ports.sending import Gateway, GatewayFactory, GatewayOptions
+from ticketmail.domain.ports.spooling import SpoolAdapter, SpoolOptions
+
+GATEWAYS = "ticketmail.gateways"
+SPOOLS = "ticketmail.spools"
+
+#: Package that is missing -> extra that brings it. Third parties name their own package in the ImportError.
+EXTRA_OF = {
+    "aiosmtplib": "worker",
+    "rich": "worker",
+    "structlog": "worker",
+    "psycopg": "postgresql",
+    "prometheus_client": "prometheus",
+    "opentelemetry": "otel",
+    "hypothesis": "testing",
+    "pytest": "testing",
+    "uvloop": "uvloop",
+}
+#: Schemes of adapters that are known and come with a package of their own, or are written another way.
+_OTHER_WORDS = {
+    "postgres": "postgresql",
+    "pg": "postgresql",
+    "postgresql+psycopg": "postgresql",
+    "sqlite3": "sqlite",
+    "smtp+tls": "smtp",
+}
+
+
+def schemes(group: str) -> tuple[str, ...]:
+    """The schemes that are installed for ``group``, sorted."""
+    return tuple(sorted(_points(group)))
+
+
+def open_spool(url: str, options: SpoolOptions) -> SpoolAdapter:
+    """The spool adapter for ``url``; nothing is opened. Raises UnknownScheme, MissingExtra, SettingsError."""
+    return cast(SpoolAdapter, _factory(SPOOLS, url, "spool.url")(url, options))
+
+
+def open_gateway(url: str, options: GatewayOptions, *, name: str) -> Gateway:
+    """The gateway for ``url``, which the setting ``name`` holds; nothing is opened. Raises as :func:`open_spool` does."""
+    factory: GatewayFactory = _factory(GATEWAYS, url, name)
+    return factory(url, options)
+
+
+def _factory(group: str, url: str, name: str) -> Any:
+    scheme = scheme_of(url)
+    points = _points(group)
+    if scheme not in points:
+        raise _unknown(scheme, group, name)
+    try:
+        factory = points[scheme].load()
+    except ImportError as error:
+        raise missing_extra(error, f"{scheme}://", name=name) from error
+    except AttributeError as error:
+        raise ContractBroken(f"The entry point {scheme!r} of {group} names nothing: {error}.") from error
+    if not callable(factory):
+        raise ContractBroken(f"The entry point {scheme!r} of {group} is not callable.")
+    return factory
+
+
+@cache
+def _points(group: str) -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=group)}
+
+
+def _unknown(scheme: str, group: str, name: str) -> UnknownScheme:
+    known = schemes(group)
+    near = [word for word in [_OTHER_WORDS.get(scheme, "")] if word in known] or difflib.get_close_matches(scheme, known, n=1)
+    hint = f"Did you mean {near[0]}://? " if near else ""
+    return UnknownScheme(
+        f"No adapter for {scheme or 'a URL without a scheme'}{'://' if scheme else ''}.",
+        name=name,
+        remedy=f"{hint}Known: {', '.join(f'{one}://' for one in known) or 'none'}. Others come with a package of their own.",
+    )
+
+
+def missing_extra(error: ImportError, what: str, *, name: str = "") -> SettingsError:
+    """The error for a dependency that is not installed: names the package and the extra that brings it."""
+    package = (error.name or str(error)).partition(".")[0]
+    extra = EXTRA_OF.get(package)
+    remedy = (
+        f"pip install 'ticketmail[{extra}]'" if extra else f"pip install {package}" if error.name else "Reinstall its package."
+    )
+    return MissingExtra(f"{what} needs the package {package!r}, which is not installed.", name=name, remedy=remedy)

@@ -1,0 +1,180 @@
+"""Settings: one model for every name, checked as a whole before anything is opened.
+
+Names and meaning are those of ADR 0001. Durations are seconds as ``float``, sizes are bytes as ``int``; both may be written as
+text with a unit (``30s``, ``14d``, ``25MiB``). Where values come from is :mod:`ticketmail.app.settings_source`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from ticketmail.app.settings_values import (
+    Addresses,
+    Days,
+    Duration,
+    Name,
+    OneOrMany,
+    OptionalAddress,
+    Recipient,
+    Schedule,
+    SecretUrl,
+    Size,
+    Texts,
+)
+
+
+class _Table(BaseModel):
+    # hide_input_in_errors: pydantic would print the offending value, which may be a password.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)
+
+
+class SpoolSettings(_Table):
+    """``[spool]``: where accepted mail lives. ``url`` alone may be written as ``spool = "sqlite:///ticketmail.db"``."""
+
+    url: SecretUrl = SecretStr("sqlite:///ticketmail.db")
+    prefix: str = Field(default="ticketmail_", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,30}$")
+    order_wait: Duration = 600.0  #: how long a mail waits for its predecessor in the ticket
+    busy_timeout: Duration = 30.0
+    allow_lossy: bool = False  #: take a database that may lose what it confirmed
+    listen_url: SecretUrl = SecretStr("")  #: PostgreSQL NOTIFY past a pooler such as pgbouncer
+    create: bool = True  #: make or upgrade the tables at first use
+    pool_size: int = Field(default=5, ge=1, le=100)
+
+
+class TokenSettings(_Table):
+    """``[accounts.X.token]``: where OAuth2 access tokens come from (RFC 6749 section 6, or client credentials, 4.4)."""
+
+    url: str
+    client_id: str
+    client_secret: SecretStr = SecretStr("")
+    refresh_token: SecretStr = SecretStr("")
+    scope: str = ""
+
+
+class AccountSettings(_Table):
+    """``[accounts.X]``: the identity that limits apply to. ``url`` alone may be written as ``X = "smtp://..."``.
+
+    Exactly one of ``url`` and ``gateway`` is set. ``user`` and ``password`` go into the URL if it has none; a password may
+    be ``file:/run/secrets/name``. ``options`` are for settings that only this gateway's adapter knows.
+    """
+
+    url: SecretUrl = SecretStr("")
+    gateway: str = ""
+    user: str = ""
+    password: SecretStr = SecretStr("")
+    profile: str = ""
+    auth: Literal["password", "oauth2", "none"] = "password"
+    token: TokenSettings | None = None
+    share: float = Field(default=1.0, gt=0, le=1)  #: the part of each limit that is ours
+    limits: Texts = ()
+    connections: int | None = Field(default=None, ge=1, le=1000)
+    messages_per_connection: int | None = Field(default=None, ge=1)
+    seconds_per_connection: Duration = 300.0
+    max_size: Size | None = None
+    max_recipients: int | None = Field(default=None, ge=1)
+    allow_plaintext: bool = False
+    ca_file: str = ""
+    helo: str = ""
+    dsn: bool = False
+    pipelining: bool = True
+    timeouts: dict[str, Duration] = Field(default_factory=dict)
+    options: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> AccountSettings:
+        if bool(self.url.get_secret_value()) == bool(self.gateway):
+            raise ValueError("set exactly one of url and gateway")
+        return self
+
+
+class GatewaySettings(_Table):
+    """``[gateways.X]``: a server that several accounts share. ``connections`` caps them all together; None: no cap."""
+
+    url: SecretUrl
+    connections: int | None = Field(default=None, ge=1, le=1000)
+
+
+class LaneSettings(_Table):
+    """``[lanes.X]``: what differs from the shipped lane of that name, or a lane of the host's own. None: not set here."""
+
+    weight: int | None = Field(default=None, ge=1, le=1000)
+    deadline: Duration | None = None
+    unknown: Literal["once-more", "never"] | None = None
+    ends_as: Literal["dead", "expired"] | None = None
+    reserve: float | None = Field(default=None, ge=0, lt=1)  #: part of a day's quota kept for this lane
+
+
+class UnknownSettings(_Table):
+    """``[unknown]``: when evidence is looked for after a body without a final reply."""
+
+    evidence_after: Annotated[tuple[Duration, ...], OneOrMany] = (60.0, 300.0, 900.0)
+
+
+class RetentionSettings(_Table):
+    """``[retention]``: how long things are kept, in days (a bare number is days here)."""
+
+    sent_body: Days = 14.0
+    dead_body: Days = 30.0  #: after a human dismissed it
+    history: Days = 400.0
+    events: Days = 30.0
+    keys: Days = 90.0
+    blobs: Days = 7.0  #: without a reference
+
+
+class AlertSettings(_Table):
+    """``[alerts]``: ways to administrators, beside the log. ``cool_down`` is the wait before the second telling."""
+
+    webhook: SecretUrl = SecretStr("")
+    webhook_secret: SecretStr = SecretStr("")
+    mail_to: Addresses = ()
+    mail_account: str = ""
+    mail_from: OptionalAddress = None
+    cool_down: Duration = 3600.0
+
+
+class WorkerSettings(_Table):
+    """``[worker]``: ``drain`` is how long a stopping worker lets what is in flight end; ``http`` is ``host:port`` for
+    health and metrics, '' for none; ``beat`` is the heartbeat."""
+
+    drain: Duration = 60.0
+    http: str = ""
+    beat: Annotated[Duration, Field(ge=0.05, le=10)] = 5.0
+
+
+class Settings(_Table):
+    """All settings of one site. Secrets are SecretStr, URLs too, for they may hold a password."""
+
+    site: Name = "default"
+    spool: SpoolSettings = SpoolSettings()
+    secret: Annotated[tuple[SecretStr, ...], OneOrMany] = ()  #: token keys, newest first; (): the spool's own
+    mode: Literal["live", "shadow"] = "live"
+    redirect_to: OptionalAddress = None
+    only_to: Annotated[tuple[Recipient, ...], OneOrMany] = ()
+    message_id_domain: str = Field(default="", pattern=r"^([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*)?$")
+    max_size: Size = 25 * 1024 * 1024
+    accounts: dict[Name, AccountSettings] = Field(default_factory=dict)
+    gateways: dict[Name, GatewaySettings] = Field(default_factory=dict)
+    routes: dict[str, Annotated[tuple[str, ...], OneOrMany]] = Field(default_factory=dict)
+    lanes: dict[Name, LaneSettings] = Field(default_factory=dict)
+    retry: dict[str, Schedule] = Field(default_factory=dict)
+    unknown: UnknownSettings = UnknownSettings()
+    retention: RetentionSettings = RetentionSettings()
+    alerts: AlertSettings = AlertSettings()
+    worker: WorkerSettings = WorkerSettings()
+
+    @field_validator("secret")
+    @classmethod
+    def _long_enough(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        # RFC 2104 section 3: keys shorter than the hash's output weaken it; 16 bytes is the least that is not guessable.
+        if any(len(one.get_secret_value().encode()) < 16 for one in value):
+            raise ValueError(
+                "each secret needs at least 16 bytes; make one with: python -c 'import secrets; print(secrets.token_hex(32))'"
+            )
+        return value
+
+    @field_validator("routes", mode="before")
+    @classmethod
+    def _lower_keys(cls, value: Any) -> Any:
+        return {str(key).lower(): accounts for key, accounts in value.items()} if isinstance(value, dict) else value

@@ -1,0 +1,162 @@
+"""injector Modules, one per port group. They make objects and open nothing; what opens is closed by the facade."""
+
+from __future__ import annotations
+
+import os
+
+from injector import Module, provider, singleton
+
+from ticketmail.adapters.alerting import LogSink
+from ticketmail.app.plugins import open_spool
+from ticketmail.app.settings import Settings
+from ticketmail.app.usecases.submit import Submit, SubmitRules
+from ticketmail.app.usecases.tell import Tell
+from ticketmail.app.usecases.watch import Watch
+from ticketmail.app.wiring.pieces import Roads
+from ticketmail.app.wiring.rendering import LazyRenderer
+from ticketmail.app.wiring.sending import lanes_of, routes_of
+from ticketmail.app.wiring.timing import SystemClock
+from ticketmail.domain.outbound.lanes import Lanes
+from ticketmail.domain.outbound.routing import Routes
+from ticketmail.domain.ports.accepting import Blobs, Directory, Intake
+from ticketmail.domain.ports.reading import Administering, Operating, Reading
+from ticketmail.domain.ports.rendering import Renderer
+from ticketmail.domain.ports.spooling import SpoolAdapter, SpoolOptions
+from ticketmail.domain.ports.telling import Outbox
+from ticketmail.domain.ports.timing import Clock
+
+
+class TimingModule(Module):
+    """Clock."""
+
+    @singleton
+    @provider
+    def clock(self) -> Clock:
+        return SystemClock()
+
+
+class SpoolModule(Module):
+    """The spool, and its sides by role. An override may give other ``SpoolOptions`` (a test's clock), or another spool."""
+
+    @singleton
+    @provider
+    def options(self, settings: Settings) -> SpoolOptions:
+        spool = settings.spool
+        return SpoolOptions(
+            site=settings.site,
+            prefix=spool.prefix,
+            order_wait_s=spool.order_wait,
+            busy_timeout_s=spool.busy_timeout,
+            allow_lossy=spool.allow_lossy,
+            listen_url=spool.listen_url.get_secret_value(),
+            create=spool.create,
+            pool_size=spool.pool_size,
+        )
+
+    @singleton
+    @provider
+    def spool(self, settings: Settings, options: SpoolOptions) -> SpoolAdapter:
+        return open_spool(settings.spool.url.get_secret_value(), options)
+
+    @singleton
+    @provider
+    def roads(self, spool: SpoolAdapter) -> Roads:
+        return Roads(spool)
+
+    @provider
+    def intake(self, spool: SpoolAdapter) -> Intake:
+        return spool.intake
+
+    @provider
+    def blobs(self, spool: SpoolAdapter) -> Blobs:
+        return spool.blobs
+
+    @provider
+    def directory(self, spool: SpoolAdapter) -> Directory:
+        return spool.directory
+
+    @provider
+    def outbox(self, spool: SpoolAdapter) -> Outbox:
+        return spool.outbox
+
+    @provider
+    def reading(self, spool: SpoolAdapter) -> Reading:
+        return spool.reading
+
+    @provider
+    def operating(self, spool: SpoolAdapter) -> Operating:
+        return spool.operating
+
+    @provider
+    def administering(self, spool: SpoolAdapter) -> Administering:
+        return spool.administering
+
+
+class RenderingModule(Module):
+    """MIME, loaded when it is first needed."""
+
+    @singleton
+    @provider
+    def renderer(self) -> Renderer:
+        return LazyRenderer()
+
+
+class OutboundModule(Module):
+    """The domain's values, made of settings."""
+
+    @singleton
+    @provider
+    def routes(self, settings: Settings) -> Routes:
+        return routes_of(settings)
+
+    @singleton
+    @provider
+    def lanes(self, settings: Settings) -> Lanes:
+        return lanes_of(settings)
+
+
+class UseCaseModule(Module):
+    """What the facade asks for."""
+
+    @singleton
+    @provider
+    def submit(
+        self,
+        settings: Settings,
+        intake: Intake,
+        blobs: Blobs,
+        administering: Administering,
+        renderer: Renderer,
+        routes: Routes,
+        lanes: Lanes,
+        clock: Clock,
+    ) -> Submit:
+        rules = SubmitRules(
+            max_size_bytes=settings.max_size,
+            message_id_domain=settings.message_id_domain,
+            secrets=tuple(one.get_secret_value().encode() for one in settings.secret),
+        )
+        return Submit(
+            intake,
+            blobs,
+            administering,
+            renderer,
+            routes=routes,
+            lanes=lanes,
+            clock=clock,
+            random_bytes=os.urandom,
+            rules=rules,
+        )
+
+    @singleton
+    @provider
+    def tell(self, outbox: Outbox, clock: Clock) -> Tell:
+        return Tell(outbox, monotonic_s=clock.monotonic_s)
+
+    @singleton
+    @provider
+    def watch(self, settings: Settings, reading: Reading, clock: Clock) -> Watch:
+        return Watch(reading, tell=LogSink().write, clock=clock, site=settings.site)
+
+
+MODULES: tuple[type[Module], ...] = (TimingModule, SpoolModule, RenderingModule, OutboundModule, UseCaseModule)

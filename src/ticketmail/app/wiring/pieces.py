@@ -1,0 +1,30 @@
+"""What a host plugs in by code, and settings cannot say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ticketmail.app.wiring.oauth import TokenSource
+from ticketmail.domain.ports.alerting import AlertSink
+from ticketmail.domain.ports.hosting import AttachmentFetcher, Evidence, WantedCheck
+from ticketmail.domain.ports.spooling import SpoolAdapter
+
+
+@dataclass(frozen=True)
+class HostPieces:
+    """None and () mean: nothing plugged in. ``tokens`` are OAuth2 token sources by account; ``alert_sinks`` add to those of
+    the settings."""
+
+    fetch: AttachmentFetcher | None = None
+    evidence: Evidence | None = None
+    wanted: WantedCheck | None = None
+    tokens: Mapping[str, TokenSource] = field(default_factory=dict)
+    alert_sinks: tuple[AlertSink, ...] = ()
+
+
+@dataclass(frozen=True)
+class Roads:
+    """The adapters in use, for the facade, which closes them: a class, for an injector is not asked for Protocols."""
+
+    spool: SpoolAdapter

@@ -1,0 +1,236 @@
+"""Settings: every name checked, every source known, no secret shown."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ticketmail.app.logging import secrets_of
+from ticketmail.app.settings import Settings
+from ticketmail.app.settings_source import LoadedSettings, load
+from ticketmail.app.settings_values import masked, with_login
+from ticketmail.domain.errors import SettingsError
+
+CANARY = "c4n4ry"
+SMTP = f"smtp://help%40example.com:{CANARY}@smtp.example.com:587"
+
+
+def loaded(file: str = "", *, directory: Path, code: dict[str, Any] | None = None, **environ: str) -> LoadedSettings:
+    path = directory / "ticketmail.toml"
+    path.write_text(file, encoding="utf-8")
+    return load(code=code, environ=environ, directory=directory)
+
+
+def checked(**names: Any) -> Settings:
+    return load({}, code=names, environ={}).settings
+
+
+def refusal(**names: Any) -> str:
+    with pytest.raises(SettingsError) as caught:
+        checked(**names)
+    return str(caught.value)
+
+
+def test_code_wins_over_environment_over_file_over_default(tmp_path: Path) -> None:
+    file = 'site = "file"\nmax_size = "1MiB"\nmessage_id_domain = "file.example"\n[worker]\ndrain = "1s"'
+
+    found = loaded(file, directory=tmp_path, code={"site": "code"}, TICKETMAIL_SITE="env", TICKETMAIL_MAX_SIZE="2MiB").settings
+
+    assert (found.site, found.max_size, found.message_id_domain, found.worker.drain, found.worker.beat) == (
+        "code", 2 * 1024 * 1024, "file.example", 1.0, 5.0,
+    )  # fmt: skip
+
+
+def test_each_value_says_where_it_came_from(tmp_path: Path) -> None:
+    found = loaded('[spool]\nprefix = "tm_"', directory=tmp_path, code={"site": "desk"}, TICKETMAIL_SPOOL="sqlite:///x.db")
+
+    sources = {name: source for name, _, source in found.explain()}
+    assert sources["site"] == "code"
+    assert sources["spool.url"] == "environment"
+    assert sources["spool.prefix"] == str(tmp_path / "ticketmail.toml")
+    assert sources["spool.order_wait"] == "default"
+
+
+def test_a_variable_reaches_any_depth_and_names_spelled_otherwise_in_the_file(tmp_path: Path) -> None:
+    found = loaded(
+        '[accounts.Front-Desk]\nurl = "smtp://x@localhost"',
+        directory=tmp_path,
+        TICKETMAIL_ACCOUNTS__FRONT_DESK__SHARE="0.5",
+        TICKETMAIL_ACCOUNTS__SALES__URL="null://",
+        TICKETMAIL_ROUTES='{"help@example.com": ["sales"]}',
+    ).settings
+
+    assert found.accounts["Front-Desk"].share == 0.5
+    assert found.accounts["sales"].url.get_secret_value() == "null://"
+    assert found.routes == {"help@example.com": ("sales",)}
+
+
+def test_the_settings_variable_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "other.toml"
+    path.write_text('site = "other"')
+
+    assert load(environ={"TICKETMAIL_SETTINGS": str(path)}, directory=tmp_path).settings.site == "other"
+
+
+def test_with_a_mapping_no_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "ticketmail.toml").write_text("nonsense")
+
+    assert load({"site": "mine"}, environ={}, directory=tmp_path).settings.site == "mine"
+
+
+def test_without_any_source_the_defaults_hold(tmp_path: Path) -> None:
+    found = load(environ={}, directory=tmp_path)
+
+    assert (found.settings.spool.url.get_secret_value(), found.path) == ("sqlite:///ticketmail.db", None)
+
+
+@pytest.mark.parametrize(
+    ("names", "name", "hint"),
+    [
+        ({"sitee": "x"}, "sitee", "Did you mean 'site'?"),
+        ({"spool": {"url": "memory://", "order_wayt": 1}}, "spool.order_wayt", "Did you mean 'order_wait'?"),
+        (
+            {"accounts": {"support": {"url": "null://", "conections": 3}}},
+            "accounts.support.conections",
+            "Did you mean 'connections'?",
+        ),
+        (
+            {"accounts": {"a": {"url": "x://", "auth": "oauth2", "token": {"urll": "x"}}}},
+            "accounts.a.token.urll",
+            "Did you mean 'url'?",
+        ),
+        ({"lanes": {"reply": {"zzz": 1}}}, "lanes.reply.zzz", "Known here: deadline"),
+        ({"accounts": {"support": "null://"}, "routes": {"*": ["suport"]}}, "routes.*", "Did you mean 'support'?"),
+        (
+            {"accounts": {"a": {"gateway": "relai"}}, "gateways": {"relay": "smtp://h"}},
+            "accounts.a.gateway",
+            "Did you mean 'relay'?",
+        ),
+        ({"alerts": {"mail_to": "ops@example.org"}}, "alerts.mail_account", "Name one"),
+        ({"alerts": {"mail_account": "x"}}, "alerts.mail_account", "Known: none."),
+        ({"lanes": {"reply": {"unknown": "maybe"}}}, "lanes.reply.unknown", "once-more"),
+        ({"accounts": {"a": {"url": "x://", "gateway": "y"}}}, "accounts.a", "exactly one of url and gateway"),
+        ({"accounts": {"a": {}}}, "accounts.a", "exactly one of url and gateway"),
+        ({"accounts": {"a": "no url"}}, "accounts.a.url", "smtp://"),
+        ({"accounts": {"a b": "null://"}}, "accounts.a b", "without blanks"),
+        ({"accounts": {"a": {"url": "null://", "share": 1.5}}}, "accounts.a.share", "less than or equal to 1"),
+        ({"routes": {"*": []}}, "routes.*", "at least one account"),
+        ({"routes": {"alerts": ["x"]}}, "routes.alerts", "alerts.mail_account"),
+        ({"secret": "short"}, "secret", "at least 16 bytes"),
+        ({"redirect_to": "dev@example.org", "only_to": ["example.com"]}, "redirect_to", "only_to"),
+        ({"worker": {"drain": "5 parsecs"}}, "worker.drain", ""),
+        ({"max_size": "many"}, "max_size", ""),
+        ({"mode": "lively"}, "mode", "shadow"),
+    ],
+)
+def test_what_is_wrong_is_refused_by_its_dotted_name_with_a_hint(names: dict[str, Any], name: str, hint: str) -> None:
+    text = refusal(**names)
+
+    assert text.startswith(f"{name}: ")
+    assert hint in text
+
+
+def test_several_faults_are_named_at_once() -> None:
+    text = refusal(mode="x", worker={"beat": "60s"})
+
+    assert "mode" in text
+    assert "worker.beat" in text
+
+
+def test_a_misspelled_variable_is_refused_and_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"TICKETMAIL_SPOL.*Did you mean 'spool'"):
+        loaded(directory=tmp_path, TICKETMAIL_SPOL="x")
+
+
+def test_broken_toml_and_a_missing_file_are_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="is not TOML"):
+        loaded("x = ", directory=tmp_path)
+    with pytest.raises(SettingsError, match=r"Cannot read .*nowhere\.toml"):
+        load(tmp_path / "nowhere.toml", environ={})
+
+
+@pytest.mark.parametrize("value", ["90s", "1m30s", 90, 90.0, timedelta(seconds=90)])
+def test_durations_are_seconds_however_written(value: Any) -> None:
+    assert checked(spool={"url": "memory://", "order_wait": value}).spool.order_wait == 90.0
+
+
+@pytest.mark.parametrize("value", ["14d", 14, timedelta(days=14)])
+def test_retention_is_days_however_written(value: Any) -> None:
+    assert checked(retention={"history": value}).retention.history == 14.0
+
+
+def test_secrets_come_from_variables_and_files(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text(f"{CANARY}\n")
+    spool = 'spool = "postgresql://desk:${DB_PASSWORD}@db/desk"'
+    file = f'{spool}\n[accounts.a]\nurl = "smtp://me@host"\npassword = "file:{tmp_path}/password"'
+
+    found = loaded(file, directory=tmp_path, DB_PASSWORD="pw").settings
+
+    assert found.spool.url.get_secret_value() == "postgresql://desk:pw@db/desk"
+    assert found.accounts["a"].password.get_secret_value() == CANARY
+
+
+def test_a_variable_or_file_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"spool: \$\{NOT_THERE\} is not set"):
+        loaded('spool = "postgresql://x:${NOT_THERE}@db"', directory=tmp_path)
+    with pytest.raises(SettingsError, match=r"accounts\.a\.password: Cannot read"):
+        loaded('[accounts.a]\nurl = "null://"\npassword = "file:/nowhere/at/all"', directory=tmp_path)
+
+
+def full_of_secrets() -> dict[str, Any]:
+    token = {"url": "https://login/x", "client_id": "desk", "client_secret": CANARY * 2, "refresh_token": CANARY * 3}
+    return {
+        "spool": {"url": f"postgresql://desk:{CANARY}@db/desk?sslpassword={CANARY}", "listen_url": f"postgresql://x:{CANARY}@db"},
+        "secret": [CANARY * 4],
+        "accounts": {
+            "a": {"url": SMTP, "auth": "oauth2", "token": token},
+            "b": {"gateway": "g", "user": "u", "password": CANARY},
+        },
+        "gateways": {"g": f"smtp://u:{CANARY}@h"},
+        "alerts": {"webhook": f"https://chat/{CANARY}", "webhook_secret": CANARY},
+    }
+
+
+def test_no_secret_is_in_repr_dump_or_explanation() -> None:
+    found = load(full_of_secrets(), environ={})
+
+    shown = json.dumps(found.explain())
+    assert CANARY not in repr(found) + str(found.settings) + found.settings.model_dump_json() + shown
+    assert "smtp://help%40example.com:***@smtp.example.com:587" in shown
+
+
+@pytest.mark.parametrize(
+    "path", [["spool", "url"], ["accounts", "a", "url"], ["accounts", "b", "password"], ["secret"], ["alerts", "webhook_secret"]]
+)
+def test_a_refusal_never_shows_a_secret(path: list[str]) -> None:
+    values = full_of_secrets()
+    target = values
+    for part in path[:-1]:
+        target = target[part]
+    target[path[-1]] = {"c4n4ry": CANARY}
+    with pytest.raises(SettingsError) as caught:
+        load(values, environ={})
+
+    assert CANARY not in str(caught.value) + repr(caught.value.__cause__)
+
+
+def test_every_secret_is_known_to_the_redaction_of_logs() -> None:
+    found = secrets_of(load(full_of_secrets(), environ={}).settings)
+
+    assert {CANARY, CANARY * 2, CANARY * 3, CANARY * 4, f"/{CANARY}"} <= found
+
+
+def test_a_masked_url_keeps_what_people_need() -> None:
+    assert masked("postgresql://desk:pw@db:5432/desk?sslmode=require") == "postgresql://desk:***@db:5432/desk?sslmode=***"
+    assert masked("sqlite:////var/lib/desk.db") == "sqlite:////var/lib/desk.db"
+
+
+def test_a_login_goes_into_a_url_that_has_none() -> None:
+    assert with_login("smtp://host:25", "a@b.c", "p/w") == "smtp://a%40b.c:p%2Fw@host:25"
+    assert with_login("smtp://me:own@host", "other", "pw") == "smtp://me:own@host"
+    assert with_login("smtp://me@host", "", "pw") == "smtp://me:pw@host"
+    assert with_login("smtp://host", "", "") == "smtp://host"
