@@ -1,0 +1,159 @@
+"""The claim: pick due mails by the claim index, lock them (servers), take all their due deliveries, compare-and-set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import and_, bindparam, or_, select, true, update
+from sqlalchemy.sql import Executable
+from sqlalchemy.sql.elements import ColumnElement
+
+from ticketmail.adapters.sql.mails import claim_columns, mails
+from ticketmail.adapters.sql.schema import Tables
+from ticketmail.adapters.sql.transaction import Language, Tx
+from ticketmail.domain.ports.delivering import ClaimedMail, Want
+from ticketmail.domain.scope import Scope, ScopeKind
+
+
+class ClaimStatements:
+    """Kept statements."""
+
+    def __init__(self, t: Tables, language: Language) -> None:
+        self.pick = pick(t, language, true())
+        self.take = take(t, language, true())
+        p = t.pause.c
+        self.pauses = select(p.scope).where(or_(p.until_us.is_(None), p.until_us > bindparam("p_now")))
+        d = t.delivery.c
+        self.first_pair = _pair(t, true())
+        self.next_lane = _pair(t, and_(d.route == bindparam("p_route"), d.lane > bindparam("p_lane")))
+        self.next_route = _pair(t, d.route > bindparam("p_route"))
+        self.undo = (
+            update(t.delivery)
+            .where(d.submission_id == bindparam("p_id"), d.number == bindparam("p_number"), d.fence == bindparam("p_fence"))
+            .where(d.state == "claimed")
+            .values(state="queued", worker_id=None)
+        )
+
+
+def pick(t: Tables, language: Language, allowed: ColumnElement[bool]) -> Executable:
+    """Submissions that are due. On servers their rows are locked in a materialised CTE, for a plan may otherwise run the
+    LIMIT more than once; what another worker is claiming is skipped."""
+    d, s = t.delivery.c, t.submission.c
+    due = (
+        select(d.submission_id, d.due_us)
+        .where(d.state == "queued", d.route == bindparam("p_route"), d.lane == bindparam("p_lane"))
+        .where(d.due_us <= bindparam("p_now"), d.deadline_us > bindparam("p_now"), allowed)
+        .order_by(d.due_us, d.submission_id)
+        .limit(bindparam("p_limit"))
+    )
+    if not language.locks_rows:
+        return due
+    locked = due.join(t.submission, s.id == d.submission_id).with_for_update(skip_locked=True, of=t.submission)
+    picked = locked.cte("picked").prefix_with("MATERIALIZED")
+    return select(picked.c.submission_id, picked.c.due_us)
+
+
+def take(t: Tables, language: Language, allowed: ColumnElement[bool]) -> Executable:
+    """All due deliveries of picked submissions. What changed since the pick fails the comparison."""
+    d = t.delivery.c
+    return (
+        update(t.delivery)
+        .where(language.within(d.submission_id, "p_ids"), d.state == "queued")
+        .where(d.due_us <= bindparam("p_now"), d.deadline_us > bindparam("p_now"), allowed)
+        .values(
+            state="claimed",
+            fence=d.fence + 1,
+            worker_id=bindparam("p_worker"),
+            behind_submission_id=None,
+            behind_number=None,
+        )
+        .returning(*claim_columns(t))
+    )
+
+
+def _pair(t: Tables, beyond: ColumnElement[bool]) -> Executable:
+    d = t.delivery.c
+    return select(d.route, d.lane).where(d.state == "queued", beyond).order_by(d.route, d.lane).limit(1)
+
+
+def claim(tx: Tx, worker_id: UUID, wants: Sequence[Want]) -> list[ClaimedMail]:
+    """See ``Deliveries.claim``."""
+    book = tx.book(ClaimStatements)
+    paused = [Scope.parse(text) for (text,) in tx.rows(book.pauses, p_now=tx.now_us)]
+    allowed = None if not paused else _allowed(tx.tables, paused)
+    found: list[ClaimedMail] = []
+    for want in wants:
+        if not _is_paused(want, paused):
+            found += _claim_one(tx, worker_id, want, allowed)
+    return found
+
+
+def _claim_one(tx: Tx, worker_id: UUID, want: Want, allowed: ColumnElement[bool] | None) -> list[ClaimedMail]:
+    book = tx.book(ClaimStatements)
+    keys = {"p_route": want.route, "p_lane": want.lane, "p_now": tx.now_us, "p_limit": want.limit}
+    if allowed is None:
+        picked = tx.rows(book.pick, **keys)
+    else:
+        picked = tx.rows_with(pick(tx.tables, tx.language, allowed), **keys)
+    ids = list(dict.fromkeys(id_ for id_, _ in picked))
+    if not ids:
+        return []
+    more = {"p_ids": tx.pack(ids), "p_now": tx.now_us, "p_worker": worker_id.hex}
+    if allowed is None:
+        taken = tx.rows(book.take, **more)
+    else:
+        taken = tx.rows_with(take(tx.tables, tx.language, allowed), **more)
+    place = {id_: index for index, id_ in enumerate(ids)}
+    return mails(tx, sorted(taken, key=lambda row: (place[row[0]], row[1])))
+
+
+def _is_paused(want: Want, paused: Sequence[Scope]) -> bool:
+    return any(scope.kind is ScopeKind.ALL or (scope.kind is ScopeKind.LANE and scope.value == want.lane) for scope in paused)
+
+
+def _allowed(t: Tables, paused: Sequence[Scope]) -> ColumnElement[bool]:
+    """What no pause forbids; ``all`` and ``lane`` are looked at before."""
+    d = t.delivery.c
+    columns = {
+        ScopeKind.ID: d.submission_id,
+        ScopeKind.TENANT: d.tenant,
+        ScopeKind.TICKET: d.ticket,
+        ScopeKind.TO: d.recipient_key,
+        ScopeKind.DOMAIN: d.recipient_domain,
+        ScopeKind.CAUSE: d.cause,
+    }
+    parts: list[ColumnElement[bool]] = []
+    for kind, column in columns.items():
+        values = [id_value(scope) for scope in paused if scope.kind is kind]
+        if values:
+            parts.append(or_(column.is_(None), column.not_in(values)))
+    return and_(true(), *parts)
+
+
+def id_value(scope: Scope) -> str:
+    """A scope's value as it is stored: ids without dashes."""
+    return scope.value.replace("-", "") if scope.kind is ScopeKind.ID else scope.value
+
+
+def routes(tx: Tx) -> list[tuple[str, str]]:
+    """(route, lane) pairs with queued deliveries: a loose index scan, one probe or two a pair."""
+    book = tx.book(ClaimStatements)
+    found: list[tuple[str, str]] = []
+    at = tx.row(book.first_pair)
+    while at is not None:
+        found.append((at[0], at[1]))
+        at = tx.row(book.next_lane, p_route=at[0], p_lane=at[1]) or tx.row(book.next_route, p_route=at[0])
+    return found
+
+
+def undo(tx: Tx, claimed: Sequence[ClaimedMail]) -> None:
+    """Give back a claim whose commit's answer was lost, for nobody knows of it."""
+    tx.each(
+        tx.book(ClaimStatements).undo,
+        [
+            {"p_id": mail.submission_id.hex, "p_number": delivery.number, "p_fence": delivery.fence}
+            for mail in claimed
+            for delivery in mail.deliveries
+        ],
+    )

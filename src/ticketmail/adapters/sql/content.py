@@ -1,0 +1,83 @@
+"""``Blobs`` and ``Directory``: large content by its hash, and where ids in mails lead."""
+
+from __future__ import annotations
+
+import hashlib
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.dialects.postgresql import insert as insert_or
+
+from ticketmail.adapters.sql import joining
+from ticketmail.adapters.sql.engine import CommitInDoubt, Database, unreachable
+from ticketmail.adapters.sql.rows import to_uuid
+from ticketmail.adapters.sql.schema import Tables
+from ticketmail.adapters.sql.transaction import Language, Tx
+from ticketmail.domain.errors import SpoolError
+from ticketmail.domain.ports.accepting import TokenRef
+
+
+class ContentStatements:
+    """Kept statements."""
+
+    def __init__(self, t: Tables, language: Language) -> None:
+        b, r = t.blob.c, t.ref.c
+        names = ("tenant", "digest", "content", "size_bytes", "touched_us")
+        added = insert_or(t.blob).values({name: bindparam(name) for name in names})
+        self.put = added.on_conflict_do_update(
+            index_elements=["tenant", "digest"], set_={"touched_us": added.excluded.touched_us}
+        )
+        self.get = select(b.content).where(b.tenant == bindparam("p_tenant"), b.digest == bindparam("p_digest"))
+        self.resolve = select(r.ref, r.tenant, r.ticket, r.submission_id).where(r.ref == bindparam("p_ref"))
+
+
+class SqlBlobs:
+    """``Blobs`` on a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def put(self, tenant: str, content: bytes, *, connection: object | None = None) -> str:
+        digest = _digest(content)
+
+        def work(tx: Tx) -> None:
+            tx.run(
+                tx.book(ContentStatements).put,
+                tenant=tenant,
+                digest=digest,
+                content=content,
+                size_bytes=len(content),
+                touched_us=tx.now_us,
+            )
+
+        if connection is not None:
+            joining.run(self._database, connection, work)
+            return digest
+        try:
+            self._database.write(work)
+        except CommitInDoubt as doubt:
+            raise unreachable(doubt.__cause__ or doubt) from doubt
+        return digest
+
+    def get(self, tenant: str, digest: str) -> bytes:
+        row = self._database.read(lambda tx: tx.row(tx.book(ContentStatements).get, p_tenant=tenant, p_digest=digest))
+        if row is None:
+            raise KeyError(digest)
+        content = bytes(row[0])
+        if _digest(content) != digest:
+            raise SpoolError(f"The blob {digest} is corrupt: its hash does not fit.", remedy="Restore it from a backup.")
+        return content
+
+
+class SqlDirectory:
+    """``Directory`` on a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def resolve(self, ref: bytes) -> TokenRef | None:
+        row = self._database.read(lambda tx: tx.row(tx.book(ContentStatements).resolve, p_ref=ref.hex()))
+        return None if row is None else TokenRef(bytes.fromhex(row[0]), row[1], row[2], to_uuid(row[3]))
+
+
+def _digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"

@@ -1,0 +1,63 @@
+"""``Deliveries``: claims and outcomes, each a wish to the spool thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID
+
+from ticketmail.adapters.sql import claiming, outcomes, unknowns
+from ticketmail.adapters.sql.engine import Database
+from ticketmail.adapters.sql.thread import SpoolThread
+from ticketmail.adapters.sql.waiting import Listener
+from ticketmail.domain.ports.delivering import ClaimedMail, Completion, Fenced, Resolution, Unresolved, Want
+
+#: So many completions make one wish: a bigger one would hold the write lock for longer than other writers should wait.
+_CHUNK = 64
+
+
+class SqlDeliveries:
+    """``Deliveries`` on a database."""
+
+    def __init__(self, database: Database, thread: SpoolThread) -> None:
+        self._thread = thread
+        self._listener = Listener(database, thread)
+
+    async def claim(self, worker_id: UUID, wants: Sequence[Want]) -> Sequence[ClaimedMail]:
+        wants = [want for want in wants if want.limit > 0]
+        if not wants:
+            return []
+        return await self._thread.submit(lambda tx: claiming.claim(tx, worker_id, wants), undo=claiming.undo)
+
+    async def begin(self, worker_id: UUID, account: str, claims: Sequence[Fenced]) -> Sequence[bool]:
+        if not claims:
+            return []
+        return await self._thread.submit(lambda tx: outcomes.begin(tx, worker_id, account, claims))
+
+    async def record(self, worker_id: UUID, completions: Sequence[Completion]) -> Sequence[bool]:
+        chunks = [completions[at : at + _CHUNK] for at in range(0, len(completions), _CHUNK)]
+        wishes = [self._thread.submit(lambda tx, chunk=chunk: outcomes.record(tx, worker_id, chunk)) for chunk in chunks]
+        results = await asyncio.gather(*wishes)
+        return [result for chunk in results for result in chunk]
+
+    async def release(self, worker_id: UUID, claims: Sequence[Fenced], *, due_us: int | None = None) -> None:
+        if claims:
+            await self._thread.submit(lambda tx: outcomes.release(tx, worker_id, claims, due_us))
+
+    async def unresolved(self, limit: int) -> Sequence[Unresolved]:
+        return await self._thread.submit(lambda tx: unknowns.unresolved(tx, limit), reads=True)
+
+    async def resolve(self, resolutions: Sequence[Resolution]) -> Sequence[bool]:
+        if not resolutions:
+            return []
+        return await self._thread.submit(lambda tx: unknowns.resolve(tx, resolutions))
+
+    async def routes(self) -> Sequence[tuple[str, str]]:
+        return await self._thread.submit(claiming.routes, reads=True)
+
+    async def wait(self, timeout_s: float) -> bool:
+        return await self._listener.wait(timeout_s)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._listener.close()

@@ -1,0 +1,416 @@
+"""Database: connections by process, transactions, and the guard over schema, site and safety. Lazy, thread- and fork-safe."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import Engine
+from sqlalchemy.engine import URL
+
+from ticketmail.adapters.sql import upgrading
+from ticketmail.adapters.sql.errors import is_foreign, translate, translated
+from ticketmail.adapters.sql.schema import Tables, tables
+from ticketmail.adapters.sql.transaction import Compiler, Language, Tx
+from ticketmail.domain.errors import SiteMismatch, SpoolBusy, SpoolUnreachable
+from ticketmail.domain.ports.spooling import SpoolCapabilities, SpoolOptions
+
+T = TypeVar("T")
+_TRIES = 5
+_abandoned: list[object] = []  #: a parent's pools: closing them in a child would hang up on the parent
+
+
+class Store(Protocol):
+    """One kind of database: what :class:`SqliteStore` and :class:`PostgresqlStore` have in common."""
+
+    language: Any
+    capabilities: SpoolCapabilities
+    gap_s: float
+    chunk_s: float
+    poll_s: float
+    leaves_no_handle_at_fork: bool
+
+    def engine(self) -> Engine: ...
+    def own_connection(self) -> Any: ...
+    def listening_connection(self) -> Any: ...
+    def before_open(self) -> None: ...
+    def after_open(self, cursor: Any) -> None: ...
+    def begin(self, cursor: Any, *, write: bool) -> None: ...
+    def begin_own(self, cursor: Any, *, write: bool) -> int | None: ...
+    def turn(self, *, write: bool) -> contextlib.AbstractContextManager[None]: ...
+    def begin_upgrade(self, cursor: Any) -> None: ...
+    def changes(self, connection: Any) -> object: ...
+    def worker_began(self, worker_id: str) -> None: ...
+    def worker_ended(self, worker_id: str) -> None: ...
+    def is_dead(self, worker_id: str, beat_us: int, now_us: int) -> bool: ...
+    def relieve(self) -> bool: ...
+    def free_bytes(self) -> int | None: ...
+    def size_bytes(self, cursor: Any) -> int | None: ...
+    def warnings(self, cursor: Any) -> list[str]: ...
+    def ring(self, connection: Any, bell: str) -> None: ...
+    def before_fork(self) -> None: ...
+    def in_child(self) -> None: ...
+
+
+class Handle(Protocol):
+    """Holds a connection outside the pool."""
+
+    def let_go(self) -> None: ...
+
+
+class CommitInDoubt(Exception):
+    """The connection broke in COMMIT: the transaction may stand or not. ``__cause__`` is the driver's error."""
+
+
+class Doorbell:
+    """Rung in this process when mail (``ears`` of workers) or events came. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._rung = 0
+        self._ears: list[Callable[[], None]] = []
+
+    def ring(self) -> None:
+        with self._changed:
+            self._rung += 1
+            self._changed.notify_all()
+            ears = list(self._ears)
+        for ear in ears:
+            ear()
+
+    def attach(self, ear: Callable[[], None]) -> None:
+        with self._changed:
+            self._ears.append(ear)
+
+    def detach(self, ear: Callable[[], None]) -> None:
+        with self._changed:
+            self._ears = [kept for kept in self._ears if kept != ear]
+
+    @property
+    def rung(self) -> int:
+        return self._rung
+
+    def wait(self, seen: int, timeout_s: float) -> None:
+        """Until it is rung more than ``seen`` times, or the time is over."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._rung > seen, timeout_s)
+
+
+class Database:
+    """One spool's database in this process."""
+
+    def __init__(self, url: URL, options: SpoolOptions, store: Store) -> None:
+        self.url = url
+        self.options = options
+        self.store = store
+        self.tables: Tables = tables(options.prefix)
+        self.mail_bell = Doorbell()
+        self.event_bell = Doorbell()
+        self.handles: weakref.WeakSet[Handle] = weakref.WeakSet()
+        self._language: Language = store.language
+        self._compiler = Compiler(self._language, self.tables)
+        self._compilers: dict[str, Compiler] = {}
+        self._reset()
+        _open_databases.add(self)
+
+    def __repr__(self) -> str:
+        return f"Database({self.url.render_as_string(hide_password=True)})"
+
+    @property
+    def language(self) -> Language:
+        return self._language
+
+    @property
+    def bell_name(self) -> str:
+        """The channel of NOTIFY."""
+        return f"{self.options.prefix}bell"
+
+    # -- transactions
+
+    def write(self, work: Callable[[Tx], T], *, guard: bool = False) -> T:
+        """Run ``work`` in a transaction and commit; again, if the database asks for it (deadlock). Raises SpoolError kin, and
+        CommitInDoubt. ``guard``: only for our own site."""
+        self.ready()
+        if guard:
+            self.guard_site()
+        for left in reversed(range(_TRIES)):
+            try:
+                result, tx = self._once(work)
+                break
+            except SpoolBusy as error:
+                if not left or not _may_go_again(error):
+                    raise
+                time.sleep(0.002 * (_TRIES - left))
+        self.announce(tx)
+        return result
+
+    def read(self, work: Callable[[Tx], T]) -> T:
+        """Run ``work`` in a transaction that is ended without a commit. Raises SpoolError kin."""
+        self.ready()
+        return self._read(work)
+
+    def read_unchecked(self, work: Callable[[Tx], T]) -> T:
+        """As :meth:`read`, whatever the tables are like."""
+        return self._read(work)
+
+    def write_unchecked(self, work: Callable[[Tx], T]) -> T:
+        """As :meth:`write`, whatever the tables are like."""
+        return self._once(work)[0]
+
+    def tx(self, cursor: Any, *, server_now_us: int | None = None) -> Tx:
+        """A Tx on a cursor of ours in an open transaction."""
+        return Tx(cursor, self._compiler, self.options.clock, server_now_us=server_now_us)
+
+    def compiler_for(self, language: Language) -> Compiler:
+        """Kept statements in a language that a host's connection speaks."""
+        if language is self._language:
+            return self._compiler
+        return self._compilers.setdefault(language.sa.driver, Compiler(language, self.tables))
+
+    def announce(self, tx: Tx) -> None:
+        """After the commit: wake who waits for what ``tx`` brought. Never raises."""
+        if tx.rings:
+            self.mail_bell.ring()
+        if tx.tells:
+            self.event_bell.ring()
+        if (tx.rings or tx.tells) and self.store.capabilities.rings:
+            with contextlib.suppress(Exception), self._leased() as connection:
+                self.store.ring(connection, self.bell_name)
+
+    def _once(self, work: Callable[[Tx], T]) -> tuple[T, Tx]:
+        with translated(), self._leased() as connection, self.store.turn(write=True):
+            cursor = connection.cursor()
+            with rolling_back(connection):
+                self.store.begin(cursor, write=True)
+                tx = self.tx(cursor)
+                result = work(tx)
+            commit(connection)
+        return result, tx
+
+    def _read(self, work: Callable[[Tx], T]) -> T:
+        with translated(), self._leased() as connection:
+            cursor = connection.cursor()
+            try:
+                self.store.begin(cursor, write=False)
+                return work(self.tx(cursor))
+            finally:
+                rollback(connection)
+
+    # -- opening
+
+    def ready(self) -> None:
+        """Open at first use in this process: prove safety, make or check the tables. Raises SpoolError kin."""
+        if self._pid != os.getpid():
+            self._reset()
+        if self._is_ready:
+            return
+        with self._opening:
+            if not self._is_ready:
+                self._open()
+                self._is_ready = True
+
+    def guard_site(self) -> None:
+        """Raises SiteMismatch if the spool is another site's."""
+        if self._site_checked:
+            return
+        found = self._read(lambda tx: upgrading.read_meta(tx).get("site"))
+        if found is None:
+            found = self._once(lambda tx: upgrading.claim_site(tx, self.options.site))[0]
+        check_site(found, self.options.site)
+        self._site_checked = True
+
+    def guard_meta(self, tx: Tx) -> None:
+        """The same in a transaction of the caller's: schema and site. Raises SchemaMismatch, SiteMismatch."""
+        meta = upgrading.require(tx)
+        check_site(meta.get("site") or upgrading.claim_site(tx, self.options.site), self.options.site)
+
+    def forget(self) -> None:
+        """Look at tables and site anew at the next use."""
+        self._is_ready = self._site_checked = False
+
+    def close(self) -> None:
+        """Close idle connections. The next use opens again."""
+        if self._pid == os.getpid() and self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+            self.store.before_fork()
+        self._is_ready = self._site_checked = False
+
+    def open_unchecked(self) -> None:
+        """Prove safety; leave the tables as they are. Raises SpoolError kin."""
+        self.store.before_open()
+        with translated(), self._leased() as connection:
+            try:
+                self.store.after_open(connection.cursor())
+            finally:
+                rollback(connection)
+
+    def _open(self) -> None:
+        self.open_unchecked()
+        if self.options.create:
+            self.upgrade()
+        self._read(upgrading.require)
+
+    def upgrade(self) -> list[str]:
+        """Make or upgrade the tables. Says what was done."""
+        if not self._read(upgrading.steps_due):
+            return []
+
+        def work(tx: Tx) -> list[str]:
+            self.store.begin_upgrade(tx.cursor)
+            return upgrading.upgrade(tx, self.options.site)
+
+        return self._once(work)[0]
+
+    # -- connections
+
+    @contextlib.contextmanager
+    def _leased(self) -> Iterator[Any]:
+        """A pooled driver connection. What broke is not pooled again."""
+        with self.busy():
+            engine = self._engine or self._make_engine()
+            pooled = engine.raw_connection()
+            try:
+                yield pooled.driver_connection
+            except BaseException:
+                if not is_usable(pooled.driver_connection):
+                    pooled.invalidate()
+                raise
+            finally:
+                pooled.close()
+
+    @contextlib.contextmanager
+    def busy(self) -> Iterator[None]:
+        """No fork in the block: SQLite's handles must not be carried into a child (sqlite.org/howtocorrupt.html 2.6)."""
+        if self._pid != os.getpid():
+            self._reset()
+        with self._idle:
+            self._in_use += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._in_use -= 1
+                self._idle.notify_all()
+
+    def _make_engine(self) -> Engine:
+        with self._engine_lock:
+            if self._engine is None:
+                try:
+                    self._engine = self.store.engine()
+                except ImportError as error:
+                    raise _missing_driver() from error
+            return self._engine
+
+    def _reset(self) -> None:
+        engine: Engine | None = getattr(self, "_engine", None)
+        if engine is not None:  # a parent's
+            _abandoned.append(engine.pool)
+            engine.dispose(close=False)
+            self.store.in_child()
+        self._pid = os.getpid()
+        self._engine: Engine | None = None
+        self._engine_lock = threading.Lock()
+        self._opening = threading.RLock()
+        self._idle = threading.Condition()
+        self._in_use = 0
+        self._is_ready = self._site_checked = False
+
+    # -- forks
+
+    def before_fork(self) -> None:
+        """Close idle handles, waiting a moment for those in use."""
+        if not self.store.leaves_no_handle_at_fork or self._pid != os.getpid():
+            return
+        self._idle.acquire()
+        self._idle.wait_for(lambda: not self._in_use, timeout=1.0)
+        if self._engine is not None and not self._in_use:
+            self._engine.dispose()
+        if not self._in_use:
+            for handle in list(self.handles):
+                handle.let_go()
+            self.store.before_fork()
+
+    def after_fork_in_parent(self) -> None:
+        if self.store.leaves_no_handle_at_fork and self._pid == os.getpid():
+            with contextlib.suppress(RuntimeError):
+                self._idle.release()
+
+
+_open_databases: weakref.WeakSet[Database] = weakref.WeakSet()
+
+
+def _before_fork() -> None:
+    for database in list(_open_databases):
+        database.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for database in list(_open_databases):
+        database.after_fork_in_parent()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent)
+
+
+def commit(connection: Any) -> None:
+    """COMMIT. Raises CommitInDoubt if the connection broke in it, else what the driver raises, rolled back."""
+    try:
+        connection.commit()
+    except Exception as error:
+        if is_foreign(error) and not is_usable(connection):
+            raise CommitInDoubt from error
+        rollback(connection)
+        raise
+
+
+@contextlib.contextmanager
+def rolling_back(connection: Any) -> Iterator[None]:
+    """Roll back if the block raises."""
+    try:
+        yield
+    except BaseException:
+        rollback(connection)
+        raise
+
+
+def rollback(connection: Any) -> None:
+    """ROLLBACK, never raising: a broken connection has rolled back already."""
+    with contextlib.suppress(Exception):
+        connection.rollback()
+
+
+def is_usable(connection: Any) -> bool:
+    """False for a server's connection that is closed or broken. A SQLite handle is always usable."""
+    return connection is not None and not getattr(connection, "closed", False)
+
+
+def check_site(found: str, site: str) -> None:
+    """Raises SiteMismatch."""
+    if found != site:
+        raise SiteMismatch(
+            f"This spool belongs to site {found!r}, the settings say {site!r}.",
+            remedy="If it is a copy or a restore: `ticketmail adopt --hold`. Else correct the setting `site`.",
+        )
+
+
+def _may_go_again(error: SpoolBusy) -> bool:
+    state = getattr(error.__cause__, "sqlstate", None) or ""
+    return state.startswith("40")
+
+
+def _missing_driver() -> Exception:
+    from ticketmail.domain.errors import MissingExtra
+
+    return MissingExtra("psycopg is not installed.", name="spool", remedy="pip install 'ticketmail[postgresql]'")
+
+
+def unreachable(error: BaseException) -> SpoolUnreachable:
+    """What a lost connection is to a caller, whatever the driver called it."""
+    found = translate(error)
+    return found if isinstance(found, SpoolUnreachable) else SpoolUnreachable(str(found))

@@ -1,0 +1,135 @@
+"""Writing in the host's own transaction: no commit, no other connection, never an aborted transaction.
+
+Statements run on the host's driver connection, inside a savepoint: whatever fails is undone there and the host's transaction
+lives on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from ticketmail.adapters.sql.engine import Database
+from ticketmail.adapters.sql.errors import translated
+from ticketmail.adapters.sql.postgresql import Psycopg2Language
+from ticketmail.adapters.sql.transaction import Language, Tx
+from ticketmail.adapters.sql.upgrading import require
+from ticketmail.domain.errors import HostTransactionMustBeImmediate, InvalidSubmission
+
+T = TypeVar("T")
+_SAVEPOINT = "ticketmail_join"
+_KINDS = "a SQLAlchemy Connection or Session, Django's connection, sqlite3, psycopg 2 or psycopg 3"
+_psycopg2 = Psycopg2Language()
+
+
+def run(database: Database, connection: object, work: Callable[[Tx], T]) -> T:
+    """Run ``work`` in the host's transaction.
+
+    Raises:
+        InvalidSubmission: ``connection`` is of no known kind, of another database than the spool, or in autocommit mode.
+        HostTransactionMustBeImmediate: see there (SQLite).
+        SpoolError kin: nothing was written; the host's transaction is as it was.
+    """
+    driver = driver_connection(connection)
+    language, cursor = _cursor(database, driver)
+    _require_transaction(database, driver)
+    with translated():
+        if isinstance(driver, sqlite3.Connection):
+            _require_writer(database, driver, cursor)
+        with _savepoint(cursor):
+            tx = Tx(cursor, database.compiler_for(language), database.options.clock)
+            require(tx)
+            return work(tx)
+
+
+def driver_connection(connection: object) -> Any:
+    """The DB-API connection inside what the host has at hand."""
+    module = type(connection).__module__.partition(".")[0]
+    found: Any = connection
+    if module == "sqlalchemy" or hasattr(found, "get_bind"):
+        if hasattr(found, "get_bind"):  # a Session, or a scoped one
+            found = found.connection()
+        return found.connection.driver_connection
+    if hasattr(found, "vendor") and hasattr(found, "ensure_connection"):  # Django
+        found.ensure_connection()
+        return found.connection
+    return found
+
+
+def _cursor(database: Database, driver: Any) -> tuple[Language, Any]:
+    kinds = {f"{cls.__module__.partition('.')[0]}.{cls.__name__}" for cls in type(driver).__mro__}
+    if "sqlite3.Connection" in kinds:
+        cursor = driver.cursor(sqlite3.Cursor)
+        cursor.row_factory = None
+        language: Language = database.language
+        spoken = "sqlite"
+    elif "psycopg.Connection" in kinds:
+        import psycopg
+
+        cursor, language, spoken = psycopg.Cursor(driver, row_factory=psycopg.rows.tuple_row), database.language, "postgresql"
+    elif "psycopg2.connection" in kinds:
+        import psycopg2.extensions
+
+        cursor, language, spoken = driver.cursor(cursor_factory=psycopg2.extensions.cursor), _psycopg2, "postgresql"
+    else:
+        raise InvalidSubmission(
+            f"{type(driver).__name__} is not a connection that can be joined.", field="connection", remedy=f"Pass {_KINDS}."
+        )
+    if spoken != database.language.name:
+        raise InvalidSubmission(
+            f"this is a {spoken} connection, the spool is on {database.language.name}.",
+            field="connection",
+            remedy="Point the setting `spool` at the host's own database, or submit without connection=.",
+        )
+    return language, cursor
+
+
+def _require_transaction(database: Database, driver: Any) -> None:
+    """With autocommit each row would commit by itself, and a rollback would leave some."""
+    if isinstance(driver, sqlite3.Connection):
+        return
+    info = driver.info
+    idle = int(info.transaction_status) == 0
+    if driver.autocommit and idle:
+        raise InvalidSubmission(
+            "it is in autocommit mode, outside a transaction.",
+            field="connection",
+            remedy="Open a transaction first (transaction.atomic(), connection.transaction()).",
+        )
+
+
+def _require_writer(database: Database, driver: sqlite3.Connection, cursor: sqlite3.Cursor) -> None:
+    """A transaction that has only read may fail at its first write whatever the time-out: then it is too late to say so."""
+    if not driver.in_transaction:
+        raise _not_immediate("no transaction is open")
+    if not database.language.has_tables(cursor, database.tables):
+        return
+    try:
+        cursor.execute(f"UPDATE {database.tables.meta.name} SET value = value WHERE name = ''")  # noqa: S608 - our own name
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise _not_immediate("it has only read so far, and another writer is ahead") from error
+        raise
+
+
+def _not_immediate(why: str) -> HostTransactionMustBeImmediate:
+    return HostTransactionMustBeImmediate(
+        f"On SQLite, connection= needs a transaction that is already a writer; {why}.",
+        remedy="Begin it with BEGIN IMMEDIATE (SQLAlchemy: the `begin` event; Django: OPTIONS transaction_mode=IMMEDIATE), "
+        "or write your own rows before you submit.",
+    )
+
+
+@contextlib.contextmanager
+def _savepoint(cursor: Any) -> Iterator[None]:
+    cursor.execute(f"SAVEPOINT {_SAVEPOINT}")
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(Exception):  # the first error says more
+            cursor.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+            cursor.execute(f"RELEASE SAVEPOINT {_SAVEPOINT}")
+        raise
+    cursor.execute(f"RELEASE SAVEPOINT {_SAVEPOINT}")

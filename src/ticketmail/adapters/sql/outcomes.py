@@ -1,0 +1,258 @@
+"""Begin, record, release: compare-and-set with fence and worker, history, events, evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, case, exists, func, select, update
+
+from ticketmail.adapters.sql.ends import free_next
+from ticketmail.adapters.sql.rows import add_events, add_history, add_suppressions, history_row, utf8
+from ticketmail.adapters.sql.schema import Tables
+from ticketmail.adapters.sql.transaction import Language, Tx, one_of
+from ticketmail.domain.outbound.delivery import FINAL, DeliveryState
+from ticketmail.domain.ports.delivering import Completion, Fenced
+
+#: The kind of history row that a new state makes.
+KINDS = {
+    DeliveryState.QUEUED: "deferred",
+    DeliveryState.UNKNOWN: "unknown",
+    DeliveryState.SENT: "sent",
+    DeliveryState.FAILED: "failed",
+    DeliveryState.DEAD: "dead",
+    DeliveryState.EXPIRED: "expired",
+    DeliveryState.SUPPRESSED: "suppressed",
+    DeliveryState.CANCELLED: "cancelled",
+    DeliveryState.SUPERSEDED: "superseded",
+}
+
+
+class OutcomeStatements:
+    """Kept statements."""
+
+    def __init__(self, t: Tables, language: Language) -> None:
+        d, w, h = t.delivery.c, t.worker.c, t.history.c
+        this = (d.submission_id == bindparam("p_id"), d.number == bindparam("p_number"))
+        fenced = (*this, d.fence == bindparam("p_fence"), d.worker_id == bindparam("p_worker"))
+        alive = exists().where(w.id == bindparam("p_worker"), w.retired_us.is_(None), w.dead_us.is_(None))
+        self.begin = (
+            update(t.delivery).where(*fenced, d.state == "claimed", alive).values(state="sending", account=bindparam("p_account"))
+        )
+        self.release = (
+            update(t.delivery)
+            .where(*fenced, d.state == "claimed")
+            .values(state="queued", worker_id=None, due_us=func.coalesce(bindparam("p_due"), d.due_us))
+        )
+        told = bindparam("p_told")
+        self.record = (
+            update(t.delivery)
+            .where(*fenced, one_of(d.state, ("claimed", "sending")))
+            .values(
+                state=bindparam("p_state"),
+                due_us=bindparam("p_due"),
+                attempts=d.attempts + bindparam("p_spent"),
+                unknowns=d.unknowns + bindparam("p_unknown"),
+                checks=0,
+                delay_told=case((d.delay_told > told, d.delay_told), else_=told),
+                cause=bindparam("p_cause"),
+                reason=bindparam("p_reason"),
+                reply=bindparam("p_reply"),
+                account=bindparam("p_account"),
+                remote_id=bindparam("p_remote"),
+                ended_us=bindparam("p_ended"),
+                worker_id=None,
+            )
+        )
+        self.attempt = (
+            update(t.history)
+            .where(h.submission_id == bindparam("p_id"), h.number == bindparam("p_number"), h.submission_id.is_not(None))
+            .where(h.fence == bindparam("p_fence"), h.kind == "attempt", h.ended_us.is_(None))
+            .values({name: bindparam(f"p_{name}") for name in _ATTEMPT})
+        )
+        self.prove = (
+            update(t.delivery)
+            .where(*this, one_of(d.state, ("unknown", "queued", "claimed")))
+            .values(
+                state="sent",
+                due_us=None,
+                ended_us=bindparam("p_now"),
+                cause="",
+                reason=bindparam("p_reason"),
+                reply=bindparam("p_reply"),
+                account=bindparam("p_account"),
+                remote_id=bindparam("p_remote"),
+                worker_id=None,
+                behind_submission_id=None,
+                behind_number=None,
+            )
+        )
+        self.account = select(d.account).where(*this)
+
+
+_ATTEMPT = ("state", "account", "outcome", "phase", "cause", "reason", "reply", "remote_id", "ended_us")
+
+
+def begin(tx: Tx, worker_id: UUID, account: str, claims: Sequence[Fenced]) -> list[bool]:
+    """See ``Deliveries.begin``. A worker that was declared dead fits nothing."""
+    worker = worker_id.hex
+    begun = [
+        count == 1
+        for count in tx.each(
+            tx.book(OutcomeStatements).begin, [{**_key(c), "p_worker": worker, "p_account": account} for c in claims]
+        )
+    ]
+    add_history(
+        tx,
+        (
+            history_row(
+                "attempt",
+                tx.now_us,
+                claim.submission_id.hex,
+                claim.number,
+                fence=claim.fence,
+                state="sending",
+                account=account,
+                worker_id=worker,
+            )
+            for claim, ok in zip(claims, begun, strict=True)
+            if ok
+        ),
+    )
+    return begun
+
+
+def release(tx: Tx, worker_id: UUID, claims: Sequence[Fenced], due_us: int | None) -> None:
+    """See ``Deliveries.release``."""
+    released = tx.each(
+        tx.book(OutcomeStatements).release, [{**_key(c), "p_worker": worker_id.hex, "p_due": due_us} for c in claims]
+    )
+    tx.rings = tx.rings or (due_us is None and any(released))
+
+
+def record(tx: Tx, worker_id: UUID, completions: Sequence[Completion]) -> list[bool]:
+    """See ``Deliveries.record``."""
+    changed = tx.each(tx.book(OutcomeStatements).record, [_change(c, worker_id, tx.now_us) for c in completions])
+    fresh = [c for c, count in zip(completions, changed, strict=True) if count == 1]
+    _write_attempts(tx, worker_id, [c for c in fresh if c.outcome])
+    add_history(tx, (_decision(c, worker_id, tx.now_us) for c in fresh))
+    add_events(tx, (event for c in fresh for event in c.events))
+    add_suppressions(tx, (c.suppress for c in fresh if c.suppress is not None))
+    free_next(tx, _ends(fresh))
+    for completion, count in zip(completions, changed, strict=True):
+        if count != 1:
+            _keep_evidence(tx, worker_id, completion)
+    return [count == 1 for count in changed]
+
+
+def _key(claim: Fenced) -> dict[str, Any]:
+    return {"p_id": claim.submission_id.hex, "p_number": claim.number, "p_fence": claim.fence}
+
+
+def _change(c: Completion, worker_id: UUID, now_us: int) -> dict[str, Any]:
+    final = c.state in FINAL
+    return {
+        **_key(c.claim),
+        "p_worker": worker_id.hex,
+        "p_state": c.state.value,
+        "p_due": None if final else c.due_us,
+        "p_spent": int(c.spends),
+        "p_unknown": int(c.state is DeliveryState.UNKNOWN),
+        "p_told": int(c.delay_told),
+        "p_cause": c.cause,
+        "p_reason": utf8(c.reason),
+        "p_reply": utf8(c.reply),
+        "p_account": c.account,
+        "p_remote": utf8(c.remote_id),
+        "p_ended": now_us if final else None,
+    }
+
+
+def _attempt(c: Completion) -> dict[str, Any]:
+    """What completes an attempt row."""
+    return {
+        "state": c.state.value,
+        "account": c.account,
+        "outcome": c.outcome,
+        "phase": c.phase,
+        "cause": c.cause,
+        "reason": utf8(c.reason),
+        "reply": utf8(c.reply),
+        "remote_id": utf8(c.remote_id),
+    }
+
+
+def _write_attempts(tx: Tx, worker_id: UUID, attempted: Sequence[Completion]) -> None:
+    """Complete the attempt rows that begin made; write whole ones for attempts that never came to a body."""
+    params = [
+        {**_key(c.claim), **{f"p_{name}": value for name, value in _attempt(c).items()}, "p_ended_us": c.ended_us or tx.now_us}
+        for c in attempted
+    ]
+    counts = tx.each(tx.book(OutcomeStatements).attempt, params)
+    add_history(
+        tx,
+        (
+            history_row(
+                "attempt",
+                c.began_us or tx.now_us,
+                c.claim.submission_id.hex,
+                c.claim.number,
+                fence=c.claim.fence,
+                worker_id=worker_id.hex,
+                ended_us=c.ended_us or tx.now_us,
+                **_attempt(c),
+            )
+            for c, count in zip(attempted, counts, strict=True)
+            if not count
+        ),
+    )
+
+
+def _decision(c: Completion, worker_id: UUID, at_us: int, kind: str = "", **more: Any) -> dict[str, Any]:
+    return history_row(
+        kind or KINDS[c.state],
+        at_us,
+        c.claim.submission_id.hex,
+        c.claim.number,
+        fence=c.claim.fence,
+        worker_id=worker_id.hex,
+        **{**_attempt(c), **more},
+    )
+
+
+def _ends(done: Iterable[Completion]) -> list[tuple[str, int]]:
+    """Whose first attempt is over now. A hold that spends nothing is no attempt."""
+    return [(c.claim.submission_id.hex, c.claim.number) for c in done if c.spends or c.state is not DeliveryState.QUEUED]
+
+
+def _keep_evidence(tx: Tx, worker_id: UUID, c: Completion) -> None:
+    """The fence was stale. What the server said is kept, and a 250 is a proof."""
+    proven = c.outcome == "taken" and c.state is DeliveryState.SENT and _prove(tx, c)
+    add_history(tx, [_decision(c, worker_id, tx.now_us, "evidence", state="sent" if proven else "")])
+    _write_open_attempt(tx, c)
+    if proven:
+        add_events(tx, c.events)
+        free_next(tx, [(c.claim.submission_id.hex, c.claim.number)])
+
+
+def _prove(tx: Tx, c: Completion) -> bool:
+    reason = f"A late reply proves that attempt {c.claim.fence} was taken."
+    return bool(
+        tx.run(
+            tx.book(OutcomeStatements).prove,
+            p_id=c.claim.submission_id.hex,
+            p_number=c.claim.number,
+            p_now=tx.now_us,
+            p_reason=reason,
+            p_reply=utf8(c.reply),
+            p_account=c.account,
+            p_remote=utf8(c.remote_id),
+        )
+    )
+
+
+def _write_open_attempt(tx: Tx, c: Completion) -> None:
+    """An attempt row that nobody has completed gets its outcome all the same."""
+    values = {f"p_{name}": value for name, value in _attempt(c).items()}
+    tx.run(tx.book(OutcomeStatements).attempt, **_key(c.claim), **values, p_ended_us=c.ended_us or tx.now_us)

@@ -1,0 +1,261 @@
+"""The tables (ADR 0001), as SQLAlchemy Core values. A prefix makes a set; sets are kept, so that statements can be."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, String, Table, Text, and_, or_
+from sqlalchemy.types import TypeEngine
+
+SCHEMA_VERSION = 1  #: what this release writes
+MIN_READER = 1  #: the oldest release that can work on it
+
+#: States in which a first attempt may still come.
+BEFORE_END = ("queued", "claimed", "sending")
+
+
+def _text(length: int | None = None) -> TypeEngine[str]:
+    """Text that is compared by bytes on every database."""
+    plain: TypeEngine[str] = String(length) if length else Text()
+    sorted_by_bytes: TypeEngine[str] = String(length, collation="C") if length else Text(collation="C")
+    return plain.with_variant(sorted_by_bytes, "postgresql")
+
+
+def _serial() -> TypeEngine[int]:
+    """A key that the database counts up. SQLite only counts ``INTEGER PRIMARY KEY``."""
+    return BigInteger().with_variant(Integer(), "sqlite")
+
+
+ID = _text(32)
+
+
+def _name(name: str, length: int = 255, default: str | None = "") -> Column[str]:
+    return Column(name, _text(length), nullable=default is None, server_default=default)
+
+
+def _id(name: str, *, primary_key: bool = False, nullable: bool = False) -> Column[str]:
+    return Column(name, ID, primary_key=primary_key, nullable=nullable)
+
+
+def _us(name: str, *, nullable: bool = False) -> Column[int]:
+    return Column(name, BigInteger, nullable=nullable)
+
+
+def _count(name: str) -> Column[int]:
+    return Column(name, Integer, nullable=False, server_default="0")
+
+
+class Tables:
+    """All tables of one prefix."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.metadata = MetaData()
+        self.meta = self._table("meta", Column("name", _text(64), primary_key=True), Column("value", _text(), nullable=False))
+        self.submission = self._submission()
+        self.delivery = self._delivery()
+        self.history = self._history()
+        self.blob, self.blob_ref = self._blobs()
+        self.ref = self._table(
+            "ref",
+            Column("ref", _text(18), primary_key=True),
+            _name("tenant", 64),
+            _name("ticket", 255, None),
+            _id("submission_id", nullable=True),
+        )
+        self.worker = self._worker()
+        self.document = self._table(
+            "document",
+            Column("kind", _text(32), primary_key=True),
+            Column("name", _text(255), primary_key=True),
+            Column("content", LargeBinary),
+            _count("version"),
+            _us("updated_us"),
+        )
+        self.pause = self._table(
+            "pause",
+            Column("scope", _text(600), primary_key=True),
+            _us("since_us"),
+            _us("until_us", nullable=True),
+            Column("reason", _text(), nullable=False),
+            _name("actor"),
+        )
+        self.suppression = self._suppression()
+        self.event = self._event()
+        self.handled = self._table("handled", _id("event_id", primary_key=True), _us("at_us"))
+
+    def _table(self, name: str, *parts: Column[object] | Column[str] | Column[int] | Column[bytes], **options: object) -> Table:
+        return Table(self.prefix + name, self.metadata, *parts, **options)  # type: ignore[arg-type]
+
+    def _index(self, name: str, *columns: Column[object], where: object = None) -> Index:
+        return Index(f"ix_{self.prefix}{name}", *columns, sqlite_where=where, postgresql_where=where)
+
+    def _submission(self) -> Table:
+        table = self._table(
+            "submission",
+            _id("id", primary_key=True),
+            _name("tenant", 64),
+            _name("submit_key", 200, None),
+            Column("fingerprint", LargeBinary, nullable=False),
+            _name("ticket", 255, None),
+            _name("lane", 64),
+            _name("route"),
+            _name("sender", 320),
+            _name("return_path", 320),
+            _name("message_id", 998),
+            _name("traceparent", 64),
+            Column("size_bytes", BigInteger, nullable=False),
+            _us("accepted_us"),
+            Column("body", LargeBinary),
+            _us("body_purged_us", nullable=True),
+        )
+        c = table.c
+        self._index("submission_unpurged", c.accepted_us, where=c.body_purged_us.is_(None))
+        self._index("submission_purged", c.accepted_us, where=c.body_purged_us.is_not(None))
+        return table
+
+    def _delivery(self) -> Table:
+        table = self._table(
+            "delivery",
+            _id("submission_id", primary_key=True),
+            Column("number", Integer, primary_key=True, autoincrement=False),
+            _name("state", 12, "queued"),
+            _name("route"),
+            _name("lane", 64),
+            _count("lane_weight"),
+            _name("tenant", 64),
+            _name("ticket", 255, None),
+            _name("recipient", 320),
+            _name("recipient_key", 320),
+            _name("recipient_domain", 255),
+            _us("due_us", nullable=True),
+            _us("first_due_us"),
+            _us("deadline_us"),
+            *(_count(name) for name in ("fence", "attempts", "unknowns", "checks", "lost", "lost_alone")),
+            _id("worker_id", nullable=True),
+            _id("behind_submission_id", nullable=True),
+            Column("behind_number", Integer),
+            Column("delay_told", SmallInteger, nullable=False, server_default="0"),
+            _name("cause", 64),
+            *(Column(name, _text(), nullable=False, server_default="") for name in ("reason", "reply")),
+            _name("account"),
+            Column("remote_id", _text(), nullable=False, server_default=""),
+            _us("accepted_us"),
+            _us("ended_us", nullable=True),
+            _us("dismissed_us", nullable=True),
+            sqlite_with_rowid=False,
+        )
+        self._delivery_indexes(table)
+        return table
+
+    def _delivery_indexes(self, table: Table) -> None:
+        c = table.c
+        queued = c.state == "queued"
+        self._index("delivery_claim", c.route, c.lane, c.due_us, c.submission_id, where=queued)
+        self._index("delivery_deadline", c.deadline_us, where=queued)
+        self._index("delivery_untold", c.first_due_us, where=and_(queued, c.delay_told == 0))
+        self._index("delivery_unknown", c.due_us, where=c.state == "unknown")
+        self._index("delivery_dead", c.cause, c.ended_us, where=and_(c.state == "dead", c.dismissed_us.is_(None)))
+        self._index("delivery_worker", c.worker_id, where=c.worker_id.is_not(None))
+        self._index("delivery_behind", c.behind_submission_id, where=c.behind_submission_id.is_not(None))
+        self._index("delivery_ticket", c.ticket, c.recipient_key, where=c.ticket.is_not(None))
+        self._index("delivery_recipient", c.recipient_key)
+        self._index("delivery_accepted", c.accepted_us, c.submission_id)
+
+    def _history(self) -> Table:
+        table = self._table(
+            "history",
+            Column("seq", _serial(), primary_key=True, autoincrement=True),
+            _us("at_us"),
+            _name("kind", 16),
+            _id("submission_id", nullable=True),
+            Column("number", Integer),
+            Column("fence", Integer),
+            _name("scope", 600),
+            _name("state", 12),
+            _name("account"),
+            _id("worker_id", nullable=True),
+            _name("outcome", 12),
+            _name("phase", 12),
+            _name("cause", 64),
+            *(Column(name, _text(), nullable=False, server_default="") for name in ("reason", "reply", "remote_id")),
+            _us("ended_us", nullable=True),
+            _name("actor"),
+        )
+        c = table.c
+        self._index("history_submission", c.submission_id, c.number, where=c.submission_id.is_not(None))
+        self._index("history_decisions", c.at_us, where=or_(c.scope != "", c.actor != ""))
+        return table
+
+    def _blobs(self) -> tuple[Table, Table]:
+        blob = self._table(
+            "blob",
+            Column("tenant", _text(64), primary_key=True),
+            Column("digest", _text(80), primary_key=True),
+            Column("content", LargeBinary, nullable=False),
+            Column("size_bytes", BigInteger, nullable=False),
+            _us("touched_us"),
+        )
+        self._index("blob_touched", blob.c.touched_us)
+        ref = self._table(
+            "blob_ref",
+            Column("tenant", _text(64), primary_key=True),
+            Column("digest", _text(80), primary_key=True),
+            _id("submission_id", primary_key=True),
+        )
+        self._index("blob_ref_submission", ref.c.submission_id)
+        return blob, ref
+
+    def _worker(self) -> Table:
+        return self._table(
+            "worker",
+            _id("id", primary_key=True),
+            _name("host"),
+            _count("pid"),
+            _name("version", 64),
+            _name("site"),
+            _us("started_us"),
+            _us("beat_us"),
+            _us("retired_us", nullable=True),
+            _us("dead_us", nullable=True),
+            Column("stats", _text(), nullable=False, server_default="{}"),
+        )
+
+    def _suppression(self) -> Table:
+        table = self._table(
+            "suppression",
+            Column("tenant", _text(64), primary_key=True),
+            Column("address", _text(320), primary_key=True),
+            _name("cause", 64),
+            Column("evidence", _text(), nullable=False),
+            _us("since_us"),
+            _us("until_us", nullable=True),
+        )
+        self._index("suppression_address", table.c.address)
+        return table
+
+    def _event(self) -> Table:
+        table = self._table(
+            "event",
+            Column("seq", _serial(), primary_key=True, autoincrement=True),
+            Column("event_id", ID, nullable=False, unique=True),
+            _id("submission_id", nullable=True),
+            Column("payload", _text(), nullable=False),
+            _us("created_us"),
+            _us("due_us"),
+            _us("lease_until_us", nullable=True),
+            *(_count(name) for name in ("fence", "attempts")),
+            _name("state", 8, "waiting"),
+            Column("error", _text(), nullable=False, server_default=""),
+        )
+        c = table.c
+        self._index("event_due", c.due_us, c.seq, where=c.state == "waiting")
+        self._index("event_over", c.state, c.created_us, where=c.state != "waiting")
+        self._index("event_submission", c.submission_id)
+        return table
+
+
+@lru_cache(maxsize=16)
+def tables(prefix: str) -> Tables:
+    """The tables of ``prefix``, built once."""
+    return Tables(prefix)

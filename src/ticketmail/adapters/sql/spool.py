@@ -1,0 +1,94 @@
+"""The spool on a database as a whole."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from ticketmail.adapters.sql.administering import SqlAdministering
+from ticketmail.adapters.sql.book import SqlBook
+from ticketmail.adapters.sql.content import SqlBlobs, SqlDirectory
+from ticketmail.adapters.sql.deliveries import SqlDeliveries
+from ticketmail.adapters.sql.engine import Database, Store
+from ticketmail.adapters.sql.intake import SqlIntake
+from ticketmail.adapters.sql.operating import SqlOperating
+from ticketmail.adapters.sql.outbox import SqlOutbox
+from ticketmail.adapters.sql.postgresql import PostgresqlStore
+from ticketmail.adapters.sql.reading import SqlReading
+from ticketmail.adapters.sql.sqlite import SqliteStore
+from ticketmail.adapters.sql.thread import SpoolThread
+from ticketmail.adapters.sql.upkeep import SqlUpkeep
+from ticketmail.adapters.sql.workers import SqlWorkers
+from ticketmail.domain.errors import SettingsError, UnknownScheme
+from ticketmail.domain.ports.delivering import WorkerSide
+from ticketmail.domain.ports.spooling import SpoolAdapter, SpoolCapabilities, SpoolOptions
+
+_SCHEMES = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql"}
+
+
+class SqlWorkerSide:
+    """A worker's own connection and thread. For one event loop at a time."""
+
+    def __init__(self, database: Database) -> None:
+        self._thread = SpoolThread(database)
+        self.deliveries = SqlDeliveries(database, self._thread)
+        self.workers = SqlWorkers(database, self._thread)
+        self.book = SqlBook(self._thread)
+        self.upkeep = SqlUpkeep(database, self._thread)
+
+    async def aclose(self) -> None:
+        """Commit what is queued, then close. Idempotent."""
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self.deliveries.close()
+        self._thread.stop()
+        self.workers.close()
+
+
+class SqlSpool:
+    """``SpoolAdapter`` on SQLite and PostgreSQL. Opens nothing before it is used; reopens by itself after a fork."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.intake = SqlIntake(database)
+        self.blobs = SqlBlobs(database)
+        self.directory = SqlDirectory(database)
+        self.outbox = SqlOutbox(database)
+        self.reading = SqlReading(database)
+        self.operating = SqlOperating(database)
+        self.administering = SqlAdministering(database)
+
+    def __repr__(self) -> str:
+        return f"SqlSpool({self._database!r})"
+
+    @property
+    def capabilities(self) -> SpoolCapabilities:
+        return self._database.store.capabilities
+
+    def worker_side(self) -> WorkerSide:
+        return SqlWorkerSide(self._database)
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def create(url: str, options: SpoolOptions) -> SpoolAdapter:
+    """A spool at ``url``: ``sqlite:///file.db`` (relative), ``sqlite:////dir/file.db``, ``postgresql://user:password@host/db``
+    (``postgres://`` and ``postgresql+psycopg://`` too).
+
+    Raises:
+        SettingsError: the URL cannot be read, or names SQLite in memory.
+        UnknownScheme: neither of the two.
+    """
+    try:
+        parsed = make_url(url)
+    except (SQLAlchemyError, ValueError):
+        raise SettingsError("this is not a database URL.", name="spool", remedy="Such as sqlite:///ticketmail.db.") from None
+    kind = _SCHEMES.get(parsed.drivername.partition("+")[0])
+    if kind is None:
+        raise UnknownScheme(f"{parsed.drivername} is no spool of this adapter.", name="spool", remedy="sqlite or postgresql.")
+    store: Store = SqliteStore(parsed, options) if kind == "sqlite" else PostgresqlStore(parsed, options)
+    return SqlSpool(Database(parsed, options, store))

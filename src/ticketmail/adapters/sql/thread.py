@@ -1,0 +1,249 @@
+"""The spool thread: one connection, one writer per worker process, group commit without a timer.
+
+Whatever is queued when the thread is free goes into ONE transaction; a group that fails is replayed op by op; futures resolve
+after the commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ticketmail.adapters.sql.engine import CommitInDoubt, Database, commit, is_usable, rollback, rolling_back, unreachable
+from ticketmail.adapters.sql.errors import is_foreign, translate
+from ticketmail.adapters.sql.transaction import Tx
+from ticketmail.domain.errors import SpoolBusy, SpoolFull
+
+T = TypeVar("T")
+_GROUP = 256
+_TRIES = 4
+
+
+@dataclass(slots=True, eq=False)
+class Op:
+    """One wish. ``reads``: changes nothing. ``last``: runs behind the group's others, in this order, so that workers take the
+    row locks of documents in one order. ``undo``: what to do about a result that nobody got to see."""
+
+    work: Callable[[Tx], Any]
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+    reads: bool = False
+    last: tuple[str, ...] = ()
+    undo: Callable[[Tx, Any], None] | None = None
+    result: Any = None
+    error: BaseException | None = None
+
+
+class SpoolThread:
+    """Started by the first wish, ended by :meth:`stop`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._wishes: deque[Op] = deque()
+        self._wake = threading.Condition()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+        self._connection: Any = None
+        self._handle = threading.Lock()  #: held while the connection is in use: no fork then
+        self._undo: list[tuple[Callable[[Tx, Any], None], Any]] = []
+        self._seen: object = None
+        self.commits = 0
+        database.handles.add(self)
+
+    def submit(
+        self,
+        work: Callable[[Tx], T],
+        *,
+        reads: bool = False,
+        last: tuple[str, ...] = (),
+        undo: Callable[[Tx, T], None] | None = None,
+    ) -> asyncio.Future[T]:
+        """Queue a wish; await the future. Raises SpoolError kin there, and whatever ``work`` raises."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        with self._wake:
+            if self._stopping:
+                raise RuntimeError("This worker side was closed.")
+            self._wishes.append(Op(work, loop, future, reads, last, undo))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._serve, name="ticketmail-spool", daemon=True)
+                self._thread.start()
+            self._wake.notify()
+        return future
+
+    def stop(self) -> None:
+        """Commit what is queued, then end. Blocks. Idempotent."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+            thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+        self._close()
+
+    def changed(self) -> bool:
+        """True if another connection has committed since the last look (SQLite). Blocks for microseconds."""
+        if not self._handle.acquire(blocking=False):
+            return False  # it is writing: look again later
+        try:
+            if self._connection is None:
+                return False
+            now = self._database.store.changes(self._connection)
+            changed, self._seen = now != self._seen, now
+            return changed
+        finally:
+            self._handle.release()
+
+    # -- the thread
+
+    def _serve(self) -> None:
+        while (group := self._take()) is not None:
+            with self._database.busy():
+                self._commit(group)
+            if self._database.store.gap_s:
+                time.sleep(self._database.store.gap_s)
+
+    def _take(self) -> list[Op] | None:
+        with self._wake:
+            self._wake.wait_for(lambda: self._wishes or self._stopping)
+            if not self._wishes:
+                return None
+            taken = [self._wishes.popleft() for _ in range(min(len(self._wishes), _GROUP))]
+        return sorted(taken, key=lambda op: op.last) if any(op.last for op in taken) else taken
+
+    def _commit(self, ops: list[Op]) -> None:
+        try:
+            self._together(ops)
+        except Exception as error:
+            self._after_failure(ops, error)
+
+    def _together(self, ops: list[Op]) -> None:
+        done = self._transact(ops)
+        rest = ops[len(done) :]
+        self._resolve(done)
+        if rest:  # its time was up
+            with self._wake:
+                self._wishes.extendleft(reversed(rest))
+
+    def _after_failure(self, ops: list[Op], error: Exception) -> None:
+        if isinstance(error, CommitInDoubt):
+            self._doubt(ops, error)
+        elif isinstance(error, SpoolFull) and not self._database.store.relieve() and len(ops) == 1:
+            self._fail(ops, error)
+        else:
+            for op in ops:
+                self._alone(op)
+
+    def _alone(self, op: Op) -> None:
+        """Replay one op of a group that failed; again, if the database asks for it or was away."""
+        for tried in range(_TRIES):
+            try:
+                self._resolve(self._transact([op]))
+                return None
+            except CommitInDoubt as error:
+                return self._doubt([op], error)
+            except (SpoolBusy, SpoolFull) as error:
+                retry = isinstance(error, SpoolBusy) or self._database.store.relieve()
+                if not retry or tried == _TRIES - 1:
+                    return self._fail([op], error)
+            except Exception as error:
+                again = tried == 0 and self._connection is None  # it broke; a new one may do
+                if not again:
+                    return self._fail([op], error)
+
+    def _transact(self, ops: list[Op]) -> list[Op]:
+        """Run ops in one transaction, as many as its time allows, and commit. Raises SpoolError kin, CommitInDoubt, or what an
+        op raised."""
+        writes = not all(op.reads for op in ops)
+        store = self._database.store
+        try:
+            with store.turn(write=writes), self._handle:
+                done, tx = self._on_connection(ops, writes)
+            self._database.announce(tx)
+            return done
+        except Exception as error:
+            if is_foreign(error):
+                raise translate(error) from error
+            raise
+        finally:
+            if not is_usable(self._connection):
+                self._connection = None
+
+    def _on_connection(self, ops: list[Op], writes: bool) -> tuple[list[Op], Tx]:
+        connection = self._open()
+        cursor = connection.cursor()
+        done: list[Op] = []
+        with rolling_back(connection):
+            now_us = self._database.store.begin_own(cursor, write=writes)
+            tx = self._database.tx(cursor, server_now_us=now_us)
+            self._run_undo(tx)
+            until = time.monotonic() + self._database.store.chunk_s
+            for op in ops:
+                op.result = op.work(tx)
+                done.append(op)
+                if time.monotonic() > until:
+                    break
+        commit(connection)
+        self._undo.clear()
+        self.commits += 1
+        return done, tx
+
+    def _open(self) -> Any:
+        if self._connection is None:
+            self._database.ready()
+            self._connection = self._database.store.own_connection()
+            if self._seen is None:  # else it was reopened: look once more than needed
+                self._seen = self._database.store.changes(self._connection)
+        return self._connection
+
+    def let_go(self) -> None:
+        """Close the connection; the next wish opens it again."""
+        self._close()
+        self._seen = object()
+
+    def _close(self) -> None:
+        with self._handle:
+            connection, self._connection = self._connection, None
+        if connection is not None:
+            rollback(connection)
+            connection.close()
+
+    def _run_undo(self, tx: Tx) -> None:
+        for undo, result in self._undo:
+            undo(tx, result)
+
+    def _doubt(self, ops: list[Op], error: CommitInDoubt) -> None:
+        """The answer to COMMIT was lost. What nobody got to see is taken back first on the next connection."""
+        self._undo += [(op.undo, op.result) for op in ops if op.undo is not None]
+        self._fail(ops, unreachable(error.__cause__ or error))
+
+    def _fail(self, ops: list[Op], error: BaseException) -> None:
+        for op in ops:
+            op.error = error
+        self._resolve(ops)
+
+    def _resolve(self, ops: list[Op]) -> None:
+        """Hand results over, one call per event loop."""
+        by_loop: dict[asyncio.AbstractEventLoop, list[Op]] = {}
+        for op in ops:
+            by_loop.setdefault(op.loop, []).append(op)
+        for loop, mine in by_loop.items():
+            try:
+                loop.call_soon_threadsafe(_hand_over, mine)
+            except RuntimeError:
+                continue  # that loop is closed: nobody waits
+
+
+def _hand_over(ops: list[Op]) -> None:
+    for op in ops:
+        if op.future.done():
+            continue
+        if op.error is not None:
+            op.future.set_exception(op.error)
+        else:
+            op.future.set_result(op.result)
