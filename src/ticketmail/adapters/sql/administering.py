@@ -70,10 +70,7 @@ class SqlAdministering:
         self._database.forget()
 
     def secrets(self) -> Sequence[bytes]:
-        found = self._database.read(lambda tx: upgrading.read_meta(tx).get(_KEYS))
-        if found is None:
-            found = self._database.write(_make_key)
-        return [bytes.fromhex(key) for key in found.split()]
+        return token_keys(self._database)
 
     def _look(self, tx: Tx) -> list[str]:
         upgrading.require(tx)
@@ -82,6 +79,14 @@ class SqlAdministering:
         if site != self._database.options.site:
             found.append(f"The spool belongs to site {site!r}, the settings say {self._database.options.site!r}.")
         return found
+
+
+def token_keys(database: Database) -> list[bytes]:
+    """See ``Administering.secrets``."""
+    found = database.read(lambda tx: upgrading.read_meta(tx).get(_KEYS))
+    if found is None:
+        found = database.write(_make_key)
+    return [bytes.fromhex(key) for key in found.split()]
 
 
 def _make_key(tx: Tx) -> str:

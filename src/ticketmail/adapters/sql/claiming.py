@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, bindparam, or_, select, true, update
@@ -11,9 +12,11 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from ticketmail.adapters.sql.mails import claim_columns, mails
 from ticketmail.adapters.sql.schema import Tables
-from ticketmail.adapters.sql.transaction import Language, Tx
+from ticketmail.adapters.sql.transaction import Language, Row, Tx
 from ticketmail.domain.ports.delivering import ClaimedMail, Want
 from ticketmail.domain.scope import Scope, ScopeKind
+
+_Build = Callable[[Tables, Language, ColumnElement[bool]], Executable]
 
 
 class ClaimStatements:
@@ -90,22 +93,20 @@ def claim(tx: Tx, worker_id: UUID, wants: Sequence[Want]) -> list[ClaimedMail]:
 
 
 def _claim_one(tx: Tx, worker_id: UUID, want: Want, allowed: ColumnElement[bool] | None) -> list[ClaimedMail]:
-    book = tx.book(ClaimStatements)
     keys = {"p_route": want.route, "p_lane": want.lane, "p_now": tx.now_us, "p_limit": want.limit}
-    if allowed is None:
-        picked = tx.rows(book.pick, **keys)
-    else:
-        picked = tx.rows_with(pick(tx.tables, tx.language, allowed), **keys)
-    ids = list(dict.fromkeys(id_ for id_, _ in picked))
+    ids = list(dict.fromkeys(id_ for id_, _ in _rows(tx, "pick", pick, allowed, keys)))
     if not ids:
         return []
-    more = {"p_ids": tx.pack(ids), "p_now": tx.now_us, "p_worker": worker_id.hex}
-    if allowed is None:
-        taken = tx.rows(book.take, **more)
-    else:
-        taken = tx.rows_with(take(tx.tables, tx.language, allowed), **more)
+    taken = _rows(tx, "take", take, allowed, {"p_ids": tx.pack(ids), "p_now": tx.now_us, "p_worker": worker_id.hex})
     place = {id_: index for index, id_ in enumerate(ids)}
     return mails(tx, sorted(taken, key=lambda row: (place[row[0]], row[1])))
+
+
+def _rows(tx: Tx, name: str, build: _Build, allowed: ColumnElement[bool] | None, params: dict[str, Any]) -> list[Row]:
+    """Rows of the kept statement, or of one built for the pauses of the moment."""
+    if allowed is None:
+        return tx.rows(getattr(tx.book(ClaimStatements), name), **params)
+    return tx.rows_with(build(tx.tables, tx.language, allowed), **params)
 
 
 def _is_paused(want: Want, paused: Sequence[Scope]) -> bool:

@@ -32,11 +32,12 @@ class SqlDeliveries:
     async def begin(self, worker_id: UUID, account: str, claims: Sequence[Fenced]) -> Sequence[bool]:
         if not claims:
             return []
-        return await self._thread.submit(lambda tx: outcomes.begin(tx, worker_id, account, claims))
+        return await self._thread.submit_items(outcomes.begin, [outcomes.Beginning(c, worker_id.hex, account) for c in claims])
 
     async def record(self, worker_id: UUID, completions: Sequence[Completion]) -> Sequence[bool]:
-        chunks = [completions[at : at + _CHUNK] for at in range(0, len(completions), _CHUNK)]
-        wishes = [self._thread.submit(lambda tx, chunk=chunk: outcomes.record(tx, worker_id, chunk)) for chunk in chunks]
+        items = [(worker_id.hex, completion) for completion in completions]
+        chunks = [items[at : at + _CHUNK] for at in range(0, len(items), _CHUNK)]
+        wishes = [self._thread.submit_items(outcomes.record, chunk) for chunk in chunks]
         results = await asyncio.gather(*wishes)
         return [result for chunk in results for result in chunk]
 

@@ -36,8 +36,8 @@ class _Statements:
             .where(d.ticket.is_not(None), one_of(d.state, BEFORE_END), d.attempts == 0, d.unknowns == 0)
             .order_by(d.accepted_us, d.submission_id, d.number)
         )
-        self.ref = insert_or(t.ref).values({name: bindparam(name) for name in t.ref.c.keys()}).on_conflict_do_nothing()
-        blob_ref = insert_or(t.blob_ref).values({name: bindparam(name) for name in t.blob_ref.c.keys()})
+        self.ref = insert_or(t.ref).values({name: bindparam(name) for name in _REF}).on_conflict_do_nothing()
+        blob_ref = insert_or(t.blob_ref).values({name: bindparam(name) for name in _BLOB_REF})
         self.blob_ref = blob_ref.on_conflict_do_nothing()
 
 
@@ -45,6 +45,8 @@ _DELIVERY = (
     *("submission_id", "number", "route", "lane", "lane_weight", "tenant", "ticket", "recipient", "recipient_key"),
     *("recipient_domain", "due_us", "first_due_us", "deadline_us", "behind_submission_id", "behind_number", "accepted_us"),
 )
+_REF = ("ref", "tenant", "ticket", "submission_id")
+_BLOB_REF = ("tenant", "digest", "submission_id")
 
 
 @dataclass(frozen=True, slots=True)

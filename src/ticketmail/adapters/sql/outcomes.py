@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +28,10 @@ KINDS = {
     DeliveryState.CANCELLED: "cancelled",
     DeliveryState.SUPERSEDED: "superseded",
 }
+
+
+#: A worker's id (hex) and what it made of a claim.
+Outcome = tuple[str, Completion]
 
 
 class OutcomeStatements:
@@ -94,33 +99,35 @@ class OutcomeStatements:
 _ATTEMPT = ("state", "account", "outcome", "phase", "cause", "reason", "reply", "remote_id", "ended_us")
 
 
-def begin(tx: Tx, worker_id: UUID, account: str, claims: Sequence[Fenced]) -> list[bool]:
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """One claim whose body is about to leave."""
+
+    claim: Fenced
+    worker: str
+    account: str
+
+
+def begin(tx: Tx, items: Sequence[Beginning]) -> list[bool]:
     """See ``Deliveries.begin``. A worker that was declared dead fits nothing."""
-    worker = worker_id.hex
-    begun = [
-        count == 1
-        for count in tx.each(
-            tx.book(OutcomeStatements).begin, [{**_key(c), "p_worker": worker, "p_account": account} for c in claims]
-        )
-    ]
-    add_history(
-        tx,
-        (
-            history_row(
-                "attempt",
-                tx.now_us,
-                claim.submission_id.hex,
-                claim.number,
-                fence=claim.fence,
-                state="sending",
-                account=account,
-                worker_id=worker,
-            )
-            for claim, ok in zip(claims, begun, strict=True)
-            if ok
-        ),
-    )
+    params = [{**_key(i.claim), "p_worker": i.worker, "p_account": i.account} for i in items]
+    begun = [count == 1 for count in tx.each(tx.book(OutcomeStatements).begin, params)]
+    add_history(tx, (_attempt_began(i, tx.now_us) for i, ok in zip(items, begun, strict=True) if ok))
     return begun
+
+
+def _attempt_began(item: Beginning, at_us: int) -> dict[str, Any]:
+    claim = item.claim
+    return history_row(
+        "attempt",
+        at_us,
+        claim.submission_id.hex,
+        claim.number,
+        fence=claim.fence,
+        state="sending",
+        account=item.account,
+        worker_id=item.worker,
+    )
 
 
 def release(tx: Tx, worker_id: UUID, claims: Sequence[Fenced], due_us: int | None) -> None:
@@ -131,18 +138,18 @@ def release(tx: Tx, worker_id: UUID, claims: Sequence[Fenced], due_us: int | Non
     tx.rings = tx.rings or (due_us is None and any(released))
 
 
-def record(tx: Tx, worker_id: UUID, completions: Sequence[Completion]) -> list[bool]:
+def record(tx: Tx, items: Sequence[Outcome]) -> list[bool]:
     """See ``Deliveries.record``."""
-    changed = tx.each(tx.book(OutcomeStatements).record, [_change(c, worker_id, tx.now_us) for c in completions])
-    fresh = [c for c, count in zip(completions, changed, strict=True) if count == 1]
-    _write_attempts(tx, worker_id, [c for c in fresh if c.outcome])
-    add_history(tx, (_decision(c, worker_id, tx.now_us) for c in fresh))
-    add_events(tx, (event for c in fresh for event in c.events))
-    add_suppressions(tx, (c.suppress for c in fresh if c.suppress is not None))
-    free_next(tx, _ends(fresh))
-    for completion, count in zip(completions, changed, strict=True):
+    changed = tx.each(tx.book(OutcomeStatements).record, [_change(c, worker, tx.now_us) for worker, c in items])
+    fresh = [item for item, count in zip(items, changed, strict=True) if count == 1]
+    _write_attempts(tx, [item for item in fresh if item[1].outcome])
+    add_history(tx, (_decision(c, worker, tx.now_us) for worker, c in fresh))
+    add_events(tx, (event for _, c in fresh for event in c.events))
+    add_suppressions(tx, (c.suppress for _, c in fresh if c.suppress is not None))
+    free_next(tx, _ends(c for _, c in fresh))
+    for (worker, completion), count in zip(items, changed, strict=True):
         if count != 1:
-            _keep_evidence(tx, worker_id, completion)
+            _keep_evidence(tx, worker, completion)
     return [count == 1 for count in changed]
 
 
@@ -150,11 +157,11 @@ def _key(claim: Fenced) -> dict[str, Any]:
     return {"p_id": claim.submission_id.hex, "p_number": claim.number, "p_fence": claim.fence}
 
 
-def _change(c: Completion, worker_id: UUID, now_us: int) -> dict[str, Any]:
+def _change(c: Completion, worker: str, now_us: int) -> dict[str, Any]:
     final = c.state in FINAL
     return {
         **_key(c.claim),
-        "p_worker": worker_id.hex,
+        "p_worker": worker,
         "p_state": c.state.value,
         "p_due": None if final else c.due_us,
         "p_spent": int(c.spends),
@@ -183,11 +190,11 @@ def _attempt(c: Completion) -> dict[str, Any]:
     }
 
 
-def _write_attempts(tx: Tx, worker_id: UUID, attempted: Sequence[Completion]) -> None:
+def _write_attempts(tx: Tx, attempted: Sequence[Outcome]) -> None:
     """Complete the attempt rows that begin made; write whole ones for attempts that never came to a body."""
     params = [
         {**_key(c.claim), **{f"p_{name}": value for name, value in _attempt(c).items()}, "p_ended_us": c.ended_us or tx.now_us}
-        for c in attempted
+        for _, c in attempted
     ]
     counts = tx.each(tx.book(OutcomeStatements).attempt, params)
     add_history(
@@ -199,24 +206,24 @@ def _write_attempts(tx: Tx, worker_id: UUID, attempted: Sequence[Completion]) ->
                 c.claim.submission_id.hex,
                 c.claim.number,
                 fence=c.claim.fence,
-                worker_id=worker_id.hex,
+                worker_id=worker,
                 ended_us=c.ended_us or tx.now_us,
                 **_attempt(c),
             )
-            for c, count in zip(attempted, counts, strict=True)
+            for (worker, c), count in zip(attempted, counts, strict=True)
             if not count
         ),
     )
 
 
-def _decision(c: Completion, worker_id: UUID, at_us: int, kind: str = "", **more: Any) -> dict[str, Any]:
+def _decision(c: Completion, worker: str, at_us: int, kind: str = "", **more: Any) -> dict[str, Any]:
     return history_row(
         kind or KINDS[c.state],
         at_us,
         c.claim.submission_id.hex,
         c.claim.number,
         fence=c.claim.fence,
-        worker_id=worker_id.hex,
+        worker_id=worker,
         **{**_attempt(c), **more},
     )
 
@@ -226,10 +233,10 @@ def _ends(done: Iterable[Completion]) -> list[tuple[str, int]]:
     return [(c.claim.submission_id.hex, c.claim.number) for c in done if c.spends or c.state is not DeliveryState.QUEUED]
 
 
-def _keep_evidence(tx: Tx, worker_id: UUID, c: Completion) -> None:
+def _keep_evidence(tx: Tx, worker: str, c: Completion) -> None:
     """The fence was stale. What the server said is kept, and a 250 is a proof."""
     proven = c.outcome == "taken" and c.state is DeliveryState.SENT and _prove(tx, c)
-    add_history(tx, [_decision(c, worker_id, tx.now_us, "evidence", state="sent" if proven else "")])
+    add_history(tx, [_decision(c, worker, tx.now_us, "evidence", state="sent" if proven else "")])
     _write_open_attempt(tx, c)
     if proven:
         add_events(tx, c.events)

@@ -10,7 +10,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from ticketmail.adapters.sql.transaction import Tx
 from ticketmail.domain.errors import SpoolBusy, SpoolFull
 
 T = TypeVar("T")
+I = TypeVar("I")  # noqa: E741
 _GROUP = 256
 _TRIES = 4
 
@@ -27,14 +28,16 @@ _TRIES = 4
 @dataclass(slots=True, eq=False)
 class Op:
     """One wish. ``reads``: changes nothing. ``last``: runs behind the group's others, in this order, so that workers take the
-    row locks of documents in one order. ``undo``: what to do about a result that nobody got to see."""
+    row locks of documents in one order. ``undo``: what to do about a result that nobody got to see. ``items``: it is one of
+    many like it, ``work(tx, items)`` gives a result each, and on servers those of a group share their round trips."""
 
-    work: Callable[[Tx], Any]
+    work: Callable[..., Any]
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
     reads: bool = False
     last: tuple[str, ...] = ()
     undo: Callable[[Tx, Any], None] | None = None
+    items: Sequence[Any] | None = None
     result: Any = None
     error: BaseException | None = None
 
@@ -66,15 +69,25 @@ class SpoolThread:
         """Queue a wish; await the future. Raises SpoolError kin there, and whatever ``work`` raises."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
+        self._queue(Op(work, loop, future, reads, last, undo))
+        return future
+
+    def submit_items(self, work: Callable[[Tx, Sequence[I]], list[T]], items: Sequence[I]) -> asyncio.Future[list[T]]:
+        """Queue a wish that may be done together with others of the same ``work``."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[list[T]] = loop.create_future()
+        self._queue(Op(work, loop, future, items=items))
+        return future
+
+    def _queue(self, op: Op) -> None:
         with self._wake:
             if self._stopping:
                 raise RuntimeError("This worker side was closed.")
-            self._wishes.append(Op(work, loop, future, reads, last, undo))
+            self._wishes.append(op)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._serve, name="ticketmail-spool", daemon=True)
                 self._thread.start()
             self._wake.notify()
-        return future
 
     def stop(self) -> None:
         """Commit what is queued, then end. Blocks. Idempotent."""
@@ -124,7 +137,7 @@ class SpoolThread:
 
     def _together(self, ops: list[Op]) -> None:
         done = self._transact(ops)
-        rest = ops[len(done) :]
+        rest = [op for op in ops if op not in done] if len(done) < len(ops) else []
         self._resolve(done)
         if rest:  # its time was up
             with self._wake:
@@ -155,6 +168,7 @@ class SpoolThread:
                 again = tried == 0 and self._connection is None  # it broke; a new one may do
                 if not again:
                     return self._fail([op], error)
+        return None
 
     def _transact(self, ops: list[Op]) -> list[Op]:
         """Run ops in one transaction, as many as its time allows, and commit. Raises SpoolError kin, CommitInDoubt, or what an
@@ -183,9 +197,9 @@ class SpoolThread:
             tx = self._database.tx(cursor, server_now_us=now_us)
             self._run_undo(tx)
             until = time.monotonic() + self._database.store.chunk_s
-            for op in ops:
-                op.result = op.work(tx)
-                done.append(op)
+            for bunch in _bunches(ops, together=self._database.language.locks_rows):
+                _run(tx, bunch)
+                done += bunch
                 if time.monotonic() > until:
                     break
         commit(connection)
@@ -237,6 +251,28 @@ class SpoolThread:
                 loop.call_soon_threadsafe(_hand_over, mine)
             except RuntimeError:
                 continue  # that loop is closed: nobody waits
+
+
+def _bunches(ops: list[Op], *, together: bool) -> list[list[Op]]:
+    """Ops in their order; ``together``: those that share ``work`` move up to the first of them."""
+    if not together:
+        return [[op] for op in ops]
+    bunches: dict[object, list[Op]] = {}
+    for op in ops:
+        bunches.setdefault(op if op.items is None else op.work, []).append(op)
+    return list(bunches.values())
+
+
+def _run(tx: Tx, bunch: list[Op]) -> None:
+    if bunch[0].items is None:
+        bunch[0].result = bunch[0].work(tx)
+        return
+    results = bunch[0].work(tx, [item for op in bunch for item in op.items or ()])
+    at = 0
+    for op in bunch:
+        size = len(op.items or ())
+        op.result = results[at : at + size]
+        at += size
 
 
 def _hand_over(ops: list[Op]) -> None:
