@@ -42,7 +42,8 @@ class Receipt(BaseModel):
 
     ``durable`` says where the mail is safe now: ``spool``, ``broker``, ``outbox``, or ``transaction`` (it becomes safe with
     the host's own commit). ``eta_us`` is when it should leave (UTC microseconds) or None, and then ``eta_unknown`` says why.
-    ``new`` is False if the key had been accepted before with the same content.
+    ``new`` is False if the key had been accepted before with the same content. ``parts`` are the ids of the single mails of a
+    ``per_recipient`` submission, in the envelope's order (``submission_id`` is the first), else ().
     """
 
     model_config = ConfigDict(frozen=True)
@@ -53,3 +54,4 @@ class Receipt(BaseModel):
     eta_us: int | None = None
     eta_unknown: str = ""
     new: bool = True
+    parts: tuple[UUID, ...] = ()
