@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
 from ticketmail.adapters.sql.rows import add_history, history_row
 from ticketmail.adapters.sql.schema import Tables
 from ticketmail.adapters.sql.thread import SpoolThread
-from ticketmail.adapters.sql.transaction import Language, Tx
+from ticketmail.adapters.sql.transaction import Language, Tx, bound
 from ticketmail.domain.ports.delivering import Change
 
 T = TypeVar("T")
@@ -22,19 +22,17 @@ class DocumentStatements:
 
     def __init__(self, t: Tables, language: Language) -> None:
         c = t.document.c
-        this = (c.kind == bindparam("p_kind"), c.name == bindparam("p_name"))
-        self.all = select(c.name, c.content).where(c.kind == bindparam("p_kind"), c.content.is_not(None))
+        this = (c.kind == bound("p_kind"), c.name == bound("p_name"))
+        self.all = select(c.name, c.content).where(c.kind == bound("p_kind"), c.content.is_not(None))
         self.lock = select(c.content).where(*this).with_for_update()
         # A row to lock where there is none yet.
         self.place = (
             insert_or(t.document)
-            .values(kind=bindparam("p_kind"), name=bindparam("p_name"), updated_us=bindparam("p_now"), content=None, version=0)
+            .values(kind=bound("p_kind"), name=bound("p_name"), updated_us=bound("p_now"), content=None, version=0)
             .on_conflict_do_nothing()
         )
         self.put = (
-            update(t.document)
-            .where(*this)
-            .values(content=bindparam("p_content"), version=c.version + 1, updated_us=bindparam("p_now"))
+            update(t.document).where(*this).values(content=bound("p_content"), version=c.version + 1, updated_us=bound("p_now"))
         )
         self.delete = delete(t.document).where(*this)
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, or_, select, true, update
+from sqlalchemy import and_, or_, select, true, update
 from sqlalchemy.sql import Executable
 from sqlalchemy.sql.elements import ColumnElement
 
 from ticketmail.adapters.sql.mails import claim_columns, mails
 from ticketmail.adapters.sql.schema import Tables
-from ticketmail.adapters.sql.transaction import Language, Row, Tx
+from ticketmail.adapters.sql.transaction import Language, Row, Tx, bound
 from ticketmail.domain.ports.delivering import ClaimedMail, Want
 from ticketmail.domain.scope import Scope, ScopeKind
 
@@ -26,14 +26,14 @@ class ClaimStatements:
         self.pick = pick(t, language, true())
         self.take = take(t, language, true())
         p = t.pause.c
-        self.pauses = select(p.scope).where(or_(p.until_us.is_(None), p.until_us > bindparam("p_now")))
+        self.pauses = select(p.scope).where(or_(p.until_us.is_(None), p.until_us > bound("p_now")))
         d = t.delivery.c
         self.first_pair = _pair(t, true())
-        self.next_lane = _pair(t, and_(d.route == bindparam("p_route"), d.lane > bindparam("p_lane")))
-        self.next_route = _pair(t, d.route > bindparam("p_route"))
+        self.next_lane = _pair(t, and_(d.route == bound("p_route"), d.lane > bound("p_lane")))
+        self.next_route = _pair(t, d.route > bound("p_route"))
         self.undo = (
             update(t.delivery)
-            .where(d.submission_id == bindparam("p_id"), d.number == bindparam("p_number"), d.fence == bindparam("p_fence"))
+            .where(d.submission_id == bound("p_id"), d.number == bound("p_number"), d.fence == bound("p_fence"))
             .where(d.state == "claimed")
             .values(state="queued", worker_id=None)
         )
@@ -45,10 +45,10 @@ def pick(t: Tables, language: Language, allowed: ColumnElement[bool]) -> Executa
     d, s = t.delivery.c, t.submission.c
     due = (
         select(d.submission_id, d.due_us)
-        .where(d.state == "queued", d.route == bindparam("p_route"), d.lane == bindparam("p_lane"))
-        .where(d.due_us <= bindparam("p_now"), d.deadline_us > bindparam("p_now"), allowed)
+        .where(d.state == "queued", d.route == bound("p_route"), d.lane == bound("p_lane"))
+        .where(d.due_us <= bound("p_now"), d.deadline_us > bound("p_now"), allowed)
         .order_by(d.due_us, d.submission_id)
-        .limit(bindparam("p_limit"))
+        .limit(bound("p_limit"))
     )
     if not language.locks_rows:
         return due
@@ -63,11 +63,11 @@ def take(t: Tables, language: Language, allowed: ColumnElement[bool]) -> Executa
     return (
         update(t.delivery)
         .where(language.within(d.submission_id, "p_ids"), d.state == "queued")
-        .where(d.due_us <= bindparam("p_now"), d.deadline_us > bindparam("p_now"), allowed)
+        .where(d.due_us <= bound("p_now"), d.deadline_us > bound("p_now"), allowed)
         .values(
             state="claimed",
             fence=d.fence + 1,
-            worker_id=bindparam("p_worker"),
+            worker_id=bound("p_worker"),
             behind_submission_id=None,
             behind_number=None,
         )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
 from ticketmail.adapters.sql import joining
-from ticketmail.adapters.sql.engine import CommitInDoubt, Database, unreachable
+from ticketmail.adapters.sql.engine import Database
 from ticketmail.adapters.sql.rows import to_uuid
 from ticketmail.adapters.sql.schema import Tables
-from ticketmail.adapters.sql.transaction import Language, Tx
+from ticketmail.adapters.sql.transaction import Language, Tx, bound
 from ticketmail.domain.errors import SpoolError
 from ticketmail.domain.ports.accepting import TokenRef
 
@@ -22,12 +22,12 @@ class ContentStatements:
     def __init__(self, t: Tables, language: Language) -> None:
         b, r = t.blob.c, t.ref.c
         names = ("tenant", "digest", "content", "size_bytes", "touched_us")
-        added = insert_or(t.blob).values({name: bindparam(name) for name in names})
+        added = insert_or(t.blob).values({name: bound(name) for name in names})
         self.put = added.on_conflict_do_update(
             index_elements=["tenant", "digest"], set_={"touched_us": added.excluded.touched_us}
         )
-        self.get = select(b.content).where(b.tenant == bindparam("p_tenant"), b.digest == bindparam("p_digest"))
-        self.resolve = select(r.ref, r.tenant, r.ticket, r.submission_id).where(r.ref == bindparam("p_ref"))
+        self.get = select(b.content).where(b.tenant == bound("p_tenant"), b.digest == bound("p_digest"))
+        self.resolve = select(r.ref, r.tenant, r.ticket, r.submission_id).where(r.ref == bound("p_ref"))
 
 
 class SqlBlobs:
@@ -52,10 +52,7 @@ class SqlBlobs:
         if connection is not None:
             joining.run(self._database, connection, work)
             return digest
-        try:
-            self._database.write(work)
-        except CommitInDoubt as doubt:
-            raise unreachable(doubt.__cause__ or doubt) from doubt
+        self._database.write(work)
         return digest
 
     def get(self, tenant: str, digest: str) -> bytes:

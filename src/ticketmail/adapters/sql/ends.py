@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, case, select, update
+from sqlalchemy import case, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from ticketmail.adapters.sql.rows import add_events, add_history, history_row
 from ticketmail.adapters.sql.schema import Tables
-from ticketmail.adapters.sql.transaction import Language, Row, Tx
+from ticketmail.adapters.sql.transaction import Language, Row, Tx, bound
 from ticketmail.domain.events import MailCancelled, MailEvent
 from ticketmail.domain.ids import event_id
 
@@ -71,30 +71,30 @@ class EndStatements:
 
     def __init__(self, t: Tables, language: Language) -> None:
         d = t.delivery
-        free_us = case((d.c.first_due_us > bindparam("p_now"), d.c.first_due_us), else_=bindparam("p_now"))
+        free_us = case((d.c.first_due_us > bound("p_now"), d.c.first_due_us), else_=bound("p_now"))
         self.free = (
             update(d)
-            .where(d.c.behind_submission_id == bindparam("p_id"), d.c.behind_number == bindparam("p_number"))
+            .where(d.c.behind_submission_id == bound("p_id"), d.c.behind_number == bound("p_number"))
             .where(d.c.behind_submission_id.is_not(None), d.c.state == "queued")
             .values(due_us=free_us, behind_submission_id=None, behind_number=None)
         )
-        self.lock = select(t.submission.c.id).where(t.submission.c.id == bindparam("p_id")).with_for_update()
+        self.lock = select(t.submission.c.id).where(t.submission.c.id == bound("p_id")).with_for_update()
         self.queued_of = (
             select(*brief_columns(t))
             .join(t.submission, t.submission.c.id == d.c.submission_id)
-            .where(d.c.submission_id == bindparam("p_id"), d.c.state == "queued")
+            .where(d.c.submission_id == bound("p_id"), d.c.state == "queued")
             .order_by(d.c.number)
         )
         self.end = (
             update(d)
-            .where(d.c.submission_id == bindparam("p_id"), d.c.number == bindparam("p_number"))
-            .where(d.c.state == bindparam("p_was"), d.c.fence == bindparam("p_fence"))
+            .where(d.c.submission_id == bound("p_id"), d.c.number == bound("p_number"))
+            .where(d.c.state == bound("p_was"), d.c.fence == bound("p_fence"))
             .values(
-                state=bindparam("p_state"),
+                state=bound("p_state"),
                 due_us=None,
-                ended_us=bindparam("p_now"),
-                cause=bindparam("p_cause"),
-                reason=bindparam("p_reason"),
+                ended_us=bound("p_now"),
+                cause=bound("p_cause"),
+                reason=bound("p_reason"),
                 worker_id=None,
                 behind_submission_id=None,
                 behind_number=None,

@@ -14,91 +14,24 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import URL
 
 from ticketmail.adapters.sql import upgrading
-from ticketmail.adapters.sql.errors import is_foreign, translate, translated
+from ticketmail.adapters.sql.commits import CommitInDoubt, commit, is_usable, rollback, rolling_back, unreachable
+from ticketmail.adapters.sql.doorbell import Doorbell
+from ticketmail.adapters.sql.errors import translated
 from ticketmail.adapters.sql.schema import Tables, tables
+from ticketmail.adapters.sql.store import Store
 from ticketmail.adapters.sql.transaction import Compiler, Language, Tx
-from ticketmail.domain.errors import SiteMismatch, SpoolBusy, SpoolUnreachable
-from ticketmail.domain.ports.spooling import SpoolCapabilities, SpoolOptions
+from ticketmail.domain.errors import MissingExtra, SiteMismatch, SpoolBusy
+from ticketmail.domain.ports.spooling import SpoolOptions
 
 T = TypeVar("T")
 _TRIES = 5
 _abandoned: list[object] = []  #: a parent's pools: closing them in a child would hang up on the parent
 
 
-class Store(Protocol):
-    """One kind of database: what :class:`SqliteStore` and :class:`PostgresqlStore` have in common."""
-
-    language: Any
-    capabilities: SpoolCapabilities
-    gap_s: float
-    chunk_s: float
-    poll_s: float
-    leaves_no_handle_at_fork: bool
-
-    def engine(self) -> Engine: ...
-    def own_connection(self) -> Any: ...
-    def listening_connection(self) -> Any: ...
-    def before_open(self) -> None: ...
-    def after_open(self, cursor: Any) -> None: ...
-    def begin(self, cursor: Any, *, write: bool) -> None: ...
-    def begin_own(self, cursor: Any, *, write: bool) -> int | None: ...
-    def turn(self, *, write: bool) -> contextlib.AbstractContextManager[None]: ...
-    def begin_upgrade(self, cursor: Any) -> None: ...
-    def changes(self, connection: Any) -> object: ...
-    def worker_began(self, worker_id: str) -> None: ...
-    def worker_ended(self, worker_id: str) -> None: ...
-    def is_dead(self, worker_id: str, beat_us: int, now_us: int) -> bool: ...
-    def relieve(self) -> bool: ...
-    def free_bytes(self) -> int | None: ...
-    def size_bytes(self, cursor: Any) -> int | None: ...
-    def warnings(self, cursor: Any) -> list[str]: ...
-    def ring(self, connection: Any, bell: str) -> None: ...
-    def before_fork(self) -> None: ...
-    def in_child(self) -> None: ...
-
-
 class Handle(Protocol):
     """Holds a connection outside the pool."""
 
     def let_go(self) -> None: ...
-
-
-class CommitInDoubt(Exception):
-    """The connection broke in COMMIT: the transaction may stand or not. ``__cause__`` is the driver's error."""
-
-
-class Doorbell:
-    """Rung in this process when mail (``ears`` of workers) or events came. Thread-safe."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._rung = 0
-        self._ears: list[Callable[[], None]] = []
-
-    def ring(self) -> None:
-        with self._changed:
-            self._rung += 1
-            self._changed.notify_all()
-            ears = list(self._ears)
-        for ear in ears:
-            ear()
-
-    def attach(self, ear: Callable[[], None]) -> None:
-        with self._changed:
-            self._ears.append(ear)
-
-    def detach(self, ear: Callable[[], None]) -> None:
-        with self._changed:
-            self._ears = [kept for kept in self._ears if kept != ear]
-
-    @property
-    def rung(self) -> int:
-        return self._rung
-
-    def wait(self, seen: int, timeout_s: float) -> None:
-        """Until it is rung more than ``seen`` times, or the time is over."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._rung > seen, timeout_s)
 
 
 class Database:
@@ -115,7 +48,9 @@ class Database:
         self._language: Language = store.language
         self._compiler = Compiler(self._language, self.tables)
         self._compilers: dict[str, Compiler] = {}
-        self._reset()
+        self._engine: Engine | None = None
+        self._is_ready = self._site_checked = False
+        self.reset()
         _open_databases.add(self)
 
     def __repr__(self) -> str:
@@ -132,7 +67,14 @@ class Database:
 
     # -- transactions
 
-    def write(self, work: Callable[[Tx], T], *, guard: bool = False) -> T:
+    def write(self, work: Callable[[Tx], T]) -> T:
+        """Run ``work`` in a transaction and commit. Raises SpoolError kin."""
+        try:
+            return self.write_or_doubt(work)
+        except CommitInDoubt as doubt:
+            raise unreachable(doubt.__cause__ or doubt) from doubt
+
+    def write_or_doubt(self, work: Callable[[Tx], T], *, guard: bool = False) -> T:
         """Run ``work`` in a transaction and commit; again, if the database asks for it (deadlock). Raises SpoolError kin, and
         CommitInDoubt. ``guard``: only for our own site."""
         self.ready()
@@ -206,7 +148,7 @@ class Database:
     def ready(self) -> None:
         """Open at first use in this process: prove safety, make or check the tables. Raises SpoolError kin."""
         if self._pid != os.getpid():
-            self._reset()
+            self.reset()
         if self._is_ready:
             return
         with self._opening:
@@ -288,7 +230,7 @@ class Database:
     def busy(self) -> Iterator[None]:
         """No fork in the block: SQLite's handles must not be carried into a child (sqlite.org/howtocorrupt.html 2.6)."""
         if self._pid != os.getpid():
-            self._reset()
+            self.reset()
         with self._idle:
             self._in_use += 1
         try:
@@ -300,21 +242,21 @@ class Database:
 
     def _make_engine(self) -> Engine:
         with self._engine_lock:
-            if self._engine is None:
+            engine = self._engine
+            if engine is None:
                 try:
-                    self._engine = self.store.engine()
+                    engine = self._engine = self.store.engine()
                 except ImportError as error:
                     raise _missing_driver() from error
-            return self._engine
+            return engine
 
-    def _reset(self) -> None:
-        engine: Engine | None = getattr(self, "_engine", None)
-        if engine is not None:  # a parent's
+    def reset(self) -> None:
+        """Begin anew: at birth, and in a forked child, which leaves the parent's connections alone."""
+        engine, self._engine = self._engine, None
+        if engine is not None:
             _abandoned.append(engine.pool)
             engine.dispose(close=False)
-            self.store.in_child()
         self._pid = os.getpid()
-        self._engine: Engine | None = None
         self._engine_lock = threading.Lock()
         self._opening = threading.RLock()
         self._idle = threading.Condition()
@@ -355,39 +297,13 @@ def _after_fork_in_parent() -> None:
         database.after_fork_in_parent()
 
 
-os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent)
+def _after_fork_in_child() -> None:
+    for database in list(_open_databases):
+        database.reset()
+        database.store.in_child()
 
 
-def commit(connection: Any) -> None:
-    """COMMIT. Raises CommitInDoubt if the connection broke in it, else what the driver raises, rolled back."""
-    try:
-        connection.commit()
-    except Exception as error:
-        if is_foreign(error) and not is_usable(connection):
-            raise CommitInDoubt from error
-        rollback(connection)
-        raise
-
-
-@contextlib.contextmanager
-def rolling_back(connection: Any) -> Iterator[None]:
-    """Roll back if the block raises."""
-    try:
-        yield
-    except BaseException:
-        rollback(connection)
-        raise
-
-
-def rollback(connection: Any) -> None:
-    """ROLLBACK, never raising: a broken connection has rolled back already."""
-    with contextlib.suppress(Exception):
-        connection.rollback()
-
-
-def is_usable(connection: Any) -> bool:
-    """False for a server's connection that is closed or broken. A SQLite handle is always usable."""
-    return connection is not None and not getattr(connection, "closed", False)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
 
 
 def check_site(found: str, site: str) -> None:
@@ -405,12 +321,4 @@ def _may_go_again(error: SpoolBusy) -> bool:
 
 
 def _missing_driver() -> Exception:
-    from ticketmail.domain.errors import MissingExtra
-
     return MissingExtra("psycopg is not installed.", name="spool", remedy="pip install 'ticketmail[postgresql]'")
-
-
-def unreachable(error: BaseException) -> SpoolUnreachable:
-    """What a lost connection is to a caller, whatever the driver called it."""
-    found = translate(error)
-    return found if isinstance(found, SpoolUnreachable) else SpoolUnreachable(str(found))

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from ticketmail.adapters.sql import ends
@@ -16,7 +16,7 @@ from ticketmail.adapters.sql.administering import token_keys
 from ticketmail.adapters.sql.engine import Database
 from ticketmail.adapters.sql.rows import add_history, history_row
 from ticketmail.adapters.sql.schema import Tables
-from ticketmail.adapters.sql.transaction import Language, Tx
+from ticketmail.adapters.sql.transaction import Language, Tx, bound
 from ticketmail.adapters.sql.upkeep import CHUNK
 from ticketmail.domain.ports.reading import Erased
 
@@ -31,38 +31,30 @@ class EraseStatements:
             *(t.delivery.c, t.submission.c, t.history.c, t.event.c),
             *(t.blob_ref.c, t.blob.c, t.suppression.c),
         )
-        this = (d.submission_id == bindparam("p_id"), d.number == bindparam("p_number"))
-        of = bindparam("p_id")
+        this = (d.submission_id == bound("p_id"), d.number == bound("p_number"))
+        of = bound("p_id")
         self.theirs = (
             select(*ends.brief_columns(t), d.reason, d.reply)
             .join(t.submission, s.id == d.submission_id)
-            .where(d.recipient_key == bindparam("p_address"), d.state != "sending")
+            .where(d.recipient_key == bound("p_address"), d.state != "sending")
             .order_by(d.submission_id, d.number)
-            .limit(bindparam("p_limit"))
+            .limit(bound("p_limit"))
         )
         names = ("recipient", "recipient_key", "recipient_domain", *_TEXTS)
-        self.rename = update(t.delivery).where(*this).values({name: bindparam(f"p_{name}") for name in names})
-        self.still_wanted = (
-            select(d.number).where(d.submission_id == of, d.number != bindparam("p_number"), _unfinished(d)).limit(1)
-        )
-        self.empty = (
-            update(t.submission).where(s.id == of, s.body.is_not(None)).values(body=None, body_purged_us=bindparam("p_now"))
-        )
+        self.rename = update(t.delivery).where(*this).values({name: bound(f"p_{name}") for name in names})
+        self.still_wanted = select(d.number).where(d.submission_id == of, d.number != bound("p_number"), _unfinished(d)).limit(1)
+        self.empty = update(t.submission).where(s.id == of, s.body.is_not(None)).values(body=None, body_purged_us=bound("p_now"))
         self.refs = select(r.tenant, r.digest).where(r.submission_id == of)
         self.unref = delete(t.blob_ref).where(r.submission_id == of)
         used = select(r.submission_id).where(r.tenant == b.tenant, r.digest == b.digest).exists()
-        self.drop_blob = delete(t.blob).where(b.tenant == bindparam("p_tenant"), b.digest == bindparam("p_digest"), ~used)
+        self.drop_blob = delete(t.blob).where(b.tenant == bound("p_tenant"), b.digest == bound("p_digest"), ~used)
         self.events = select(e.seq, e.payload).where(e.submission_id == of)
-        self.drop_event = delete(t.event).where(e.seq == bindparam("p_seq"))
+        self.drop_event = delete(t.event).where(e.seq == bound("p_seq"))
         self.told = select(h.seq, h.reason, h.reply).where(h.submission_id == of, h.submission_id.is_not(None))
-        self.retell = (
-            update(t.history).where(h.seq == bindparam("p_seq")).values(reason=bindparam("p_reason"), reply=bindparam("p_reply"))
-        )
-        self.noted = select(h.seq, h.scope, h.reason).where(h.scope == bindparam("p_scope"), h.scope != "")
-        self.renote = (
-            update(t.history).where(h.seq == bindparam("p_seq")).values(scope=bindparam("p_scope"), reason=bindparam("p_reason"))
-        )
-        self.suppressions = delete(t.suppression).where(x.address == bindparam("p_address"))
+        self.retell = update(t.history).where(h.seq == bound("p_seq")).values(reason=bound("p_reason"), reply=bound("p_reply"))
+        self.noted = select(h.seq, h.scope, h.reason).where(h.scope == bound("p_scope"), h.scope != "")
+        self.renote = update(t.history).where(h.seq == bound("p_seq")).values(scope=bound("p_scope"), reason=bound("p_reason"))
+        self.suppressions = delete(t.suppression).where(x.address == bound("p_address"))
 
 
 def _unfinished(d: Any) -> ColumnElement[bool]:

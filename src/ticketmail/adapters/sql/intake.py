@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
 from ticketmail.adapters.sql import ends, joining
-from ticketmail.adapters.sql.engine import CommitInDoubt, Database
+from ticketmail.adapters.sql.commits import CommitInDoubt
+from ticketmail.adapters.sql.engine import Database
 from ticketmail.adapters.sql.rows import HistoryStatements, history_row
 from ticketmail.adapters.sql.schema import BEFORE_END, Tables
-from ticketmail.adapters.sql.transaction import Language, Tx, one_of
+from ticketmail.adapters.sql.transaction import Language, Tx, bound, one_of
 from ticketmail.domain.errors import KeyReused, SpoolError, SubmitInDoubt
 from ticketmail.domain.ports.accepting import Accepted, Entry
 
@@ -25,19 +26,19 @@ class _Statements:
     def __init__(self, t: Tables, language: Language) -> None:
         d = t.delivery.c
         names = [column.name for column in t.submission.c if column.name != "body_purged_us"]
-        self.submission = insert_or(t.submission).values({name: bindparam(name) for name in names}).on_conflict_do_nothing()
+        self.submission = insert_or(t.submission).values({name: bound(name) for name in names}).on_conflict_do_nothing()
         self.standing = select(t.submission.c.id, t.submission.c.fingerprint, t.submission.c.accepted_us).where(
             language.within(t.submission.c.id, "p_ids")
         )
-        self.delivery = insert(t.delivery).values({name: bindparam(name) for name in _DELIVERY})
+        self.delivery = insert(t.delivery).values({name: bound(name) for name in _DELIVERY})
         self.ahead = (
             select(d.tenant, d.ticket, d.recipient_key, d.submission_id, d.number, d.lane_weight, d.first_due_us, d.accepted_us)
             .where(language.within(d.ticket, "p_tickets"), language.within(d.recipient_key, "p_keys"))
             .where(d.ticket.is_not(None), one_of(d.state, BEFORE_END), d.attempts == 0, d.unknowns == 0)
             .order_by(d.accepted_us, d.submission_id, d.number)
         )
-        self.ref = insert_or(t.ref).values({name: bindparam(name) for name in _REF}).on_conflict_do_nothing()
-        blob_ref = insert_or(t.blob_ref).values({name: bindparam(name) for name in _BLOB_REF})
+        self.ref = insert_or(t.ref).values({name: bound(name) for name in _REF}).on_conflict_do_nothing()
+        blob_ref = insert_or(t.blob_ref).values({name: bound(name) for name in _BLOB_REF})
         self.blob_ref = blob_ref.on_conflict_do_nothing()
 
 
@@ -72,7 +73,7 @@ class SqlIntake:
             return joining.run(self._database, connection, lambda tx: self._accept_joined(tx, entries))
         work = _Acceptance(self._database, entries)
         try:
-            return self._database.write(work, guard=True)
+            return self._database.write_or_doubt(work, guard=True)
         except CommitInDoubt as doubt:
             return self._after_doubt(work, doubt)
 
@@ -84,7 +85,7 @@ class SqlIntake:
         """Read back by doing it again: what stands already with our time was ours."""
         try:
             return self._database.write(work)
-        except (SpoolError, CommitInDoubt):
+        except SpoolError:
             raise SubmitInDoubt(
                 "The database broke off while it committed; the mail may or may not be stored.",
                 retry=lambda: self.accept(work.entries),

@@ -70,7 +70,7 @@ def _cursor(database: Database, driver: Any) -> tuple[Language, Any]:
 
         cursor, language, spoken = psycopg.Cursor(driver, row_factory=psycopg.rows.tuple_row), database.language, "postgresql"
     elif "psycopg2.connection" in kinds:
-        import psycopg2.extensions
+        import psycopg2.extensions  # type: ignore[import-untyped]
 
         cursor, language, spoken = driver.cursor(cursor_factory=psycopg2.extensions.cursor), _psycopg2, "postgresql"
     else:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from ticketmail.adapters.sql.schema import Tables
-from ticketmail.adapters.sql.transaction import Language, Row, Tx
+from ticketmail.adapters.sql.transaction import Language, Row, Tx, bound
 from ticketmail.domain.outbound.suppression import Suppression
 from ticketmail.domain.ports.delivering import ClaimedDelivery, ClaimedMail
 
@@ -24,7 +24,7 @@ class MailStatements:
         self.suppressed = (
             select(s.address, s.cause, s.evidence, s.since_us, s.until_us, s.tenant)
             .where(language.within(s.address, "p_addresses"))
-            .where(or_(s.until_us.is_(None), s.until_us > bindparam("p_now")))
+            .where(or_(s.until_us.is_(None), s.until_us > bound("p_now")))
         )
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, delete, or_, select, update
+from sqlalchemy import Select, delete, or_, select, update
 
 from ticketmail.adapters.sql import ends, erasing, joining
 from ticketmail.adapters.sql.book import DocumentStatements
@@ -15,7 +15,7 @@ from ticketmail.adapters.sql.engine import Database
 from ticketmail.adapters.sql.reading import in_scope
 from ticketmail.adapters.sql.rows import add_events, add_history, add_suppressions, history_row
 from ticketmail.adapters.sql.schema import Tables
-from ticketmail.adapters.sql.transaction import Language, Row, Tx
+from ticketmail.adapters.sql.transaction import Language, Row, Tx, bound
 from ticketmail.adapters.sql.upkeep import CHUNK, put_pause
 from ticketmail.domain.events import MailCancelled, MailSent
 from ticketmail.domain.outbound.delivery import DeliveryState
@@ -33,17 +33,17 @@ class OperatingStatements:
 
     def __init__(self, t: Tables, language: Language) -> None:
         d, p, x = t.delivery.c, t.pause.c, t.suppression.c
-        this = (d.submission_id == bindparam("p_id"), d.number == bindparam("p_number"))
-        same = (*this, d.state == bindparam("p_was"), d.fence == bindparam("p_fence"))
+        this = (d.submission_id == bound("p_id"), d.number == bound("p_number"))
+        same = (*this, d.state == bound("p_was"), d.fence == bound("p_fence"))
         self.one = select(*ends.brief_columns(t)).join(t.submission, t.submission.c.id == d.submission_id).where(*this)
         self.replay = (
             update(t.delivery)
             .where(*same, d.dismissed_us.is_(None))
             .values(
                 state="queued",
-                due_us=bindparam("p_due"),
-                first_due_us=bindparam("p_due"),
-                deadline_us=bindparam("p_deadline"),
+                due_us=bound("p_due"),
+                first_due_us=bound("p_due"),
+                deadline_us=bound("p_deadline"),
                 ended_us=None,
                 delay_told=0,
                 checks=0,
@@ -51,25 +51,25 @@ class OperatingStatements:
                 lost_alone=0,
             )
         )
-        self.dismiss = update(t.delivery).where(*same, d.dismissed_us.is_(None)).values(dismissed_us=bindparam("p_now"))
+        self.dismiss = update(t.delivery).where(*same, d.dismissed_us.is_(None)).values(dismissed_us=bound("p_now"))
         self.edit = (
             update(t.delivery)
             .where(*same)
-            .values(recipient=bindparam("p_recipient"), recipient_key=bindparam("p_key"), recipient_domain=bindparam("p_domain"))
+            .values(recipient=bound("p_recipient"), recipient_key=bound("p_key"), recipient_domain=bound("p_domain"))
         )
         self.settle = (
             update(t.delivery)
             .where(*same)
             .values(
-                state=bindparam("p_state"),
-                due_us=bindparam("p_due"),
-                ended_us=bindparam("p_ended"),
+                state=bound("p_state"),
+                due_us=bound("p_due"),
+                ended_us=bound("p_ended"),
                 cause="",
-                reason=bindparam("p_reason"),
+                reason=bound("p_reason"),
             )
         )
-        self.resume = delete(t.pause).where(p.scope == bindparam("p_scope"))
-        self.unsuppress = delete(t.suppression).where(x.tenant == bindparam("p_tenant"), x.address == bindparam("p_address"))
+        self.resume = delete(t.pause).where(p.scope == bound("p_scope"))
+        self.unsuppress = delete(t.suppression).where(x.tenant == bound("p_tenant"), x.address == bound("p_address"))
         self.lock = (
             t.submission.select()
             .with_only_columns(t.submission.c.id)

@@ -6,14 +6,14 @@ import time
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
 from ticketmail.adapters.sql import joining
 from ticketmail.adapters.sql.engine import Database
 from ticketmail.adapters.sql.rows import utf8
 from ticketmail.adapters.sql.schema import Tables
-from ticketmail.adapters.sql.transaction import Language, Tx
+from ticketmail.adapters.sql.transaction import Language, Tx, bound
 from ticketmail.domain.events import event_from_json
 from ticketmail.domain.ports.telling import OutboxItem
 
@@ -25,34 +25,34 @@ class OutboxStatements:
         e = t.event.c
         self.due = (
             select(e.seq)
-            .where(e.state == "waiting", e.due_us <= bindparam("p_now"))
+            .where(e.state == "waiting", e.due_us <= bound("p_now"))
             .order_by(e.due_us, e.seq)
-            .limit(bindparam("p_limit"))
+            .limit(bound("p_limit"))
         )
         self.pick = self.due.with_for_update(skip_locked=True)
         self.take = (
             update(t.event)
-            .where(language.within(e.seq, "p_seqs"), e.state == "waiting", e.due_us <= bindparam("p_now"))
-            .values(due_us=bindparam("p_until"), lease_until_us=bindparam("p_until"), fence=e.fence + 1)
+            .where(language.within(e.seq, "p_seqs"), e.state == "waiting", e.due_us <= bound("p_now"))
+            .values(due_us=bound("p_until"), lease_until_us=bound("p_until"), fence=e.fence + 1)
             .returning(e.seq, e.payload, e.attempts, e.fence)
         )
-        mine = (e.event_id == bindparam("p_id"), e.fence == bindparam("p_fence"), e.state == "waiting")
+        mine = (e.event_id == bound("p_id"), e.fence == bound("p_fence"), e.state == "waiting")
         self.done = update(t.event).where(*mine).values(state="done", lease_until_us=None)
         self.failed = (
             update(t.event)
             .where(*mine)
             .values(
-                state=bindparam("p_state"),
-                due_us=bindparam("p_due"),
-                error=bindparam("p_error"),
+                state=bound("p_state"),
+                due_us=bound("p_due"),
+                error=bound("p_error"),
                 attempts=e.attempts + 1,
                 lease_until_us=None,
             )
         )
-        again = update(t.event).where(e.state == "dead").values(state="waiting", due_us=bindparam("p_now"), lease_until_us=None)
+        again = update(t.event).where(e.state == "dead").values(state="waiting", due_us=bound("p_now"), lease_until_us=None)
         self.replay_all = again
-        self.replay = again.where(e.event_id == bindparam("p_id"))
-        self.first = insert_or(t.handled).values(event_id=bindparam("p_id"), at_us=bindparam("p_now")).on_conflict_do_nothing()
+        self.replay = again.where(e.event_id == bound("p_id"))
+        self.first = insert_or(t.handled).values(event_id=bound("p_id"), at_us=bound("p_now")).on_conflict_do_nothing()
 
 
 class SqlOutbox:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, case, exists, func, select, update
+from sqlalchemy import case, exists, func, select, update
 
 from ticketmail.adapters.sql.ends import free_next
 from ticketmail.adapters.sql.rows import add_events, add_history, add_suppressions, history_row, utf8
 from ticketmail.adapters.sql.schema import Tables
-from ticketmail.adapters.sql.transaction import Language, Tx, one_of
+from ticketmail.adapters.sql.transaction import Language, Tx, bound, one_of
 from ticketmail.domain.outbound.delivery import FINAL, DeliveryState
 from ticketmail.domain.ports.delivering import Completion, Fenced
 
@@ -39,42 +39,42 @@ class OutcomeStatements:
 
     def __init__(self, t: Tables, language: Language) -> None:
         d, w, h = t.delivery.c, t.worker.c, t.history.c
-        this = (d.submission_id == bindparam("p_id"), d.number == bindparam("p_number"))
-        fenced = (*this, d.fence == bindparam("p_fence"), d.worker_id == bindparam("p_worker"))
-        alive = exists().where(w.id == bindparam("p_worker"), w.retired_us.is_(None), w.dead_us.is_(None))
+        this = (d.submission_id == bound("p_id"), d.number == bound("p_number"))
+        fenced = (*this, d.fence == bound("p_fence"), d.worker_id == bound("p_worker"))
+        alive = exists().where(w.id == bound("p_worker"), w.retired_us.is_(None), w.dead_us.is_(None))
         self.begin = (
-            update(t.delivery).where(*fenced, d.state == "claimed", alive).values(state="sending", account=bindparam("p_account"))
+            update(t.delivery).where(*fenced, d.state == "claimed", alive).values(state="sending", account=bound("p_account"))
         )
         self.release = (
             update(t.delivery)
             .where(*fenced, d.state == "claimed")
-            .values(state="queued", worker_id=None, due_us=func.coalesce(bindparam("p_due"), d.due_us))
+            .values(state="queued", worker_id=None, due_us=func.coalesce(bound("p_due"), d.due_us))
         )
-        told = bindparam("p_told")
+        told = bound("p_told")
         self.record = (
             update(t.delivery)
             .where(*fenced, one_of(d.state, ("claimed", "sending")))
             .values(
-                state=bindparam("p_state"),
-                due_us=bindparam("p_due"),
-                attempts=d.attempts + bindparam("p_spent"),
-                unknowns=d.unknowns + bindparam("p_unknown"),
+                state=bound("p_state"),
+                due_us=bound("p_due"),
+                attempts=d.attempts + bound("p_spent"),
+                unknowns=d.unknowns + bound("p_unknown"),
                 checks=0,
                 delay_told=case((d.delay_told > told, d.delay_told), else_=told),
-                cause=bindparam("p_cause"),
-                reason=bindparam("p_reason"),
-                reply=bindparam("p_reply"),
-                account=bindparam("p_account"),
-                remote_id=bindparam("p_remote"),
-                ended_us=bindparam("p_ended"),
+                cause=bound("p_cause"),
+                reason=bound("p_reason"),
+                reply=bound("p_reply"),
+                account=bound("p_account"),
+                remote_id=bound("p_remote"),
+                ended_us=bound("p_ended"),
                 worker_id=None,
             )
         )
         self.attempt = (
             update(t.history)
-            .where(h.submission_id == bindparam("p_id"), h.number == bindparam("p_number"), h.submission_id.is_not(None))
-            .where(h.fence == bindparam("p_fence"), h.kind == "attempt", h.ended_us.is_(None))
-            .values({name: bindparam(f"p_{name}") for name in _ATTEMPT})
+            .where(h.submission_id == bound("p_id"), h.number == bound("p_number"), h.submission_id.is_not(None))
+            .where(h.fence == bound("p_fence"), h.kind == "attempt", h.ended_us.is_(None))
+            .values({name: bound(f"p_{name}") for name in _ATTEMPT})
         )
         self.prove = (
             update(t.delivery)
@@ -82,12 +82,12 @@ class OutcomeStatements:
             .values(
                 state="sent",
                 due_us=None,
-                ended_us=bindparam("p_now"),
+                ended_us=bound("p_now"),
                 cause="",
-                reason=bindparam("p_reason"),
-                reply=bindparam("p_reply"),
-                account=bindparam("p_account"),
-                remote_id=bindparam("p_remote"),
+                reason=bound("p_reason"),
+                reply=bound("p_reply"),
+                account=bound("p_account"),
+                remote_id=bound("p_remote"),
                 worker_id=None,
                 behind_submission_id=None,
                 behind_number=None,

@@ -28,7 +28,7 @@ class PostgresqlLanguage:
     locks_rows = True
 
     def __init__(self) -> None:
-        self.sa: Any = psycopg.dialect()
+        self.sa: Any = psycopg.dialect()  # type: ignore[no-untyped-call]
 
     def within(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
         kind = BigInteger() if isinstance(column.type, BigInteger) else Text()
@@ -63,7 +63,7 @@ class Psycopg2Language(PostgresqlLanguage):
     """The same for a host's psycopg 2 connection."""
 
     def __init__(self) -> None:
-        self.sa = psycopg2.dialect()
+        self.sa = psycopg2.dialect()  # type: ignore[no-untyped-call]
 
     def each(self, cursor: Any, sql: str, params: Sequence[Params], *, fetch: bool) -> list[tuple[int, list[Row]]]:
         return one_by_one(cursor, sql, params, fetch=fetch)

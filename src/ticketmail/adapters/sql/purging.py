@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from sqlalchemy import and_, bindparam, case, delete, or_, select, update
+from sqlalchemy import and_, case, delete, or_, select, update
 from sqlalchemy.sql import Executable
 from sqlalchemy.sql.elements import ColumnElement
 
 from ticketmail.adapters.sql.schema import Tables
 from ticketmail.adapters.sql.thread import SpoolThread
-from ticketmail.adapters.sql.transaction import Language, Tx
+from ticketmail.adapters.sql.transaction import Language, Tx, bound
 from ticketmail.domain.ports.delivering import Retention
 
 _DAY_US = 86_400_000_000
@@ -24,9 +24,9 @@ class PurgeStatements:
 
     def __init__(self, t: Tables, language: Language) -> None:
         d, s, h, e, b, r = t.delivery.c, t.submission.c, t.history.c, t.event.c, t.blob.c, t.blob_ref.c
-        limit, before = bindparam("p_limit"), bindparam("p_before")
+        limit, before = bound("p_limit"), bound("p_before")
         # Over is what ended long enough ago; a dead letter only when it was read long enough ago.
-        read_long_ago = and_(d.dismissed_us.is_not(None), d.dismissed_us < bindparam("p_read_before"))
+        read_long_ago = and_(d.dismissed_us.is_not(None), d.dismissed_us < bound("p_read_before"))
         over = case((d.state == "dead", read_long_ago), else_=and_(d.ended_us.is_not(None), d.ended_us < before))
         unfinished = select(d.number).where(d.submission_id == s.id, ~over).exists()
         self.bodies = (
@@ -35,26 +35,26 @@ class PurgeStatements:
             .order_by(s.accepted_us)
             .limit(limit)
         )
-        self.empty = update(t.submission).where(s.id == bindparam("p_id")).values(body=None, body_purged_us=bindparam("p_now"))
-        self.unref = delete(t.blob_ref).where(r.submission_id == bindparam("p_id"))
+        self.empty = update(t.submission).where(s.id == bound("p_id")).values(body=None, body_purged_us=bound("p_now"))
+        self.unref = delete(t.blob_ref).where(r.submission_id == bound("p_id"))
         age: ColumnElement[bool] = or_(
-            and_(s.submit_key.is_not(None), s.accepted_us < bindparam("p_key_before")), s.accepted_us < bindparam("p_old_before")
+            and_(s.submit_key.is_not(None), s.accepted_us < bound("p_key_before")), s.accepted_us < bound("p_old_before")
         )
         self.submissions = (
             select(s.id).where(s.body_purged_us.is_not(None), age, ~unfinished).order_by(s.accepted_us).limit(limit)
         )
-        self.drop_deliveries = delete(t.delivery).where(d.submission_id == bindparam("p_id"))
-        self.drop_submission = delete(t.submission).where(s.id == bindparam("p_id"))
+        self.drop_deliveries = delete(t.delivery).where(d.submission_id == bound("p_id"))
+        self.drop_submission = delete(t.submission).where(s.id == bound("p_id"))
         used = select(r.submission_id).where(r.tenant == b.tenant, r.digest == b.digest).exists()
         self.blobs = select(b.tenant, b.digest).where(b.touched_us < before, ~used).order_by(b.touched_us).limit(limit)
         self.drop_blob = delete(t.blob).where(
-            b.tenant == bindparam("p_tenant"), b.digest == bindparam("p_digest"), b.touched_us < before, ~used
+            b.tenant == bound("p_tenant"), b.digest == bound("p_digest"), b.touched_us < before, ~used
         )
         # Rows come in the order of time, or nearly: the oldest tell whether there is anything to do.
         self.history = select(h.seq, h.at_us).order_by(h.seq).limit(limit)
-        self.drop_history = delete(t.history).where(h.seq == bindparam("p_seq"))
+        self.drop_history = delete(t.history).where(h.seq == bound("p_seq"))
         self.events = select(e.seq).where(e.state == "done", e.created_us < before).order_by(e.created_us).limit(limit)
-        self.drop_event = delete(t.event).where(e.seq == bindparam("p_seq"))
+        self.drop_event = delete(t.event).where(e.seq == bound("p_seq"))
         w, x = t.worker.c, t.handled.c
         gone = or_(w.retired_us < before, w.dead_us < before)
         self.workers: Executable = delete(t.worker).where(gone)

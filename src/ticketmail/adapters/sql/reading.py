@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, case, false, func, or_, select, true
+from sqlalchemy import and_, case, false, func, or_, select, true
 from sqlalchemy.sql import Select
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -16,7 +16,7 @@ from ticketmail.adapters.sql.claiming import id_value
 from ticketmail.adapters.sql.engine import Database
 from ticketmail.adapters.sql.rows import HISTORY, to_history, to_uuid
 from ticketmail.adapters.sql.schema import Tables
-from ticketmail.adapters.sql.transaction import Language, Row, Tx
+from ticketmail.adapters.sql.transaction import Language, Row, Tx, bound
 from ticketmail.adapters.sql.upgrading import read_meta
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.suppression import Suppression
@@ -30,7 +30,7 @@ class ReadStatements:
     def __init__(self, t: Tables, language: Language) -> None:
         d, e, h, s = t.delivery.c, t.event.c, t.history.c, t.submission.c
         self.counts = select(d.state, func.count()).group_by(d.state)
-        now = bindparam("p_now")
+        now = bound("p_now")
         self.lanes = (
             select(
                 d.lane,
@@ -45,14 +45,14 @@ class ReadStatements:
         )
         self.last_sent = select(func.max(d.ended_us)).where(d.state == "sent")
         self.events = select(e.state, func.count(), func.min(e.created_us)).where(e.state != "done").group_by(e.state)
-        history = select(*(h[name] for name in HISTORY)).where(h.submission_id == bindparam("p_id"), h.submission_id.is_not(None))
+        history = select(*(h[name] for name in HISTORY)).where(h.submission_id == bound("p_id"), h.submission_id.is_not(None))
         self.history = history.order_by(h.seq)
-        self.history_of = history.where(h.number == bindparam("p_number")).order_by(h.seq)
-        since = select(*(h[name] for name in HISTORY)).where(h.at_us >= bindparam("p_since"))
+        self.history_of = history.where(h.number == bound("p_number")).order_by(h.seq)
+        since = select(*(h[name] for name in HISTORY)).where(h.at_us >= bound("p_since"))
         decided = or_(h.scope != "", h.actor != "")
-        self.log = since.order_by(h.at_us, h.seq).limit(bindparam("p_limit"))
-        self.decisions = since.where(decided).order_by(h.at_us, h.seq).limit(bindparam("p_limit"))
-        self.body = select(s.body).where(s.id == bindparam("p_id"))
+        self.log = since.order_by(h.at_us, h.seq).limit(bound("p_limit"))
+        self.decisions = since.where(decided).order_by(h.at_us, h.seq).limit(bound("p_limit"))
+        self.body = select(s.body).where(s.id == bound("p_id"))
         w = t.worker.c
         self.workers = select(w.id, w.host, w.pid, w.version, w.started_us, w.beat_us, w.retired_us, w.dead_us, w.stats).order_by(
             w.started_us, w.id
@@ -71,13 +71,13 @@ class ReadStatements:
             .order_by(func.count().desc(), d.cause)
         )
         self.sample = (
-            select(d.reply, d.reason, d.account).where(dead, d.cause == bindparam("p_cause")).order_by(d.ended_us.desc()).limit(1)
+            select(d.reply, d.reason, d.account).where(dead, d.cause == bound("p_cause")).order_by(d.ended_us.desc()).limit(1)
         )
         x = t.suppression.c
         listed = select(x.address, x.cause, x.evidence, x.since_us, x.until_us, x.tenant)
         self.suppressions = listed.order_by(x.address, x.tenant)
-        self.suppressions_of = listed.where(x.address == bindparam("p_address")).order_by(x.tenant)
-        self.accepted = select(d.accepted_us).where(d.submission_id == bindparam("p_id"), d.number == bindparam("p_number"))
+        self.suppressions_of = listed.where(x.address == bound("p_address")).order_by(x.tenant)
+        self.accepted = select(d.accepted_us).where(d.submission_id == bound("p_id"), d.number == bound("p_number"))
 
 
 class SqlReading:
@@ -247,17 +247,8 @@ def _view(row: Row) -> DeliveryView:
     *first, worker_id, behind_id, behind_number, size_bytes, dismissed_us = row
     id_, number, recipient, state, *rest = first
     behind = None if behind_id is None else (UUID(behind_id), behind_number)
-    return DeliveryView(
-        UUID(id_),
-        number,
-        recipient,
-        DeliveryState(state),
-        *rest,
-        to_uuid(worker_id),
-        behind,
-        size_bytes,
-        dismissed_us is not None,
-    )
+    known: tuple[Any, ...] = (UUID(id_), number, recipient, DeliveryState(state), *rest, to_uuid(worker_id), behind, size_bytes)
+    return DeliveryView(*known, dismissed=dismissed_us is not None)
 
 
 def _dead_causes(tx: Tx) -> list[CauseGroup]:

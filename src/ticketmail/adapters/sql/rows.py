@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert
+from sqlalchemy import insert
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
 from ticketmail.adapters.sql.schema import Tables
-from ticketmail.adapters.sql.transaction import Language, Row, Tx
+from ticketmail.adapters.sql.transaction import Language, Row, Tx, bound
 from ticketmail.domain.events import MailEvent
 from ticketmail.domain.outbound.suppression import Suppression
 from ticketmail.domain.ports.reading import HistoryRow
@@ -27,7 +27,7 @@ class HistoryStatements:
     """Kept statements on history."""
 
     def __init__(self, t: Tables, language: Language) -> None:
-        self.insert = insert(t.history).values({name: bindparam(name) for name in HISTORY})
+        self.insert = insert(t.history).values({name: bound(name) for name in HISTORY})
 
 
 class EventStatements:
@@ -35,14 +35,14 @@ class EventStatements:
 
     def __init__(self, t: Tables, language: Language) -> None:
         names = ("event_id", "submission_id", "payload", "created_us", "due_us")
-        self.insert = insert_or(t.event).values({name: bindparam(name) for name in names}).on_conflict_do_nothing()
+        self.insert = insert_or(t.event).values({name: bound(name) for name in names}).on_conflict_do_nothing()
 
 
 class SuppressionStatements:
     """Kept statements that add suppressions: the later word holds."""
 
     def __init__(self, t: Tables, language: Language) -> None:
-        added = insert_or(t.suppression).values({name: bindparam(name) for name in SUPPRESSION})
+        added = insert_or(t.suppression).values({name: bound(name) for name in SUPPRESSION})
         later = {name: added.excluded[name] for name in ("cause", "evidence", "since_us", "until_us")}
         self.put = added.on_conflict_do_update(index_elements=["tenant", "address"], set_=later)
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any, TypeAlias
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, String, Table, Text, and_, or_
+from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeEngine
+
+#: SQLAlchemy 2.1 made tables generic, 2.0 has not.
+AnyTable: TypeAlias = "Table[Any]"
 
 SCHEMA_VERSION = 1  #: what this release writes
 MIN_READER = 1  #: the oldest release that can work on it
@@ -84,13 +89,14 @@ class Tables:
         self.event = self._event()
         self.handled = self._table("handled", _id("event_id", primary_key=True), _us("at_us"))
 
-    def _table(self, name: str, *parts: Column[object] | Column[str] | Column[int] | Column[bytes], **options: object) -> Table:
-        return Table(self.prefix + name, self.metadata, *parts, **options)  # type: ignore[arg-type]
+    def _table(self, name: str, *parts: SchemaItem, **options: Any) -> AnyTable:
+        table: AnyTable = Table(self.prefix + name, self.metadata, *parts, **options)
+        return table
 
     def _index(self, name: str, *columns: Column[object], where: object = None) -> Index:
         return Index(f"ix_{self.prefix}{name}", *columns, sqlite_where=where, postgresql_where=where)
 
-    def _submission(self) -> Table:
+    def _submission(self) -> AnyTable:
         table = self._table(
             "submission",
             _id("id", primary_key=True),
@@ -114,7 +120,7 @@ class Tables:
         self._index("submission_purged", c.accepted_us, where=c.body_purged_us.is_not(None))
         return table
 
-    def _delivery(self) -> Table:
+    def _delivery(self) -> AnyTable:
         table = self._table(
             "delivery",
             _id("submission_id", primary_key=True),
@@ -148,7 +154,7 @@ class Tables:
         self._delivery_indexes(table)
         return table
 
-    def _delivery_indexes(self, table: Table) -> None:
+    def _delivery_indexes(self, table: AnyTable) -> None:
         c = table.c
         queued = c.state == "queued"
         self._index("delivery_claim", c.route, c.lane, c.due_us, c.submission_id, where=queued)
@@ -162,7 +168,7 @@ class Tables:
         self._index("delivery_recipient", c.recipient_key)
         self._index("delivery_accepted", c.accepted_us, c.submission_id)
 
-    def _history(self) -> Table:
+    def _history(self) -> AnyTable:
         table = self._table(
             "history",
             Column("seq", _serial(), primary_key=True, autoincrement=True),
@@ -187,7 +193,7 @@ class Tables:
         self._index("history_decisions", c.at_us, where=or_(c.scope != "", c.actor != ""))
         return table
 
-    def _blobs(self) -> tuple[Table, Table]:
+    def _blobs(self) -> tuple[AnyTable, AnyTable]:
         blob = self._table(
             "blob",
             Column("tenant", _text(64), primary_key=True),
@@ -206,7 +212,7 @@ class Tables:
         self._index("blob_ref_submission", ref.c.submission_id)
         return blob, ref
 
-    def _worker(self) -> Table:
+    def _worker(self) -> AnyTable:
         return self._table(
             "worker",
             _id("id", primary_key=True),
@@ -221,7 +227,7 @@ class Tables:
             Column("stats", _text(), nullable=False, server_default="{}"),
         )
 
-    def _suppression(self) -> Table:
+    def _suppression(self) -> AnyTable:
         table = self._table(
             "suppression",
             Column("tenant", _text(64), primary_key=True),
@@ -234,7 +240,7 @@ class Tables:
         self._index("suppression_address", table.c.address)
         return table
 
-    def _event(self) -> Table:
+    def _event(self) -> AnyTable:
         table = self._table(
             "event",
             Column("seq", _serial(), primary_key=True, autoincrement=True),

@@ -11,13 +11,14 @@ from ticketmail.adapters.sql.administering import SqlAdministering
 from ticketmail.adapters.sql.book import SqlBook
 from ticketmail.adapters.sql.content import SqlBlobs, SqlDirectory
 from ticketmail.adapters.sql.deliveries import SqlDeliveries
-from ticketmail.adapters.sql.engine import Database, Store
+from ticketmail.adapters.sql.engine import Database
 from ticketmail.adapters.sql.intake import SqlIntake
 from ticketmail.adapters.sql.operating import SqlOperating
 from ticketmail.adapters.sql.outbox import SqlOutbox
 from ticketmail.adapters.sql.postgresql import PostgresqlStore
 from ticketmail.adapters.sql.reading import SqlReading
 from ticketmail.adapters.sql.sqlite import SqliteStore
+from ticketmail.adapters.sql.store import Store
 from ticketmail.adapters.sql.thread import SpoolThread
 from ticketmail.adapters.sql.upkeep import SqlUpkeep
 from ticketmail.adapters.sql.workers import SqlWorkers

@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ticketmail.adapters.sql.engine import CommitInDoubt, Database, commit, is_usable, rollback, rolling_back, unreachable
+from ticketmail.adapters.sql.commits import CommitInDoubt, commit, is_usable, rollback, rolling_back, unreachable
+from ticketmail.adapters.sql.engine import Database
 from ticketmail.adapters.sql.errors import is_foreign, translate
 from ticketmail.adapters.sql.transaction import Tx
 from ticketmail.domain.errors import SpoolBusy, SpoolFull

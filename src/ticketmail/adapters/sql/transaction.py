@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, Dialect, Executable, or_
+from sqlalchemy import BindParameter, ColumnElement, Dialect, Executable, bindparam, or_
 from sqlalchemy.sql import ClauseElement
 
 from ticketmail.adapters.sql.schema import Tables
@@ -165,6 +165,11 @@ def one_by_one(cursor: Any, sql: str, params: Sequence[Params], *, fetch: bool) 
         rows = list(cursor.fetchall()) if fetch else []
         done.append((int(cursor.rowcount), rows))
     return done
+
+
+def bound(name: str) -> BindParameter[Any]:
+    """A value that is bound by name when the statement is run."""
+    return bindparam(name)
 
 
 def one_of(column: ColumnElement[Any], values: Sequence[str]) -> ColumnElement[bool]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import func, select, update
 
 from ticketmail.adapters.sql.ends import free_next
 from ticketmail.adapters.sql.mails import claim_columns, mails
 from ticketmail.adapters.sql.rows import add_events, add_history, history_row, utf8
 from ticketmail.adapters.sql.schema import Tables
-from ticketmail.adapters.sql.transaction import Language, Tx, one_of
+from ticketmail.adapters.sql.transaction import Language, Tx, bound, one_of
 from ticketmail.domain.outbound.delivery import FINAL, DeliveryState
 from ticketmail.domain.ports.delivering import Resolution, Unresolved
 
@@ -23,29 +23,29 @@ class UnknownStatements:
         d, h = t.delivery.c, t.history.c
         self.due = (
             select(*claim_columns(t), d.account, d.checks)
-            .where(d.state == "unknown", d.due_us <= bindparam("p_now"))
+            .where(d.state == "unknown", d.due_us <= bound("p_now"))
             .order_by(d.due_us)
-            .limit(bindparam("p_limit"))
+            .limit(bound("p_limit"))
         )
         self.since = select(func.min(h.at_us)).where(
-            h.submission_id == bindparam("p_id"),
+            h.submission_id == bound("p_id"),
             h.submission_id.is_not(None),
-            h.number == bindparam("p_number"),
-            h.fence == bindparam("p_fence"),
+            h.number == bound("p_number"),
+            h.fence == bound("p_fence"),
             one_of(h.kind, ("attempt", "unknown", "lease-lost")),
         )
         self.resolve = (
             update(t.delivery)
-            .where(d.submission_id == bindparam("p_id"), d.number == bindparam("p_number"))
-            .where(d.fence == bindparam("p_fence"), d.state == "unknown")
+            .where(d.submission_id == bound("p_id"), d.number == bound("p_number"))
+            .where(d.fence == bound("p_fence"), d.state == "unknown")
             .values(
-                state=bindparam("p_state"),
-                due_us=bindparam("p_due"),
-                checks=d.checks + bindparam("p_looked"),
-                cause=bindparam("p_cause"),
-                reason=bindparam("p_reason"),
-                remote_id=bindparam("p_remote"),
-                ended_us=bindparam("p_ended"),
+                state=bound("p_state"),
+                due_us=bound("p_due"),
+                checks=d.checks + bound("p_looked"),
+                cause=bound("p_cause"),
+                reason=bound("p_reason"),
+                remote_id=bound("p_remote"),
+                ended_us=bound("p_ended"),
             )
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import and_, bindparam, select, update
+from sqlalchemy import and_, select, update
 from sqlalchemy.dialects.postgresql import insert as insert_or
 
 from ticketmail.adapters.sql import ends
@@ -14,7 +14,7 @@ from ticketmail.adapters.sql.purging import purge
 from ticketmail.adapters.sql.rows import add_events
 from ticketmail.adapters.sql.schema import Tables
 from ticketmail.adapters.sql.thread import SpoolThread
-from ticketmail.adapters.sql.transaction import Language, Tx
+from ticketmail.adapters.sql.transaction import Language, Tx, bound
 from ticketmail.domain.events import MailDeadLettered, MailDelayed, MailExpired
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.ports.delivering import LaneEnd, Retention
@@ -30,35 +30,33 @@ class UpkeepStatements:
     def __init__(self, t: Tables, language: Language) -> None:
         d, s = t.delivery.c, t.submission.c
         brief = select(*ends.brief_columns(t)).join(t.submission, s.id == d.submission_id)
-        limit = bindparam("p_limit")
-        now = bindparam("p_now")
+        limit = bound("p_limit")
+        now = bound("p_now")
         self.expired = brief.where(d.state == "queued", d.deadline_us <= now).order_by(d.deadline_us).limit(limit)
         untold = and_(d.state == "queued", d.delay_told == 0)
         self.delayed = (
             select(*ends.brief_columns(t), d.due_us, d.reason)
             .join(t.submission, s.id == d.submission_id)
-            .where(untold, d.first_due_us <= bindparam("p_before"))
+            .where(untold, d.first_due_us <= bound("p_before"))
             .order_by(d.first_due_us)
             .limit(limit)
         )
         self.tell = (
-            update(t.delivery)
-            .where(d.submission_id == bindparam("p_id"), d.number == bindparam("p_number"), untold)
-            .values(delay_told=1)
+            update(t.delivery).where(d.submission_id == bound("p_id"), d.number == bound("p_number"), untold).values(delay_told=1)
         )
         self.senders = select(s.sender, d.route).join(t.delivery, s.id == d.submission_id).where(d.state == "queued").distinct()
         self.moving = (
             select(d.submission_id, d.number)
             .join(t.submission, s.id == d.submission_id)
-            .where(d.state == "queued", d.route == bindparam("p_from"), s.sender == bindparam("p_sender"))
+            .where(d.state == "queued", d.route == bound("p_from"), s.sender == bound("p_sender"))
             .limit(limit)
         )
         self.move = (
             update(t.delivery)
-            .where(d.submission_id == bindparam("p_id"), d.number == bindparam("p_number"), d.state == "queued")
-            .values(route=bindparam("p_to"))
+            .where(d.submission_id == bound("p_id"), d.number == bound("p_number"), d.state == "queued")
+            .values(route=bound("p_to"))
         )
-        self.move_mail = update(t.submission).where(s.id == bindparam("p_id")).values(route=bindparam("p_to"))
+        self.move_mail = update(t.submission).where(s.id == bound("p_id")).values(route=bound("p_to"))
 
 
 class SqlUpkeep:
@@ -96,7 +94,7 @@ class SqlUpkeep:
         total = 0
         while total < limit:
             size = min(CHUNK, limit - total)
-            done = await self._thread.submit(lambda tx, size=size: step(tx, size))
+            done = await self._thread.submit(lambda tx, size=size: step(tx, size))  # type: ignore[misc]
             total += done
             if done < size:
                 break
@@ -149,7 +147,7 @@ class PauseStatements:
 
     def __init__(self, t: Tables, language: Language) -> None:
         names = ("scope", "since_us", "until_us", "reason", "actor")
-        added = insert_or(t.pause).values({name: bindparam(name) for name in names})
+        added = insert_or(t.pause).values({name: bound(name) for name in names})
         self.put = added.on_conflict_do_update(
             index_elements=["scope"], set_={name: added.excluded[name] for name in names if name != "scope"}
         )

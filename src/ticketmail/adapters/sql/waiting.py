@@ -8,12 +8,12 @@ import threading
 import time
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 
 from ticketmail.adapters.sql.engine import Database
 from ticketmail.adapters.sql.schema import Tables
 from ticketmail.adapters.sql.thread import SpoolThread
-from ticketmail.adapters.sql.transaction import Language, Tx
+from ticketmail.adapters.sql.transaction import Language, Tx, bound
 
 #: How far back the look for new rows goes: a host's transaction that took longer is found by the worker's own rounds.
 _LOOK_BACK_US = 2_000_000
@@ -27,7 +27,7 @@ class LookStatements:
         d = t.delivery.c
         self.newest = (
             select(d.submission_id)
-            .where(d.accepted_us >= bindparam("p_since"))
+            .where(d.accepted_us >= bound("p_since"))
             .order_by(d.accepted_us.desc(), d.submission_id.desc())
             .limit(_LOOK)
         )

@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, case, insert, select, true, update
+from sqlalchemy import case, insert, select, true, update
 
 from ticketmail.adapters.sql import ends
 from ticketmail.adapters.sql.engine import Database
 from ticketmail.adapters.sql.rows import add_events, add_history, history_row
 from ticketmail.adapters.sql.schema import Tables
 from ticketmail.adapters.sql.thread import SpoolThread
-from ticketmail.adapters.sql.transaction import Language, Tx, one_of
+from ticketmail.adapters.sql.transaction import Language, Tx, bound, one_of
 from ticketmail.domain.events import MailDeadLettered
 from ticketmail.domain.ids import uuid7
 from ticketmail.domain.ports.delivering import Beat, Reaped, Registration, WorkerInfo
@@ -29,43 +29,43 @@ class WorkerStatements:
 
     def __init__(self, t: Tables, language: Language) -> None:
         w, d, h = t.worker.c, t.delivery.c, t.history.c
-        alive = (w.id == bindparam("p_id"), w.retired_us.is_(None), w.dead_us.is_(None))
+        alive = (w.id == bound("p_id"), w.retired_us.is_(None), w.dead_us.is_(None))
         names = ("id", "host", "pid", "version", "site", "started_us", "beat_us")
-        self.add = insert(t.worker).values({name: bindparam(name) for name in names})
-        self.beat = update(t.worker).where(*alive).values(beat_us=bindparam("p_now"), stats=bindparam("p_stats"))
-        self.retire = update(t.worker).where(*alive).values(retired_us=bindparam("p_now"))
-        self.bury = update(t.worker).where(*alive).values(dead_us=bindparam("p_now"))
+        self.add = insert(t.worker).values({name: bound(name) for name in names})
+        self.beat = update(t.worker).where(*alive).values(beat_us=bound("p_now"), stats=bound("p_stats"))
+        self.retire = update(t.worker).where(*alive).values(retired_us=bound("p_now"))
+        self.bury = update(t.worker).where(*alive).values(dead_us=bound("p_now"))
         self.living = select(w.id, w.beat_us).where(w.retired_us.is_(None), w.dead_us.is_(None))
         self.leases = (
             select(*ends.brief_columns(t), d.lost_alone)
             .join(t.submission, t.submission.c.id == d.submission_id)
-            .where(d.worker_id == bindparam("p_worker"), d.worker_id.is_not(None))
+            .where(d.worker_id == bound("p_worker"), d.worker_id.is_not(None))
             .where(one_of(d.state, ("claimed", "sending")))
             .order_by(d.submission_id, d.number)
             .with_for_update(of=t.delivery)
         )
         self.take_back = (
             update(t.delivery)
-            .where(d.submission_id == bindparam("p_id"), d.number == bindparam("p_number"))
-            .where(d.fence == bindparam("p_fence"), d.state == bindparam("p_was"))
+            .where(d.submission_id == bound("p_id"), d.number == bound("p_number"))
+            .where(d.fence == bound("p_fence"), d.state == bound("p_was"))
             .values(
-                state=bindparam("p_state"),
-                due_us=bindparam("p_due"),
-                lost=d.lost + bindparam("p_lost"),
-                lost_alone=d.lost_alone + bindparam("p_alone"),
-                unknowns=d.unknowns + bindparam("p_unknown"),
+                state=bound("p_state"),
+                due_us=bound("p_due"),
+                lost=d.lost + bound("p_lost"),
+                lost_alone=d.lost_alone + bound("p_alone"),
+                unknowns=d.unknowns + bound("p_unknown"),
                 checks=0,
-                cause=bindparam("p_cause"),
-                reason=bindparam("p_reason"),
-                ended_us=bindparam("p_ended"),
+                cause=bound("p_cause"),
+                reason=bound("p_reason"),
+                ended_us=bound("p_ended"),
                 worker_id=None,
             )
         )
         self.close_attempt = (
             update(t.history)
-            .where(h.submission_id == bindparam("p_id"), h.submission_id.is_not(None), h.number == bindparam("p_number"))
-            .where(h.fence == bindparam("p_fence"), h.kind == "attempt", h.ended_us.is_(None))
-            .values(state=bindparam("p_state"), outcome="unclear", reason=bindparam("p_reason"), ended_us=bindparam("p_now"))
+            .where(h.submission_id == bound("p_id"), h.submission_id.is_not(None), h.number == bound("p_number"))
+            .where(h.fence == bound("p_fence"), h.kind == "attempt", h.ended_us.is_(None))
+            .values(state=bound("p_state"), outcome="unclear", reason=bound("p_reason"), ended_us=bound("p_now"))
         )
         behind = d.behind_submission_id.is_not(None)
         ahead = t.delivery.alias("ahead")
@@ -75,7 +75,7 @@ class WorkerStatements:
             .where(one_of(ahead.c.state, ("queued", "claimed", "sending")), ahead.c.attempts == 0, ahead.c.unknowns == 0)
             .exists()
         )
-        now = bindparam("p_now")
+        now = bound("p_now")
         self.free_forgotten = (
             update(t.delivery)
             .where(behind, d.state == "queued", ~waits, true())

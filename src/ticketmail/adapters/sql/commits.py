@@ -1,0 +1,52 @@
+"""How a transaction ends: for good, back, or in doubt."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from ticketmail.adapters.sql.errors import is_foreign, translate
+from ticketmail.domain.errors import SpoolUnreachable
+
+
+class CommitInDoubt(Exception):
+    """The connection broke in COMMIT: the transaction may stand or not. ``__cause__`` is the driver's error."""
+
+
+def commit(connection: Any) -> None:
+    """COMMIT. Raises CommitInDoubt if the connection broke in it, else what the driver raises, rolled back."""
+    try:
+        connection.commit()
+    except Exception as error:
+        if is_foreign(error) and not is_usable(connection):
+            raise CommitInDoubt from error
+        rollback(connection)
+        raise
+
+
+@contextlib.contextmanager
+def rolling_back(connection: Any) -> Iterator[None]:
+    """Roll back if the block raises."""
+    try:
+        yield
+    except BaseException:
+        rollback(connection)
+        raise
+
+
+def rollback(connection: Any) -> None:
+    """ROLLBACK, never raising: a broken connection has rolled back already."""
+    with contextlib.suppress(Exception):
+        connection.rollback()
+
+
+def is_usable(connection: Any) -> bool:
+    """False for a server's connection that is closed or broken. A SQLite handle is always usable."""
+    return connection is not None and not getattr(connection, "closed", False)
+
+
+def unreachable(error: BaseException) -> SpoolUnreachable:
+    """What a lost connection is to a caller, whatever the driver called it."""
+    found = translate(error)
+    return found if isinstance(found, SpoolUnreachable) else SpoolUnreachable(str(found))
