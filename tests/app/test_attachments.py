@@ -30,7 +30,12 @@ def test_bytes_a_path_and_a_stream_give_the_same_attachment(tmp_path: Path) -> N
         found = [attach(b"%PDF", filename="report.pdf"), attach(path), attach(str(path)), attach(stream)]
 
     assert len(set(found)) == 1
-    assert (found[0].filename, found[0].content_type, found[0].content, found[0].size_bytes) == ("report.pdf", "application/pdf", b"%PDF", 4)
+    assert (found[0].filename, found[0].content_type, found[0].content, found[0].size_bytes) == (
+        "report.pdf",
+        "application/pdf",
+        b"%PDF",
+        4,
+    )
 
 
 def test_a_stream_that_gives_little_at_a_time_is_read_to_its_end() -> None:

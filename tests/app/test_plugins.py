@@ -31,7 +31,9 @@ def test_our_own_adapters_register_like_anyones() -> None:
     assert {"sqlite", "postgresql", "memory"} <= set(plugins.schemes(plugins.SPOOLS))
 
 
-@pytest.mark.parametrize(("url", "hint"), [("sqllite:///x", "sqlite://"), ("postgres://h/d", "postgresql://"), ("xyzzy://", "memory://")])
+@pytest.mark.parametrize(
+    ("url", "hint"), [("sqllite:///x", "sqlite://"), ("postgres://h/d", "postgresql://"), ("xyzzy://", "memory://")]
+)
 def test_an_unknown_scheme_names_the_nearest_and_what_is_known(url: str, hint: str) -> None:
     with pytest.raises(UnknownScheme) as caught:
         plugins.open_spool(url, SpoolOptions())
@@ -65,7 +67,9 @@ def test_a_third_partys_missing_package_is_named_itself(registered: dict[str, En
         plugins.open_gateway("acme://host", GatewayOptions(), name="accounts.a.url")
 
 
-@pytest.mark.parametrize("value", ["ticketmail._version:create", "ticketmail._version:__version__"])
+@pytest.mark.parametrize(
+    "value", ["ticketmail._version:create", "ticketmail._version:__version__", "ticketmail.no_such_module:create"]
+)
 def test_an_entry_point_that_names_nothing_callable_is_a_broken_contract(registered: dict[str, EntryPoint], value: str) -> None:
     add(registered, "acme", value)
 

@@ -30,7 +30,11 @@ def test_what_is_visible_is_what_all_lists() -> None:
 
 @pytest.mark.parametrize("module", [errors, events])
 def test_every_error_and_event_is_public(module: object) -> None:
-    names = {name for name, value in vars(module).items() if isinstance(value, type) and value.__module__ == module.__name__ and name[0] != "_"}
+    names = {
+        name
+        for name, value in vars(module).items()
+        if isinstance(value, type) and value.__module__ == module.__name__ and name[0] != "_"
+    }
 
     assert names <= set(ticketmail.__all__)
 

@@ -65,6 +65,8 @@ def _factory(group: str, url: str, name: str) -> Any:
     try:
         factory = points[scheme].load()
     except ImportError as error:
+        if (error.name or "").partition(".")[0] == "ticketmail":
+            raise ContractBroken(f"The entry point {scheme!r} of {group} does not load: {error}.") from error
         raise missing_extra(error, f"{scheme}://", name=name) from error
     except AttributeError as error:
         raise ContractBroken(f"The entry point {scheme!r} of {group} names nothing: {error}.") from error

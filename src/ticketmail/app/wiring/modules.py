@@ -9,7 +9,8 @@ from injector import Module, provider, singleton
 from ticketmail.adapters.alerting import LogSink
 from ticketmail.app.plugins import open_spool
 from ticketmail.app.settings import Settings
-from ticketmail.app.usecases.submit import Submit, SubmitRules
+from ticketmail.app.usecases.compile import Compiler, SubmitRules
+from ticketmail.app.usecases.submit import Submit
 from ticketmail.app.usecases.tell import Tell
 from ticketmail.app.usecases.watch import Watch
 from ticketmail.app.wiring.pieces import Roads
@@ -120,33 +121,28 @@ class UseCaseModule(Module):
 
     @singleton
     @provider
-    def submit(
-        self,
-        settings: Settings,
-        intake: Intake,
-        blobs: Blobs,
-        administering: Administering,
-        renderer: Renderer,
-        routes: Routes,
-        lanes: Lanes,
-        clock: Clock,
-    ) -> Submit:
+    def compiler(
+        self, settings: Settings, administering: Administering, renderer: Renderer, routes: Routes, lanes: Lanes, clock: Clock
+    ) -> Compiler:
         rules = SubmitRules(
             max_size_bytes=settings.max_size,
             message_id_domain=settings.message_id_domain,
             secrets=tuple(one.get_secret_value().encode() for one in settings.secret),
         )
-        return Submit(
-            intake,
-            blobs,
-            administering,
-            renderer,
+        return Compiler(
+            renderer=renderer,
+            administering=administering,
             routes=routes,
             lanes=lanes,
             clock=clock,
             random_bytes=os.urandom,
             rules=rules,
         )
+
+    @singleton
+    @provider
+    def submit(self, compiler: Compiler, intake: Intake, blobs: Blobs) -> Submit:
+        return Submit(compiler, intake, blobs)
 
     @singleton
     @provider

@@ -1,0 +1,272 @@
+"""From a submission to entries: checked, addressed, named, routed, its large content set apart. No I/O but token keys."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Final
+from uuid import UUID, uuid5
+
+from ticketmail.domain.address import Address
+from ticketmail.domain.envelope import Envelope
+from ticketmail.domain.errors import InvalidMessage, TooLarge
+from ticketmail.domain.handover import check, encode_body, fingerprint
+from ticketmail.domain.ids import uuid7
+from ticketmail.domain.message import Attachment, Message
+from ticketmail.domain.outbound.lanes import Lanes
+from ticketmail.domain.outbound.routing import Routes
+from ticketmail.domain.ports.accepting import Entry, TokenRef
+from ticketmail.domain.ports.reading import Administering
+from ticketmail.domain.ports.rendering import Renderer
+from ticketmail.domain.ports.timing import Clock
+from ticketmail.domain.submission import Receipt, Submission
+from ticketmail.domain.ticket import mint
+
+#: Content above this goes to the blob store (bytes).
+BLOB_BYTES: Final = 64 * 1024
+#: UUIDv5 namespace of ids made of (tenant, key). Never changes: it is what makes a key idempotent.
+KEY_NAMESPACE: Final = UUID("6f1b5f0e-53a4-5d0e-9f6b-7c2f6a3c1d42")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_HEADER_BYTES: Final = 2048
+_ETA = "limits and order are looked at when it is due; `ticketmail eta` says more"
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitRules:
+    """What settings say. ``secrets`` are token keys, newest first; (): the spool's own. ``route_sizes`` holds the most bytes
+    that any account of a route takes, where that is known."""
+
+    max_size_bytes: int
+    message_id_domain: str = ""
+    secrets: tuple[bytes, ...] = ()
+    route_sizes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Content for the blob store, and its name there."""
+
+    digest: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """One submission, ready: one entry, or one per recipient."""
+
+    tenant: str
+    entries: tuple[Entry, ...]
+    blobs: tuple[Blob, ...]
+    receipt: Receipt
+
+
+def submission_id(tenant: str, key: str) -> UUID:
+    """The id that a key means, whoever computes it, and whenever."""
+    return uuid5(KEY_NAMESPACE, f"{tenant}\0{key}")
+
+
+def part_id(whole: UUID, recipient: Address) -> UUID:
+    """The id of one recipient's own mail of a ``per_recipient`` submission."""
+    return uuid5(whole, f"to:{recipient.key}")
+
+
+class Compiler:
+    """Thread-safe. ``random_bytes(n)`` and ``clock`` are injected: ids of keyless mail are the only chance in here."""
+
+    def __init__(
+        self,
+        *,
+        renderer: Renderer,
+        administering: Administering,
+        routes: Routes,
+        lanes: Lanes,
+        clock: Clock,
+        random_bytes: Callable[[int], bytes],
+        rules: SubmitRules,
+    ) -> None:
+        self._renderer = renderer
+        self._administering = administering
+        self._routes = routes
+        self._lanes = lanes
+        self._clock = clock
+        self._random_bytes = random_bytes
+        self._rules = rules
+        self._secrets = rules.secrets
+        self._lock = Lock()
+
+    def prepare(self) -> None:
+        """Load the token keys. Raises SpoolError kin."""
+        self._keys()
+
+    def compile(self, submission: Submission, *, route: str | None = None) -> Compiled:
+        """Check ``submission`` and make it entries. ``route`` overrides the sender's.
+
+        Raises:
+            InvalidSubmission kin: names the field.
+            SpoolError: the token keys cannot be read (first use only).
+        """
+        submission = self._with_header(submission)
+        now_us = self._clock.now_us()
+        envelope = check(submission, lanes=self._lanes, now_us=now_us)
+        self._check_size(submission.message, route or self._route_of(submission))
+        whole = submission_id(submission.tenant, submission.key) if submission.key else self._new_id(now_us)
+        content = fingerprint(submission)
+        parts = [_Part(whole, submission.message, envelope, _superseded(submission))]
+        if submission.per_recipient:
+            parts = [_part(whole, submission, envelope, recipient) for recipient in envelope.recipients]
+        made = [self._entry(submission, part, content, route) for part in parts]
+        blobs = {blob.digest: blob for _, set_apart in made for blob in set_apart}
+        entries = tuple(entry for entry, _ in made)
+        return Compiled(submission.tenant, entries, tuple(blobs.values()), _receipt(entries, submission))
+
+    def _with_header(self, submission: Submission) -> Submission:
+        """Ready MIME says itself who it is from and to; what the host says beside it wins."""
+        message = submission.message
+        if message.raw is None:
+            return submission
+        found = self._renderer.check_raw(message.raw)
+        header = {
+            name: getattr(found, name) for name in ("sender", "to", "cc", "subject", "message_id", "in_reply_to", "references")
+        }
+        said = {name: getattr(message, name) for name in message.model_fields_set}
+        return submission.model_copy(update={"message": message.model_copy(update=header | {k: v for k, v in said.items() if v})})
+
+    def _entry(self, submission: Submission, part: _Part, content: bytes, route: str | None) -> tuple[Entry, tuple[Blob, ...]]:
+        message, blobs = set_apart(part.message)
+        message_id, refs = self._name(submission, part, message)
+        lane = self._lanes[submission.lane]
+        return_path = part.envelope.return_path
+        entry = Entry(
+            submission_id=part.ident,
+            message_id=message_id,
+            # An alarm's route is its own: a sender's key would let a worker that re-routes put it on the host's.
+            sender=route or _sender(message),
+            route=route or self._route_of(submission),
+            lane=submission.lane,
+            lane_weight=lane.weight,
+            return_path=return_path.addr_spec if return_path is not None else "",
+            recipients=tuple(one.addr_spec for one in part.envelope.recipients),
+            body=encode_body(message),
+            fingerprint=hashlib.sha256(content + part.ident.bytes).digest(),
+            size_bytes=estimated_size(part.message),
+            lifetime_us=int(lane.deadline_s * 1_000_000),
+            tenant=submission.tenant,
+            ticket=submission.ticket,
+            key=submission.key,
+            not_before_us=_us(submission.not_before),
+            deadline_us=_us(submission.deadline),
+            supersedes=part.supersedes,
+            blobs=tuple(blob.digest for blob in blobs),
+            refs=refs,
+        )
+        return entry, blobs
+
+    def _name(self, submission: Submission, part: _Part, message: Message) -> tuple[str, tuple[TokenRef, ...]]:
+        """The Message-ID (the host's own wins), and the rows that lead from it back to the ticket."""
+        domain = self._message_id_domain(message)
+        return message.message_id or mint(self._keys(), part.ident, domain), ()
+
+    def _route_of(self, submission: Submission) -> str:
+        return self._routes.route_of(_sender(submission.message))
+
+    def _message_id_domain(self, message: Message) -> str:
+        return self._rules.message_id_domain or (message.sender.domain if message.sender is not None else "")
+
+    def _check_size(self, message: Message, route: str) -> None:
+        limit = min(self._rules.max_size_bytes, self._rules.route_sizes.get(route, self._rules.max_size_bytes))
+        size = estimated_size(message)
+        if size > limit:
+            raise TooLarge(
+                f"about {size} bytes as a mail, more than the {limit} that are allowed.",
+                field="message",
+                remedy="Send a link, or raise max_size where the mail server takes more.",
+            )
+
+    def _new_id(self, now_us: int) -> UUID:
+        return uuid7(now_us, self._random_bytes(10))
+
+    def _keys(self) -> tuple[bytes, ...]:
+        """Token keys: the settings', else the spool's, read once."""
+        if not self._secrets:
+            with self._lock:
+                if not self._secrets:
+                    self._secrets = tuple(self._administering.secrets())
+        return self._secrets
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one entry is made of."""
+
+    ident: UUID
+    message: Message
+    envelope: Envelope
+    supersedes: UUID | None
+
+
+def set_apart(message: Message) -> tuple[Message, tuple[Blob, ...]]:
+    """``message`` with large attachments replaced by their names in the blob store, and those blobs. Pure."""
+    blobs: list[Blob] = []
+    attachments: list[Attachment] = []
+    for attachment in message.attachments:
+        content = attachment.content
+        if content is None or len(content) <= BLOB_BYTES:
+            attachments.append(attachment)
+            continue
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        blobs.append(Blob(digest, content))
+        attachments.append(attachment.model_copy(update={"content": None, "blob": digest, "size_bytes": len(content)}))
+    return (message.model_copy(update={"attachments": tuple(attachments)}), tuple(blobs)) if blobs else (message, ())
+
+
+def _part(whole: UUID, submission: Submission, envelope: Envelope, recipient: Address) -> _Part:
+    """One recipient's own mail: it shows that recipient alone."""
+    message = submission.message
+    if message.raw is None:
+        message = message.model_copy(update={"to": (recipient,), "cc": (), "bcc": ()})
+    return _Part(
+        part_id(whole, recipient),
+        message,
+        envelope.model_copy(update={"recipients": (recipient,)}),
+        part_id(superseded, recipient) if (superseded := _superseded(submission)) else None,
+    )
+
+
+def _superseded(submission: Submission) -> UUID | None:
+    return submission_id(submission.tenant, submission.supersedes) if submission.supersedes else None
+
+
+def _sender(message: Message) -> str:
+    return message.sender.key if message.sender is not None else ""
+
+
+def _receipt(entries: tuple[Entry, ...], submission: Submission) -> Receipt:
+    first = entries[0]
+    unknown = f"not before {submission.not_before.isoformat()}; then {_ETA}" if submission.not_before else _ETA
+    return Receipt(
+        submission_id=first.submission_id,
+        durable="spool",
+        message_id=first.message_id,
+        eta_unknown=unknown,
+        parts=tuple(entry.submission_id for entry in entries) if submission.per_recipient else (),
+    )
+
+
+def _us(moment: datetime | None) -> int | None:
+    """UTC microseconds, exactly: floats lose some."""
+    if moment is None:
+        return None
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def estimated_size(message: Message) -> int:
+    """About how many bytes the mail will have (base64 with line breaks: 4/3 and 2 in 78; RFC 2045 section 6.8). Pure."""
+    if message.raw is not None:
+        return len(message.raw) + _HEADER_BYTES
+    texts = sum(len(text.encode()) for text in (message.text, message.html) if text)
+    files = sum(one.size_bytes or len(one.content or b"") for one in message.attachments)
+    return _HEADER_BYTES + texts + files * 4 * 78 // (3 * 76) + 512 * len(message.attachments)

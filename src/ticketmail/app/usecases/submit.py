@@ -1,0 +1,140 @@
+"""Handing over: submissions become entries, large content goes ahead, and one transaction takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from ticketmail.app.usecases.compile import Compiled, Compiler
+from ticketmail.domain.errors import ContractBroken, KeyReused, SpoolError, SubmitInDoubt, TicketmailError
+from ticketmail.domain.ports.accepting import Accepted, Blobs, Entry, Intake
+from ticketmail.domain.submission import Receipt, Submission
+
+#: Entries per transaction of ``many``. SQLite's writers share one lock: no transaction should hold it long.
+CHUNK: Final = 250
+
+ETA_UNKNOWN = "limits and order are looked at when it is due; `ticketmail eta` and `ticketmail why` say more"
+WITH_COMMIT = "it is due when the host's transaction commits"
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A submission on its way through ``many``: where its result belongs, and what it became."""
+
+    place: int
+    compiled: Compiled
+
+
+class Submit:
+    """Thread-safe. ``route`` overrides the route that the sender implies; only alarms have one of their own."""
+
+    def __init__(self, compiler: Compiler, intake: Intake, blobs: Blobs) -> None:
+        self._compiler = compiler
+        self._intake = intake
+        self._blobs = blobs
+
+    def prepare(self) -> None:
+        """Load token keys (which makes tables where they are missing). Raises SpoolError kin."""
+        self._compiler.prepare()
+
+    def one(self, submission: Submission, *, connection: object | None = None, route: str | None = None) -> Receipt:
+        """Accept one. Raises what :meth:`ticketmail.TicketMail.submit` says."""
+        compiled = self._compiler.compile(submission, route=route)
+        self._put_blobs(compiled, connection)
+        return self._accept_one(compiled, connection)
+
+    def many(self, submissions: Sequence[Submission], *, connection: object | None = None) -> list[Receipt | TicketmailError]:
+        """Accept many, with a result each, in order. With ``connection`` in one piece, and errors of the spool are raised."""
+        results: list[Receipt | TicketmailError | None] = [None] * len(submissions)
+        jobs: list[_Job] = []
+        for place, submission in enumerate(submissions):
+            try:
+                compiled = self._compiler.compile(submission)
+                self._put_blobs(compiled, connection)
+            except TicketmailError as error:
+                if connection is not None and isinstance(error, SpoolError):
+                    raise
+                results[place] = error
+            else:
+                jobs.append(_Job(place, compiled))
+        sick: SpoolError | None = None
+        for chunk in [jobs] if connection is not None else _chunks(jobs):
+            # A spool that refused one chunk would let each further one wait for its time-out.
+            answers = [sick] * len(chunk) if sick is not None else self._accept_chunk(chunk, connection)
+            for job, result in zip(chunk, answers, strict=True):
+                results[job.place] = result
+                sick = result if isinstance(result, SpoolError) else sick
+        return [_present(result) for result in results]
+
+    def _accept_one(self, compiled: Compiled, connection: object | None) -> Receipt:
+        try:
+            accepted = self._intake.accept(compiled.entries, connection=connection)
+        except SubmitInDoubt as doubt:
+            # The adapter's own retry gives the port's answer; the host wants a receipt.
+            raise SubmitInDoubt(str(doubt.args[0]), retry=lambda: self._accept_one(compiled, connection), remedy="") from doubt
+        result = _receipt(compiled, accepted, connection)
+        if isinstance(result, TicketmailError):
+            raise result
+        return result
+
+    def _accept_chunk(self, jobs: Sequence[_Job], connection: object | None) -> list[Receipt | TicketmailError]:
+        entries: list[Entry] = [entry for job in jobs for entry in job.compiled.entries]
+        if not entries:
+            return []
+        try:
+            accepted = list(self._intake.accept(entries, connection=connection))
+        except SubmitInDoubt as doubt:
+            return [self._in_doubt(job.compiled, connection, doubt) for job in jobs]
+        except SpoolError as error:
+            if connection is not None:
+                raise
+            return [error for _ in jobs]
+        if len(accepted) != len(entries):
+            raise ContractBroken(f"The spool gave {len(accepted)} answers for {len(entries)} entries.")
+        results, at = [], 0
+        for job in jobs:
+            count = len(job.compiled.entries)
+            results.append(_receipt(job.compiled, accepted[at : at + count], connection))
+            at += count
+        return results
+
+    def _in_doubt(self, compiled: Compiled, connection: object | None, doubt: SubmitInDoubt) -> SubmitInDoubt:
+        return SubmitInDoubt(str(doubt.args[0]), retry=lambda: self._accept_one(compiled, connection), remedy="")
+
+    def _put_blobs(self, compiled: Compiled, connection: object | None) -> None:
+        for blob in compiled.blobs:
+            digest = self._blobs.put(compiled.tenant, blob.content, connection=connection)
+            if digest != blob.digest:
+                raise ContractBroken("The blob store names content otherwise than sha256:hex.")
+
+
+def _receipt(compiled: Compiled, accepted: Sequence[Accepted | KeyReused], connection: object | None) -> Receipt | KeyReused:
+    refused = next((one for one in accepted if isinstance(one, KeyReused)), None)
+    if refused is not None:
+        return refused
+    receipt = compiled.receipt
+    new = any(isinstance(one, Accepted) and one.new for one in accepted)
+    if connection is not None:
+        return receipt.model_copy(update={"durable": "transaction", "eta_unknown": WITH_COMMIT, "new": new})
+    return receipt.model_copy(update={"new": new})
+
+
+def _chunks(jobs: Sequence[_Job]) -> Iterable[list[_Job]]:
+    """Jobs in groups of about CHUNK entries; the entries of one submission stay together."""
+    chunk: list[_Job] = []
+    size = 0
+    for job in jobs:
+        chunk.append(job)
+        size += len(job.compiled.entries)
+        if size >= CHUNK:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
+
+
+def _present(result: Receipt | TicketmailError | None) -> Receipt | TicketmailError:
+    if result is None:
+        raise ContractBroken("A submission was left without a result.")
+    return result

@@ -1,0 +1,56 @@
+"""Ways to administrators, made of settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from urllib.parse import unquote, urlsplit
+
+from ticketmail.adapters.alerting import LogSink, MailSink, WebhookSink
+from ticketmail.app.settings import Settings
+from ticketmail.app.settings_checks import ALERT_ROUTE
+from ticketmail.app.usecases.alert import Alerts, safe_sinks
+from ticketmail.app.usecases.submit import Submit
+from ticketmail.app.wiring.sending import account_url, server_of
+from ticketmail.domain.address import Address
+from ticketmail.domain.ports.alerting import AlertSink
+from ticketmail.domain.ports.delivering import Book
+
+
+def make_alerts(settings: Settings, book: Book, submit: Submit, *, sinks: Sequence[AlertSink] = ()) -> Alerts:
+    """The use case that raises and resolves alerts; ``sinks`` are the host's own beside those of the settings."""
+    return Alerts(
+        book,
+        [*sinks_of(settings, submit), *sinks],
+        log=LogSink(),
+        site=settings.site,
+        cool_down_s=settings.alerts.cool_down,
+        server_of=partial(server_of, settings),
+    )
+
+
+def sinks_of(settings: Settings, submit: Submit) -> list[AlertSink]:
+    """Webhook and mail, as far as they are set. Mail goes by a route of its own to the one account named for it."""
+    alerts, sinks = settings.alerts, list[AlertSink]()
+    if url := alerts.webhook.get_secret_value():
+        sinks.append(WebhookSink(url, secret=alerts.webhook_secret.get_secret_value()))
+    if alerts.mail_to:
+        sender = alerts.mail_from or _login(settings, alerts.mail_account) or alerts.mail_to[0]
+        hand_over = partial(submit.one, route=ALERT_ROUTE)
+        sinks.append(MailSink(hand_over, account=alerts.mail_account, sender=sender, to=alerts.mail_to))
+    return sinks
+
+
+def blind_accounts(settings: Settings, sinks: Sequence[AlertSink]) -> tuple[str, ...]:
+    """Accounts about which no alarm could leave but by the log: each way leads through them or their server. For ``doctor``."""
+    server = partial(server_of, settings)
+    return tuple(name for name in settings.accounts if not safe_sinks(sinks, [name], server))
+
+
+def _login(settings: Settings, account: str) -> Address | None:
+    """The account's login where that is an address: many servers take mail only from it."""
+    user = unquote(urlsplit(account_url(settings, account)).username or "")
+    try:
+        return Address.model_validate(user)
+    except ValueError:
+        return None
