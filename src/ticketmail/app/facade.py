@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from uuid import UUID
 
 from injector import Injector, Module
@@ -72,6 +72,7 @@ class TicketMail:
         self._overrides = tuple(overrides)
         self._stack = ExitStack()
         self._injector: Injector | None = None
+        self._cases: dict[type[Any], Any] = {}
         self._stops: set[_Stop] = set()
         self._lock, self._pid = threading.RLock(), os.getpid()
 
@@ -230,7 +231,7 @@ class TicketMail:
     def close(self) -> None:
         """Stop listeners, release connections. Idempotent; the next use opens again."""
         with self._lock:
-            stack, self._stack, self._injector = self._stack, ExitStack(), None
+            stack, self._stack, self._injector, self._cases = self._stack, ExitStack(), None, {}
             for stop in tuple(self._stops):
                 stop.set()
         stack.close()
@@ -242,7 +243,13 @@ class TicketMail:
         self.close()
 
     def _get(self, case: type[T]) -> T:
-        return self._parts().get(case)
+        """A use case. Kept here, for each question to the injector takes its lock, which a fork might find shut."""
+        self._after_fork()
+        found = self._cases.get(case)
+        if found is None:
+            injector = self._parts()
+            found = self._cases[case] = injector.get(case)
+        return cast(T, found)
 
     def _parts(self) -> Injector:
         self._after_fork()

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from threading import Lock
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -95,7 +94,6 @@ class Compiler:
         self._random_bytes = random_bytes
         self._rules = rules
         self._secrets = rules.secrets
-        self._lock = Lock()
 
     def prepare(self) -> None:
         """Load the token keys. Raises SpoolError kin."""
@@ -190,10 +188,8 @@ class Compiler:
 
     def _keys(self) -> tuple[bytes, ...]:
         """Token keys: the settings', else the spool's, read once."""
-        if not self._secrets:
-            with self._lock:
-                if not self._secrets:
-                    self._secrets = tuple(self._administering.secrets())
+        if not self._secrets:  # no lock: two threads may both read, and get the same
+            self._secrets = tuple(self._administering.secrets())
         return self._secrets
 
 

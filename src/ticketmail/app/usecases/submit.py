@@ -92,7 +92,8 @@ class Submit:
             return [error for _ in jobs]
         if len(accepted) != len(entries):
             raise ContractBroken(f"The spool gave {len(accepted)} answers for {len(entries)} entries.")
-        results, at = [], 0
+        results: list[Receipt | TicketmailError] = []
+        at = 0
         for job in jobs:
             count = len(job.compiled.entries)
             results.append(_receipt(job.compiled, accepted[at : at + count], connection))

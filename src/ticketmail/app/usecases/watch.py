@@ -6,6 +6,7 @@ A dead mail service cannot report its own death. Hosts live on, and they see the
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Sequence
 
@@ -32,7 +33,7 @@ class Watch:
         self._clock = clock
         self._site = site
         self._next_s = clock.monotonic_s() + LOOK_EVERY_S
-        self._busy = threading.Lock()
+        self._looking_pid = 0  # not a lock: one that a thread held at a fork would stay shut in the child
 
     def after_submit(self) -> None:
         """Look if it is time to. Never blocks, never raises."""
@@ -47,15 +48,16 @@ class Watch:
 
     def look(self) -> bool:
         """Look now. True if old due mail and no worker was found, and told. Never raises."""
-        if not self._busy.acquire(blocking=False):
+        if self._looking_pid == os.getpid():
             return False
+        self._looking_pid = os.getpid()
         try:
             alert = self._find()
         except TicketmailError as error:
             _log.debug("no look: %s", error)
             return False
         finally:
-            self._busy.release()
+            self._looking_pid = 0
         if alert is not None:
             self._tell(alert)
         return alert is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 
 from ticketmail.domain.message import Message
 from ticketmail.domain.ports.rendering import Renderer
@@ -12,11 +11,16 @@ from ticketmail.domain.ports.rendering import Renderer
 class LazyRenderer:
     """The renderer of ``adapters.mime``. Thread-safe, as that is: making it twice does no harm."""
 
-    @cached_property
-    def _renderer(self) -> Renderer:
-        from ticketmail.adapters.mime import MimeRenderer
+    def __init__(self) -> None:
+        self._made: Renderer | None = None
 
-        return MimeRenderer()
+    @property
+    def _renderer(self) -> Renderer:
+        if self._made is None:
+            from ticketmail.adapters.mime import MimeRenderer
+
+            self._made = MimeRenderer()
+        return self._made
 
     def render(
         self, message: Message, *, headers: tuple[tuple[str, str], ...], contents: Mapping[str, bytes], seed: str
