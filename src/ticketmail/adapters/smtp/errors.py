@@ -67,8 +67,7 @@ TABLE: tuple[tuple[type[Exception], Callable[[Exception, Phase], Failure]], ...]
     (aiosmtplib.SMTPRecipientsRefused, _unreached),
     (aiosmtplib.SMTPNotSupported, _unreached),
     (aiosmtplib.SMTPException, _unreached),
-    (ssl.SSLError, _distrusted),
-    (ssl.CertificateError, _distrusted),
+    (ssl.SSLError, _distrusted),  # certificates too
     (TimeoutError, _timed_out),
     (socket.gaierror, _unresolved),
     (UnicodeError, _unresolved),  # a host name that IDNA cannot encode

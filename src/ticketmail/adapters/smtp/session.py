@@ -109,22 +109,18 @@ class Handshake:
             await client.helo(timeout=self.target.timeouts_s[Phase.EHLO])
 
     async def _encrypt(self, client: aiosmtplib.SMTP) -> None:
-        """STARTTLS where it is offered. Once TLS was tried there is no way back to plain text (T11)."""
-        if self.target.tls in ("implicit", "none"):
-            self._check_plain(self.target.tls == "implicit")
+        """STARTTLS where it is offered. Once TLS was tried there is no way back to plain text."""
+        target = self.target
+        if target.tls in ("implicit", "none"):  # target_of() has refused a `none` that is not allowed
             return
         self.phase = Phase.TLS
-        if not client.supports_extension("starttls"):
-            self._check_plain(self.target.plaintext and self.target.tls == "optional")
-            return
-        await client.starttls(tls_context=self.context, timeout=self.target.timeouts_s[Phase.TLS])
-        self.phase = Phase.EHLO
-        await self._greet(client)
-
-    def _check_plain(self, allowed: bool) -> None:
-        if not allowed and not (self.target.tls == "none" and self.target.plaintext):
+        if client.supports_extension("starttls"):
+            await client.starttls(tls_context=self.context, timeout=target.timeouts_s[Phase.TLS])
+            self.phase = Phase.EHLO
+            await self._greet(client)
+        elif target.tls == "required" or not target.plaintext:
             remedy = "Use smtps://, or set allow_plaintext if the network is yours."
-            raise SessionFailed(NotReached(f"{self.target} offers no STARTTLS. {remedy}", Phase.TLS, tls=True))
+            raise SessionFailed(NotReached(f"{target} offers no STARTTLS. {remedy}", Phase.TLS, tls=True))
 
     async def _login(self, client: aiosmtplib.SMTP) -> None:
         if not self.target.logs_in:

@@ -58,9 +58,9 @@ def target_of(url: str, options: GatewayOptions) -> Target:
     """Read a URL and the settings beside it.
 
     User and password are percent-encoded (``smtp://help%40example.com:secret@smtp.example.com:587``). Default ports: smtps 465;
-    smtp 587 with a login, else 25. ``tls``: ``required``, ``optional`` (used where offered; then speaking in the clear needs
-    ``allow_plaintext``) or ``none``. Default: ``optional``, and ``none`` for a loopback host without ``ca_file``, whose
-    certificate nobody could have signed.
+    smtp 587 with a login, else 25. ``tls`` is ``required``; ``optional``: used where offered, and where it is not, nothing is
+    sent unless ``allow_plaintext``; or ``none``: needs ``allow_plaintext``. Loopback may always speak plainly. Default:
+    ``optional``, and ``none`` for a loopback host without ``ca_file``, whose certificate nobody could have signed.
 
     Raises:
         SettingsError: no host, a port that is none, an unknown parameter or time-out. Never shows the URL (passwords).
@@ -76,16 +76,21 @@ def target_of(url: str, options: GatewayOptions) -> Target:
         raise SettingsError("names no host.", name=name, remedy=remedy)
     query = _query(parts.query, name)
     ca_file = query.get("ca_file", options.ca_file)
+    plaintext = options.allow_plaintext or is_loopback(host)
+    tls = _tls_mode(parts.scheme, query.get("tls"), loopback=is_loopback(host), ca_file=ca_file, name=name)
+    if tls == "none" and not plaintext:
+        remedy = "Remove it, or set allow_plaintext if the network is yours."
+        raise SettingsError(f"tls=none would show mails and password to everyone on the way to {host}.", name=name, remedy=remedy)
     username = unquote(parts.username or "")
     return Target(
         host=host,
         port=port or (465 if parts.scheme == "smtps" else 587 if username else 25),
-        tls=_tls_mode(parts.scheme, query.get("tls"), loopback=is_loopback(host), ca_file=ca_file, name=name),
+        tls=tls,
         username=username,
         password=SecretStr(unquote(parts.password or "")),
         ca_file=ca_file,
         auth=options.auth,
-        plaintext=options.allow_plaintext or is_loopback(host) or query.get("tls") == "none",
+        plaintext=plaintext,
         helo=options.helo,
         timeouts_s=_timeouts(options),
     )

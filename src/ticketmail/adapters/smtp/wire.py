@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections import deque
 from collections.abc import Callable
 
@@ -15,6 +16,7 @@ from ticketmail.adapters.smtp.replies import reply_of
 from ticketmail.domain.outbound.outcome import Reply
 
 _MAX_LINE = 8 * 1024
+_REPLY = re.compile(r"[2-5][0-9][0-9](?:[ -]|$)")
 _MAX_LINES = 200  #: of one reply
 _MAX_QUEUED = 2_000  #: replies that nobody has read yet
 
@@ -164,7 +166,7 @@ class Wire(asyncio.Protocol):
 
     def _line(self, raw: bytes) -> None:
         line = raw.rstrip(b"\r").decode("utf-8", "replace")
-        if len(raw) > _MAX_LINE or not (line[:3].isascii() and line[:3].isdigit() and line[:1] in "2345"):
+        if len(raw) > _MAX_LINE or not _REPLY.match(line):
             raise OutOfStep(f"not an SMTP reply: {line[:60]!r}")
         self._lines.append(line)
         if line[3:4] == "-":
