@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import logging
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
+from pydantic import SecretStr
 
 from ticketmail.adapters.smtp import create
+from ticketmail.adapters.smtp.gateway import SmtpGateway
+from ticketmail.adapters.smtp.target import Target
 from ticketmail.domain.outbound.outcome import NotReached, Outcome, Phase, Refused, Taken
 from ticketmail.domain.ports.sending import Gateway, GatewayOptions
-from ticketmail.testing.gateway_contract import CANARY, no_matter, outgoing
+from ticketmail.testing.gateway_contract import CANARY, no_matter, outgoing, until
 from ticketmail.testing.smtpd import Features, SmtpServer
 
 from .conftest import Trust
@@ -323,3 +328,44 @@ async def test_check_has_the_servers_words() -> None:
 
         with pytest.raises(OSError, match=r"535 5\.7\.8 Authentication credentials invalid"):
             await gateway.check()
+
+
+async def test_where_no_tls_is_offered_nothing_is_sent_unless_allowed(server: SmtpServer) -> None:
+    """As to a host that is not loopback, with a password that everyone on the way would read."""
+    target = Target(host="127.0.0.1", port=server.port, tls="optional", username="help", password=SecretStr(CANARY))
+
+    refused = await send(SmtpGateway(target, GatewayOptions()))
+    allowed = await send(SmtpGateway(replace(target, plaintext=True, username=""), GatewayOptions()))
+
+    assert isinstance(refused, NotReached)
+    assert (refused.phase, refused.tls) == (Phase.TLS, True)
+    assert "allow_plaintext" in refused.error
+    assert isinstance(allowed, Taken)
+    assert not [line for line in server.commands if line.startswith(b"AUTH")]
+
+
+@pytest.mark.parametrize("point", ["connect", "ehlo", "auth"])
+async def test_a_send_cancelled_while_a_session_opens_leaves_no_connection(point: str) -> None:
+    async with SmtpServer(features=Features(users={"help": "right"})) as server:
+        server.hang(point)
+        gateway = create(f"smtp://help:right@127.0.0.1:{server.port}", GatewayOptions(connections=1))
+        task = asyncio.create_task(gateway.send(outgoing(), on_body=no_matter))
+        await until(lambda: point == "connect" or bool(server.commands))
+        await until(lambda: server.connections_open == 1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+        await until(lambda: server.connections_open == 0)
+        server.heal()
+        assert isinstance(await send(gateway), Taken)
+
+
+async def test_the_size_limit_is_a_capability_once_it_is_known(server: SmtpServer) -> None:
+    gateway = create(f"smtp://127.0.0.1:{server.port}", GatewayOptions())
+    assert gateway.capabilities.max_size_bytes is None
+
+    await gateway.send(outgoing(), on_body=no_matter)
+    await gateway.aclose()
+
+    assert gateway.capabilities.max_size_bytes == server.features.size_limit_bytes

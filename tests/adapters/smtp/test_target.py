@@ -87,3 +87,9 @@ def test_no_repr_shows_the_password() -> None:
     assert CANARY not in repr(target(url))
     assert CANARY not in str(target(url))
     assert CANARY not in repr(create(url, GatewayOptions()))
+
+
+@pytest.mark.parametrize("helo", ["two words", "a\r\nMAIL", "ü.example"])
+def test_a_helo_that_is_no_name_is_refused(helo: str) -> None:
+    with pytest.raises(SettingsError, match="no host name"):
+        target("smtp://h", helo=helo)

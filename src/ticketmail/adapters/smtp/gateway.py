@@ -42,6 +42,7 @@ class SmtpGateway:
         self._target = target
         self._options = options
         self._context: ssl.SSLContext | None = None
+        self._size_limit_bytes: int | None = None
         self._pool = Pool(
             self._open,
             PoolLimits(
@@ -57,7 +58,8 @@ class SmtpGateway:
 
     @property
     def capabilities(self) -> GatewayCapabilities:
-        return GatewayCapabilities()
+        """``max_size_bytes`` is what the server's last EHLO said (SIZE); None before the first session."""
+        return GatewayCapabilities(max_size_bytes=self._size_limit_bytes)
 
     async def send(self, mail: Outgoing, *, on_body: OnBody) -> Sequence[Outcome]:
         try:
@@ -92,7 +94,7 @@ class SmtpGateway:
             transaction = Transaction(session.wire, fitted, self._target.timeouts_s, on_body)
             outcomes = await transaction.run(pipelined=self._options.pipelining and session.offers.pipelining)
             self._note(lease, transaction)
-            if lease.reused and lease.broken and not transaction.heard:
+            if lease.reused and transaction.stale:
                 raise _Stale
             return outcomes
 
@@ -115,7 +117,9 @@ class SmtpGateway:
         except (OSError, ValueError) as error:
             detail = translate(error, Phase.TLS)
             raise SessionFailed(NotReached(f"ca_file {self._target.ca_file!r}: {_words(detail)}", Phase.TLS, tls=True)) from None
-        return await Handshake(self._target, context, token=self._options.token, force_token=force_token).run()
+        session = await Handshake(self._target, context, token=self._options.token, force_token=force_token).run()
+        self._size_limit_bytes = session.offers.size_limit_bytes or None
+        return session
 
     async def _tls_context(self) -> ssl.SSLContext | None:
         if self._context is None and self._target.tls != "none":

@@ -9,10 +9,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from ticketmail.adapters.smtp.session import Session
-from ticketmail.adapters.smtp.wire import WireError
+from ticketmail.adapters.smtp.wire import Wire, WireError
 
 _NOOP_AFTER_S = 10.0  #: an idle session is asked whether it lives before it is used again
 _ASK_TIMEOUT_S = 10.0  #: for RSET and NOOP; a session that does not answer is dropped, nothing is lost
+
+
+_LEAVE_TIMEOUT_S = 1.0  #: for the TLS goodbye when the pool closes
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Pool:
     now_s: Callable[[], float] | None = None
     _slots: asyncio.Semaphore = field(init=False, repr=False)
     _idle: deque[Session] = field(default_factory=deque, init=False, repr=False)
+    _leaving: set[Wire] = field(default_factory=set, init=False, repr=False)
     _closed: bool = field(default=False, init=False)
     _sweep: asyncio.TimerHandle | None = field(default=None, init=False, repr=False)
 
@@ -65,10 +69,18 @@ class Pool:
             self._give_back(lease)
 
     async def aclose(self) -> None:
-        """Close what is idle now; what is lent is closed when it comes back. Idempotent."""
+        """Close what is idle now, and wait shortly until it is closed; what is lent is closed when it comes back. Idempotent."""
         self._closed = True
         self._retire_idle(lambda _: True)
-        await asyncio.sleep(0)  # let transports with nothing to flush be gone when this returns
+        leaving = [asyncio.ensure_future(wire.gone.wait()) for wire in self._leaving]
+        if leaving:
+            _, late = await asyncio.wait(leaving, timeout=_LEAVE_TIMEOUT_S)
+            for task in late:
+                task.cancel()
+        for wire in tuple(self._leaving):
+            wire.abort()
+        self._leaving.clear()
+        await asyncio.sleep(0)  # let an aborted transport close its socket
 
     @property
     def idle(self) -> int:
@@ -77,11 +89,11 @@ class Pool:
 
     async def _find(self, fresh: bool) -> Lease:
         if fresh and self._idle and len(self._idle) + self._lent() > self.limits.connections:
-            self._idle.popleft().wire.quit()  # its place is needed, or we would hold one more than allowed
+            self._retire(self._idle.popleft())  # its place is needed, or we would hold one more than allowed
         while not fresh and self._idle:
             session = self._idle.pop()
             if self._too_old(session):
-                session.wire.quit()
+                self._retire(session)
             elif await self._revived(session):
                 return Lease(session, reused=True)
         return Lease(await self.open_session(), reused=False)
@@ -112,10 +124,15 @@ class Pool:
         if lease.broken or not session.wire.usable:
             session.wire.abort()
         elif self._closed or self._too_old(session) or session.mails >= self.limits.mails_per_connection:
-            session.wire.quit()
+            self._retire(session)
         else:
             self._idle.append(session)
             self._watch()
+
+    def _retire(self, session: Session) -> None:
+        """QUIT. Over TLS the goodbye takes a round trip, so who has left is looked at when the next one leaves."""
+        session.wire.quit()
+        self._leaving = {wire for wire in self._leaving if not wire.gone.is_set()} | {session.wire}
 
     def _too_old(self, session: Session) -> bool:
         return self._now() - session.opened_s >= self.limits.seconds_per_connection
@@ -134,7 +151,7 @@ class Pool:
         keep = [session for session in self._idle if not due(session)]
         for session in self._idle:
             if session not in keep:
-                session.wire.quit()
+                self._retire(session)
         self._idle = deque(keep)
         if not keep and self._sweep is not None:
             self._sweep.cancel()

@@ -66,6 +66,8 @@ class Handshake:
         client: aiosmtplib.SMTP | None = None
         try:
             client = await self._connect()
+            self.phase = Phase.EHLO
+            await self._greet(client)
             await self._encrypt(client)
             await self._login(client)
             return self._take_over(client)
@@ -96,8 +98,6 @@ class Handshake:
         except BaseException:
             sock.close()
             raise
-        self.phase = Phase.EHLO
-        await self._greet(client)
         return client
 
     async def _greet(self, client: aiosmtplib.SMTP) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -12,6 +13,8 @@ from pydantic import SecretStr
 from ticketmail.domain.errors import SettingsError
 from ticketmail.domain.outbound.outcome import Phase
 from ticketmail.domain.ports.sending import GatewayOptions
+
+_HELO = re.compile(r"[A-Za-z0-9._:\[\]-]*")
 
 TlsMode = Literal["implicit", "required", "optional", "none"]
 
@@ -81,6 +84,8 @@ def target_of(url: str, options: GatewayOptions) -> Target:
     if tls == "none" and not plaintext:
         remedy = "Remove it, or set allow_plaintext if the network is yours."
         raise SettingsError(f"tls=none would show mails and password to everyone on the way to {host}.", name=name, remedy=remedy)
+    if not _HELO.fullmatch(options.helo):
+        raise SettingsError(f"{options.helo!r} is no host name.", name="helo", remedy="Write a name such as desk.example.com.")
     username = unquote(parts.username or "")
     return Target(
         host=host,

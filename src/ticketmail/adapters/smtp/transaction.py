@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from ticketmail.adapters.smtp.envelope import Plan
 from ticketmail.adapters.smtp.replies import remote_id_of
-from ticketmail.adapters.smtp.wire import OutOfStep, Wire, WireError
+from ticketmail.adapters.smtp.wire import Lost, OutOfStep, Wire, WireError
 from ticketmail.domain.outbound.outcome import NotReached, Outcome, Phase, Refused, Reply, Taken, Unclear
 from ticketmail.domain.ports.sending import OnBody
 
@@ -28,7 +28,8 @@ class Transaction:
         self.phase = Phase.MAIL
         self.clean = False
         self.closing = False
-        self.heard = False  #: the server has answered something: it had not closed an idle session before we began
+        self.stale = False  #: the connection was gone before the server said a word: it had been closed while idle
+        self._heard = False
         self._wire = wire
         self._plan = plan
         self._timeouts = timeouts_s
@@ -47,6 +48,7 @@ class Transaction:
                 await self._step_by_step()
         except WireError as error:
             self.closing = True
+            self.stale = isinstance(error, Lost) and not self._heard
             self._settle_rest(self._cut(error))
         return self._in_order()
 
@@ -155,7 +157,7 @@ class Transaction:
         if self.phase is not Phase.DOT:
             self.phase = phase
         reply = await self._wire.reply(self._timeouts[phase])
-        self.heard = True
+        self._heard = True
         self.closing = self.closing or reply.code == _CLOSING
         return reply
 

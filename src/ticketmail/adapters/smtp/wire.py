@@ -49,6 +49,7 @@ class Wire(asyncio.Protocol):
         self._error: WireError | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._paused = False
+        self.gone = asyncio.Event()  #: set when the connection is closed on our side
         # With these limits "paused" means: bytes of ours are still in our own buffer. See `unflushed`. (high=0 would make
         # asyncio's TLS transport pause and resume on an empty buffer.)
         transport.set_write_buffer_limits(high=1, low=0)
@@ -70,6 +71,7 @@ class Wire(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail(Lost(f"connection lost: {exc}" if exc else "the server closed the connection"))
+        self.gone.set()
         self._wake()
 
     def pause_writing(self) -> None:
