@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import email.policy
 import time
+from email.headerregistry import Address as ParsedAddress
+from email.message import EmailMessage
 
 import pytest
 from hypothesis import given
@@ -112,3 +115,27 @@ def test_a_charset_that_is_none_decodes_nothing(charset: str) -> None:
     word = f"=?{charset}?q?=5Cu003cscript?="
 
     assert decoded(word) == word
+
+
+@given(
+    st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=80),
+    st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), max_size=30),
+    st.integers(0, 30),
+)
+def test_what_the_standard_library_writes_is_taken(subject: str, name: str, others: int) -> None:
+    mail = EmailMessage(policy=email.policy.SMTP)
+    mail["From"] = ParsedAddress(name, "help", "example.com")
+    mail["To"] = [ParsedAddress(f"{name} {number}", f"user{number}", "example.net") for number in range(others + 1)]
+    mail["Subject"] = subject
+    mail["Message-ID"] = "<1@example.com>"
+    mail.set_content("hello")
+
+    message = check(mail.as_bytes())
+
+    assert message.sender is not None
+    assert message.sender.addr_spec == "help@example.com"
+    assert [address.local for address in message.to] == [f"user{number}" for number in range(others + 1)]
+
+
+def test_a_header_without_a_body_is_a_mail() -> None:
+    assert check(b"From: a@b.c\r\nTo: undisclosed-recipients:;\r\n").to == ()

@@ -50,8 +50,7 @@ class _Reader:
         elif piece == ";":
             self._end_group()
         elif self._spec is not None:
-            if piece.strip():
-                raise ValueError("text after an address.")
+            self._after_spec(piece)
         else:
             self._name.append(piece)
 
@@ -60,6 +59,13 @@ class _Reader:
             raise ValueError("an address or group is not closed.")
         self._end(empty_ok=True)
         return self._found
+
+    def _after_spec(self, piece: str) -> None:
+        # Some releases of CPython 3.11 fold long lists with the comma as an encoded word of its own.
+        if "=?" in piece and decoded(piece) == ",":
+            self._end(empty_ok=True)
+        elif piece.strip():
+            raise ValueError("text after an address.")
 
     def _open(self) -> None:
         if self._angle or self._spec is not None:

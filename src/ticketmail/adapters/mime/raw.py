@@ -93,7 +93,7 @@ def _block(raw: bytes) -> bytes:
 
 
 def _fields(raw: bytes) -> list[tuple[str, str]]:
-    block = _block(raw[: MAX_HEADER_BYTES + 4])
+    block = _block(raw[: MAX_HEADER_BYTES + 4]).rstrip(b"\r\n")
     if len(block) > MAX_HEADER_BYTES:
         raise TooLarge(f"the header has more than {MAX_HEADER_BYTES} bytes.", field="raw")
     if not block.strip():
