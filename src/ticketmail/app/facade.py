@@ -30,6 +30,7 @@ from ticketmail.domain.ports.hosting import AttachmentFetcher, Evidence, WantedC
 from ticketmail.domain.ports.reading import Administering, Operating, Reading
 from ticketmail.domain.ports.spooling import SpoolAdapter
 from ticketmail.domain.ports.telling import TicketHandler
+from ticketmail.domain.refusal import as_refusal
 from ticketmail.domain.scope import Scope
 from ticketmail.domain.submission import Receipt, Submission
 
@@ -310,5 +311,4 @@ def _submission(given: Message | Submission, names: Mapping[str, Any]) -> Submis
             else given
         )
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        raise InvalidSubmission(f"{first['msg']}.", field=".".join(str(part) for part in first["loc"])) from None
+        raise as_refusal(error) from None
