@@ -128,7 +128,7 @@ def _allowed(t: Tables, paused: Sequence[Scope]) -> ColumnElement[bool]:
     for kind, column in columns.items():
         values = [id_value(scope) for scope in paused if scope.kind is kind]
         if values:
-            parts.append(or_(column.is_(None), column.not_in(values)))
+            parts.append(or_(column.is_(None), and_(*(column != value for value in values))))
     return and_(true(), *parts)
 
 

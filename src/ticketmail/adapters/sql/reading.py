@@ -247,8 +247,8 @@ def _view(row: Row) -> DeliveryView:
     *first, worker_id, behind_id, behind_number, size_bytes, dismissed_us = row
     id_, number, recipient, state, *rest = first
     behind = None if behind_id is None else (UUID(behind_id), behind_number)
-    known: tuple[Any, ...] = (UUID(id_), number, recipient, DeliveryState(state), *rest, to_uuid(worker_id), behind, size_bytes)
-    return DeliveryView(*known, dismissed=dismissed_us is not None)
+    known: Sequence[Any] = [UUID(id_), number, recipient, DeliveryState(state), *rest, to_uuid(worker_id), behind, size_bytes]
+    return DeliveryView(*known, dismissed_us is not None)
 
 
 def _dead_causes(tx: Tx) -> list[CauseGroup]:

@@ -177,6 +177,7 @@ class SpoolThread:
         writes = not all(op.reads for op in ops)
         store = self._database.store
         try:
+            self._database.ready()  # makes the tables, so it wants a turn of its own
             with store.turn(write=writes), self._handle:
                 done, tx = self._on_connection(ops, writes)
             self._database.announce(tx)
@@ -210,7 +211,6 @@ class SpoolThread:
 
     def _open(self) -> Any:
         if self._connection is None:
-            self._database.ready()
             self._connection = self._database.store.own_connection()
             if self._seen is None:  # else it was reopened: look once more than needed
                 self._seen = self._database.store.changes(self._connection)

@@ -1,0 +1,152 @@
+"""What the tests of the SQL spool hand over and look at, and a private PostgreSQL server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ticketmail.domain.ports.accepting import Entry
+from ticketmail.domain.ports.delivering import ClaimedMail, Fenced, Want, WorkerInfo
+
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+START = 1_800_000_000 * SECOND
+
+
+class HandClock:
+    """Time goes on when a test says so."""
+
+    def __init__(self, now_us: int = START) -> None:
+        self.at = now_us
+
+    def now_us(self) -> int:
+        return self.at
+
+    def monotonic_s(self) -> float:
+        return self.at / SECOND
+
+    def go(self, us: int) -> None:
+        self.at += us
+
+
+def entry(recipient: str = "ann@example.net", **changes: Any) -> Entry:
+    """A submission as the spool stores it."""
+    recipients = changes.pop("recipients", (recipient,))
+    values: dict[str, Any] = {
+        "submission_id": uuid.uuid4(),
+        "message_id": "<1@example.com>",
+        "sender": "help@example.com",
+        "route": "main",
+        "lane": "reply",
+        "lane_weight": 10,
+        "return_path": "help@example.com",
+        "recipients": recipients,
+        "body": b"body",
+        "fingerprint": b"f" * 32,
+        "size_bytes": 4,
+        "lifetime_us": 24 * HOUR,
+    }
+    return Entry(**{**values, **changes})
+
+
+WORKER = WorkerInfo("host", 1, "1.0", "desk")
+ALL = Want("main", "reply", 100)
+
+
+def claims(mail: ClaimedMail) -> list[Fenced]:
+    return [Fenced(mail.submission_id, d.number, d.fence) for d in mail.deliveries]
+
+
+class Worker:
+    """A worker side with its row, for short tests."""
+
+    def __init__(self, side: Any, worker_id: uuid.UUID) -> None:
+        self.side, self.id = side, worker_id
+        self.deliveries, self.workers, self.book, self.upkeep = side.deliveries, side.workers, side.book, side.upkeep
+
+    async def claim(self, *wants: Want) -> list[ClaimedMail]:
+        return list(await self.deliveries.claim(self.id, wants or (ALL,)))
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Server:
+    """A private PostgreSQL: durable, on loopback, in a directory of its own."""
+
+    def __init__(self, binaries: Path, home: Path) -> None:
+        self._binaries, self._data = binaries, home / "data"
+        self.port = _free_port()
+        self.url = f"postgresql://postgres@127.0.0.1:{self.port}"
+        self._settings: tuple[str, ...] = ()
+
+    def make(self) -> None:
+        self._run("initdb", "-D", str(self._data), "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8", "--locale=C")
+
+    def start(self, *settings: str) -> None:
+        options = [f"-p {self.port}", "-c listen_addresses=127.0.0.1", "-c unix_socket_directories=''", *settings]
+        log = str(self._data.parent / "log")
+        self._run("pg_ctl", "-D", str(self._data), "-o", " ".join(options), "-l", log, "-w", "start")
+
+    def stop(self, mode: str = "fast") -> None:
+        self._run("pg_ctl", "-D", str(self._data), "-m", mode, "-w", "stop")
+
+    def _run(self, name: str, *arguments: str) -> None:
+        as_user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        # A file, not a pipe: the server that pg_ctl leaves behind would keep a pipe open.
+        subprocess.run(
+            [*as_user, str(self._binaries / name), *arguments],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=self._data.parent,
+            timeout=60,
+        )
+
+
+def find_binaries() -> Path | None:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb")) + [Path(p) for p in [shutil.which("initdb")] if p]
+    return found[-1].parent if found else None
+
+
+@contextlib.contextmanager
+def private_server() -> Iterator[Server]:
+    binaries = find_binaries()
+    if binaries is None:
+        pytest.skip("no PostgreSQL binaries here; set TICKETMAIL_TEST_POSTGRESQL to the URL of a disposable server")
+    home = Path(tempfile.mkdtemp(prefix="ticketmail-pg-"))
+    if os.geteuid() == 0:
+        shutil.chown(home, "postgres")
+    server = Server(binaries, home)
+    try:
+        server.make()
+        server.start()
+        yield server
+    finally:
+        with contextlib.suppress(subprocess.CalledProcessError):
+            server.stop("immediate")
+        shutil.rmtree(home, ignore_errors=True)
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Poll, bounded."""
+    for _ in range(int(seconds / 0.01)):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not come to pass in time")
