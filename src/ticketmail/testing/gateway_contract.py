@@ -1,4 +1,4 @@
-"""What every gateway must do. Subclass it, give two fixtures, run pytest::
+"""What every gateway must do. Subclass it, give two fixtures, run pytest (with pytest-asyncio, ``asyncio_mode = "auto"``)::
 
     class TestMyGateway(GatewayContract):
         @pytest.fixture
@@ -59,6 +59,10 @@ class GatewayServer(Protocol):
 
     def cut_before_body(self) -> None:
         """End the connection before any of the body is asked for."""
+        ...
+
+    def hang_before_body(self) -> None:
+        """Never answer, before any of the body is asked for."""
         ...
 
     def cut_after_taking(self) -> None:
@@ -189,6 +193,20 @@ class GatewayContract:
             await gateway.send(outgoing(), on_body=fail)
 
         assert not server.taken()
+        assert isinstance((await gateway.send(outgoing(), on_body=no_matter))[0], Taken)
+
+    async def test_a_send_cancelled_before_the_body_sends_nothing_and_leaves_the_gateway_usable(
+        self, gateway: Gateway, server: GatewayServer
+    ) -> None:
+        play(server.hang_before_body)
+        task = asyncio.create_task(gateway.send(outgoing(), on_body=no_matter))
+        await asyncio.sleep(0.05)  # somewhere before the body; where does not matter
+        task.cancel()
+
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not server.taken()
+        server.heal()
         assert isinstance((await gateway.send(outgoing(), on_body=no_matter))[0], Taken)
 
     async def test_a_send_cancelled_in_on_body_sends_nothing_and_leaves_the_gateway_usable(

@@ -8,7 +8,8 @@ In a test::
         ...                                # smtp://127.0.0.1:{server.port}
         assert [mail.message_id for mail in server.taken] == [...]
 
-From sync code ``with SmtpServer().in_thread() as server:``. As a process of its own::
+From sync code ``with SmtpServer().in_thread() as server:``. As a process of its own
+(``with server_process("--rate", "30") as port:``)::
 
     python -m ticketmail.testing.smtpd --port 2525 --rate 30 --connections 3 --journal taken.jsonl
 
@@ -25,6 +26,8 @@ import os
 import re
 import signal
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -35,7 +38,18 @@ from typing import Self
 from ticketmail.testing.smtpd_script import Action, Fault, Moment, Point, RateMeter, Rule, Script, ServerLimits
 from ticketmail.testing.smtpd_session import SmtpSession
 
-__all__ = ["Action", "Fault", "Features", "Moment", "Refusal", "ServerLimits", "SmtpServer", "TakenMail", "main"]
+__all__ = [
+    "Action",
+    "Fault",
+    "Features",
+    "Moment",
+    "Refusal",
+    "ServerLimits",
+    "SmtpServer",
+    "TakenMail",
+    "main",
+    "server_process",
+]
 
 _MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(?:\r\n[ \t]+)?([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
 
@@ -271,6 +285,21 @@ class SmtpServer:
         finally:
             self.connections_open -= 1
             del self._sessions[task]
+
+
+@contextlib.contextmanager
+def server_process(*arguments: str) -> Iterator[int]:
+    """``python -m ticketmail.testing.smtpd`` with these arguments; its port. Ended on exit. Blocks until it listens."""
+    command = [sys.executable, "-m", "ticketmail.testing.smtpd", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
+        try:
+            assert process.stdout is not None
+            first = process.stdout.readline()
+            if not first.startswith("listening on"):
+                raise RuntimeError(f"the server did not start: {first.strip() or 'see its error output'}")
+            yield int(first.rpartition(":")[2])
+        finally:
+            process.terminate()
 
 
 def _journal_line(mail: TakenMail) -> bytes:

@@ -38,7 +38,7 @@ class Directory:
     def cut_before_body(self) -> None:
         raise CannotPlay("there is no connection")
 
-    cut_after_taking = hang_after_taking = cut_before_body
+    hang_before_body = cut_after_taking = hang_after_taking = cut_before_body
 
     def heal(self) -> None:
         pass

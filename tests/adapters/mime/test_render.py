@@ -23,6 +23,11 @@ def message(**fields: object) -> Message:
     )
 
 
+def lax(name: str = "", local: str = "ann", domain: str = "example.net") -> Address:
+    """An address that nobody has checked: the renderer does not rely on others."""
+    return Address.model_construct(name=name, local=local, domain=domain)
+
+
 def rendered(mail: Message, **options: object) -> bytes:
     return MimeRenderer().render(mail, **{"headers": OURS, "contents": {}, "seed": "s", **options})
 
@@ -125,7 +130,7 @@ def test_a_line_break_or_control_character_is_refused_anywhere(place: str, value
     elif place == "ours":
         ours = (("X-Note", value),)
     else:
-        mail = message(sender=Address(name=value, local="help", domain="example.com"))
+        mail = message(sender=lax(value))
 
     with pytest.raises(InvalidHeader, match="line break or control character"):
         rendered(mail, headers=ours)
@@ -198,7 +203,7 @@ def test_many_references_are_folded() -> None:
         (Address(name="Example, Ann", local="ann", domain="example.net"), '"Example, Ann" <ann@example.net>'),
         (Address(name='Ann "A" \\', local="ann", domain="example.net"), '"Ann \\"A\\" \\\\" <ann@example.net>'),
         (Address(name="Änn", local="ann", domain="example.net"), "=?utf-8?q?=C3=84nn?= <ann@example.net>"),
-        (Address(local="a b", domain="example.net"), '"a b"@example.net'),
+        (lax(local="a b"), '"a b"@example.net'),
         (Address(local='"a b"', domain="example.net"), '"a b"@example.net'),
         (Address(local="ann", domain="exämple.de"), "ann@xn--exmple-cua.de"),
         (Address(local="änn", domain="exämple.de"), "änn@exämple.de"),

@@ -19,15 +19,16 @@ from ticketmail.domain.message import Attachment, Message
 OURS = (("Date", "Tue, 24 Nov 2026 18:00:00 +0000"), ("Message-ID", "<token.1@example.com>"))
 
 _TEXT = st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp"))
+_SEEN = st.characters(exclude_categories=("Cs", "Cc", "Cf", "Zl", "Zp"))
 _LINE = st.text(_TEXT, max_size=120)
 _BODY = st.text(st.one_of(_TEXT, st.sampled_from("\n.= \t-")), max_size=400)
-_NAME = st.text(_TEXT, max_size=50).map(lambda name: re.sub(r"\s+", " ", name).strip())
+_NAME = st.text(_SEEN, max_size=50).map(lambda name: re.sub(r"\s+", " ", name).strip())
 _ATOM = st.text("abcdefghijklmnopqrstuvwxyz0123456789.+_-", min_size=1, max_size=20).filter(
     lambda atom: not (atom.startswith(".") or atom.endswith(".") or ".." in atom)
 )
 _DOMAIN = st.sampled_from(["example.com", "mail.example.net", "xn--exmple-cua.de"])
 _ADDRESS = st.builds(lambda name, local, domain: Address(name=name, local=local, domain=domain), _NAME, _ATOM, _DOMAIN)
-_FILENAME = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp", "Zs")), min_size=1, max_size=60)
+_FILENAME = st.text(st.characters(exclude_categories=("Cs", "Cc", "Cf", "Zl", "Zp", "Zs")), min_size=1, max_size=60)
 _ATTACHMENT = st.builds(
     lambda name, content, kind: Attachment(filename=name, content=content, content_type=kind),
     _FILENAME,
@@ -143,7 +144,10 @@ def test_the_same_input_gives_the_same_bytes(message: Message, seed: str) -> Non
 @given(st.text(max_size=300), st.text(max_size=60))
 def test_any_text_either_renders_safely_or_is_refused_with_its_field(subject: str, name: str) -> None:
     message = Message(
-        sender=Address(name=name, local="help", domain="example.com"), to="ann@example.net", subject=subject, text="x"
+        sender=Address.model_construct(name=name, local="help", domain="example.com"),
+        to="ann@example.net",
+        subject=subject,
+        text="x",
     )
     try:
         data = rendered(message)

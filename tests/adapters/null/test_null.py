@@ -48,7 +48,7 @@ class Nobody:
     def cut_before_body(self) -> None:
         raise CannotPlay("there is no connection")
 
-    cut_after_taking = hang_after_taking = cut_before_body
+    hang_before_body = cut_after_taking = hang_after_taking = cut_before_body
 
     def heal(self) -> None:
         self.gateway._refuse = ()

@@ -30,6 +30,9 @@ class Played:
     def cut_before_body(self) -> None:
         self.server.cut("data")
 
+    def hang_before_body(self) -> None:
+        self.server.hang("data")
+
     def cut_after_taking(self) -> None:
         self.server.cut("taken")
 

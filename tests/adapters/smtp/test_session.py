@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import socket
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
@@ -293,6 +294,22 @@ async def test_a_host_that_does_not_exist_is_not_reached(host: str) -> None:
 async def test_localhost_is_tried_on_all_its_addresses() -> None:
     async with SmtpServer(host="127.0.0.1") as server:
         assert isinstance(await send(create(f"smtp://localhost:{server.port}", GatewayOptions())), Taken)
+
+
+async def test_an_ipv6_address_is_written_in_brackets() -> None:
+    if not socket.has_ipv6 or not await ipv6_loopback():
+        pytest.skip("no IPv6 here")
+    async with SmtpServer(host="::1") as server:
+        assert isinstance(await send(create(f"smtp://[::1]:{server.port}", GatewayOptions())), Taken)
+        assert server.commands[0] == b"EHLO [IPv6:::1]" or b"." in server.commands[0]
+
+
+async def ipv6_loopback() -> bool:
+    try:
+        (await asyncio.start_server(lambda reader, writer: None, "::1", 0)).close()
+    except OSError:
+        return False
+    return True
 
 
 async def test_a_server_that_only_knows_helo_is_spoken_to() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ticketmail.testing.gateway_contract import until
-from ticketmail.testing.smtpd import Features, ServerLimits, SmtpServer
+from ticketmail.testing.smtpd import Features, ServerLimits, SmtpServer, server_process
 from ticketmail.testing.smtpd_script import RateMeter
 
 MAIL = b"Message-ID: <1@example.com>\r\nSubject: x\r\n\r\nhello\r\n"
@@ -222,6 +222,19 @@ def test_as_a_process_it_prints_its_port_limits_and_journals(tmp_path: Path) -> 
         if process.stdout is not None:
             process.stdout.close()
     assert json.loads(journal.read_text())["message_id"] == "<1@example.com>"
+
+
+def test_a_process_of_the_server_gives_its_port_and_ends_with_the_block() -> None:
+    with server_process("--no-pipelining") as port:
+        assert b"PIPELINING" not in talk(port, b"EHLO x\r\nQUIT\r\n")
+
+    with pytest.raises(ConnectionRefusedError):
+        talk(port)
+
+
+def test_a_process_that_cannot_start_says_so() -> None:
+    with pytest.raises(RuntimeError, match="did not start"), server_process("--no-such-option"):
+        pass
 
 
 async def test_pipelined_answers_leave_together() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 
 from ticketmail.adapters.mime.words import decoded
@@ -10,7 +11,7 @@ from ticketmail.domain.address import Address
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[(),:;<>\\"]|[^\s(),:;<>\\"]+|\s+', re.DOTALL)
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
-_CLEAN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 def parsed_list(value: str, *, limit: int) -> list[Address]:
@@ -138,4 +139,9 @@ def _unquoted(local: str) -> str:
 def _shown(name: str) -> str:
     if name.startswith('"') and name.endswith('"') and len(name) > 1:
         name = _QUOTED_PAIR.sub(r"\1", name[1:-1])
-    return _CLEAN.sub(" ", decoded(name)).strip()
+    name = decoded(name)
+    if not name.isprintable():
+        # A name is shown to people: what they cannot see, or what turns text around, is left out.
+        name = "".join(" " if char in "\t\r\n" else char for char in name)
+        name = "".join(char for char in name if unicodedata.category(char) not in _UNSEEN)
+    return name.strip()

@@ -140,8 +140,8 @@ def _check_field(name: str, value: str) -> None:
 def _addresses(name: str, value: str) -> tuple[Address, ...]:
     try:
         return tuple(parsed_list(value, limit=MAX_ADDRESSES))
-    except InvalidAddress:
-        raise
+    except InvalidAddress as error:  # raised by Address itself, which does not know the header
+        raise InvalidAddress(str(error).removesuffix(error.remedy).rstrip(), field=name, remedy=error.remedy) from None
     except ValueError as error:
         raise InvalidAddress(str(error), field=name, remedy="Write addresses as RFC 5322 section 3.4 has them.") from None
 

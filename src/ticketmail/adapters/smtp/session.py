@@ -251,5 +251,5 @@ def _own_name(sock: socket.socket) -> str:
 def _drop(client: aiosmtplib.SMTP) -> None:
     transport = client.transport
     client.close()
-    if isinstance(transport, asyncio.WriteTransport):
-        transport.abort()
+    if transport is not None:
+        cast(asyncio.Transport, transport).abort()
