@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ticketmail.adapters.smtp.replies import remote_id_of, reply_of
-from ticketmail.domain.outbound.outcome import Reply
+from ticketmail.adapters.smtp.replies import refused, remote_id_of, reply_of
+from ticketmail.domain.outbound.outcome import Phase, Reply
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,21 @@ def test_a_reply_is_read(lines: list[str], reply: Reply) -> None:
 
 def test_a_reply_without_end_is_cut() -> None:
     assert len(reply_of(["550 " + "x" * 9000]).text) == 2000
+
+
+@pytest.mark.parametrize(
+    ("line", "seconds"),
+    [
+        ("450 4.2.0 <a@b>: Recipient address rejected: Greylisted for 300 seconds", 300),
+        ("451 4.7.1 Greylisting in action, please come back in 00:04:59", 299),
+        ("450 4.7.1 Too much mail, try again in 5 minutes", 300),
+        ("421 4.7.0 Rate limited. Retry after 60s", 60),
+        ("450 4.7.1 Please wait 2 hours", 7200),
+        ("450 4.7.1 try again in 999999 hours", 86_400),
+        ("451 4.7.1 Try again later", None),
+        ("450 4.1.1 mailbox 300 sales unknown", None),
+        ("550 5.7.1 blocked, try again in 5 minutes", None),
+    ],
+)
+def test_the_servers_own_word_on_when_to_come_back(line: str, seconds: float | None) -> None:
+    assert refused(reply_of([line]), Phase.RCPT).retry_after_s == seconds

@@ -14,7 +14,7 @@ from ticketmail.adapters.smtp.transaction import Transaction
 from ticketmail.adapters.smtp.wire import Wire
 from ticketmail.domain.outbound.outcome import NotReached, Outcome, Phase, Refused, Taken, Unclear
 from ticketmail.domain.ports.sending import GatewayOptions
-from ticketmail.testing.gateway_contract import no_matter, outgoing
+from ticketmail.testing.gateway_contract import no_matter, outgoing, until
 from ticketmail.testing.smtpd import Features, SmtpServer
 
 from .raw_server import Line, raw_server
@@ -260,6 +260,22 @@ async def test_when_mail_is_refused_the_answers_to_what_was_pipelined_are_read_a
     assert isinstance(first, Refused)
     assert first.phase is Phase.MAIL
     assert isinstance(second, Taken)
+
+
+async def test_a_server_that_refuses_mail_and_accepts_recipients_gets_no_dot() -> None:
+    rest: list[bytes] = []
+
+    async def talk(line: Line) -> None:
+        await line.envelope("450 4.7.0 slow down", "250 ok, all the same", "354 go")
+        rest.append(await line.reader.read())
+
+    async with raw_server(talk) as port:
+        (outcome,) = await send(port)
+        await until(lambda: bool(rest))
+
+    assert isinstance(outcome, Refused)
+    assert outcome.phase is Phase.MAIL
+    assert rest == [b""]
 
 
 @pytest.mark.parametrize(

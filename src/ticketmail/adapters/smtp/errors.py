@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import aiosmtplib
 
-from ticketmail.adapters.smtp.replies import reply_of
+from ticketmail.adapters.smtp.replies import refused, reply_of
 from ticketmail.domain.outbound.outcome import NotReached, Phase, Refused
 
 Failure = Refused | NotReached
@@ -26,7 +26,7 @@ def _answered(error: Exception, phase: Phase) -> Failure:
     code, text = int(getattr(error, "code", 0)), str(getattr(error, "message", ""))
     if not 200 <= code <= 599:  # aiosmtplib's own -1: what came was not SMTP
         return NotReached(f"not an SMTP reply: {text[:100]!r}", phase)
-    return Refused(reply_of([f"{code} {line}" for line in text.split("\n")]), phase)
+    return refused(reply_of([f"{code} {line}" for line in text.split("\n")]), phase)
 
 
 def _unreached(error: Exception, phase: Phase) -> Failure:

@@ -47,6 +47,7 @@ class Pool:
     _slots: asyncio.Semaphore = field(init=False, repr=False)
     _idle: deque[Session] = field(default_factory=deque, init=False, repr=False)
     _leaving: set[Wire] = field(default_factory=set, init=False, repr=False)
+    _lent: int = field(default=0, init=False)
     _closed: bool = field(default=False, init=False)
     _sweep: asyncio.TimerHandle | None = field(default=None, init=False, repr=False)
 
@@ -60,13 +61,17 @@ class Pool:
         An exception, cancellation too, within the block closes the session at once: its state is not known.
         """
         async with self._slots:
-            lease = await self._find(fresh)
+            self._lent += 1
             try:
-                yield lease
-            except BaseException:
-                lease.session.wire.abort()
-                raise
-            self._give_back(lease)
+                lease = await self._find(fresh)
+                try:
+                    yield lease
+                except BaseException:
+                    lease.session.wire.abort()
+                    raise
+                self._give_back(lease)
+            finally:
+                self._lent -= 1
 
     async def aclose(self) -> None:
         """Close what is idle now, and wait shortly until it is closed; what is lent is closed when it comes back. Idempotent."""
@@ -88,7 +93,7 @@ class Pool:
         return len(self._idle)
 
     async def _find(self, fresh: bool) -> Lease:
-        if fresh and self._idle and len(self._idle) + self._lent() > self.limits.connections:
+        if fresh and self._idle and len(self._idle) + self._lent > self.limits.connections:
             self._retire(self._idle.popleft())  # its place is needed, or we would hold one more than allowed
         while not fresh and self._idle:
             session = self._idle.pop()
@@ -97,9 +102,6 @@ class Pool:
             elif await self._revived(session):
                 return Lease(session, reused=True)
         return Lease(await self.open_session(), reused=False)
-
-    def _lent(self) -> int:
-        return max(1, self.limits.connections) - self._slots._value
 
     async def _revived(self, session: Session) -> bool:
         """True if it can be used now: in step, and answering if it was idle for long or ended in an error."""
@@ -138,14 +140,15 @@ class Pool:
         return self._now() - session.opened_s >= self.limits.seconds_per_connection
 
     def _watch(self) -> None:
-        if self._sweep is None:
-            self._sweep = asyncio.get_running_loop().call_later(self.limits.idle_s, self._sweep_idle)
+        if self._sweep is None and self._idle:
+            oldest = min(session.used_s for session in self._idle)
+            wait_s = max(0.01, oldest + self.limits.idle_s - self._now())
+            self._sweep = asyncio.get_running_loop().call_later(wait_s, self._sweep_idle)
 
     def _sweep_idle(self) -> None:
         self._sweep = None
         self._retire_idle(lambda session: self._now() - session.used_s >= self.limits.idle_s or not session.wire.usable)
-        if self._idle:
-            self._watch()
+        self._watch()
 
     def _retire_idle(self, due: Callable[[Session], bool]) -> None:
         keep = [session for session in self._idle if not due(session)]

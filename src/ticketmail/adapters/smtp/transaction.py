@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ticketmail.adapters.smtp.envelope import Plan
-from ticketmail.adapters.smtp.replies import remote_id_of
+from ticketmail.adapters.smtp.replies import refused, remote_id_of
 from ticketmail.adapters.smtp.wire import Lost, OutOfStep, Wire, WireError
-from ticketmail.domain.outbound.outcome import NotReached, Outcome, Phase, Refused, Reply, Taken, Unclear
+from ticketmail.domain.outbound.outcome import NotReached, Outcome, Phase, Reply, Taken, Unclear
 from ticketmail.domain.ports.sending import OnBody
 
 _CHUNK = 256 * 1024  #: bytes of the body per write; the last chunk travels with the dot
@@ -87,13 +87,15 @@ class Transaction:
 
     def _judge_mail(self, reply: Reply) -> None:
         if not _positive(reply):
-            self._settle_rest(Refused(reply, Phase.MAIL))
+            self._settle_rest(refused(reply, Phase.MAIL))
 
     def _judge_recipient(self, index: int, reply: Reply) -> None:
         if reply.code == _CLOSING:
-            self._settle_rest(Refused(reply, Phase.RCPT))
+            self._settle_rest(refused(reply, Phase.RCPT))
         elif not _positive(reply):
-            self._outcomes.setdefault(index, Refused(reply, Phase.RCPT))
+            self._outcomes.setdefault(index, refused(reply, Phase.RCPT))
+        elif index in self._outcomes:
+            self.closing = True  # accepted after MAIL was refused: not even a lone dot is safe with such a server
 
     async def _decline(self) -> None:
         """Nobody was accepted, but DATA was sent along: it should be refused. A 354 is answered with a lone dot, as RFC 2920
@@ -118,7 +120,7 @@ class Transaction:
         elif _positive(reply):
             raise OutOfStep(f"an answer to DATA that is none: {reply}")
         else:
-            self._settle_rest(Refused(reply, Phase.DATA))
+            self._settle_rest(refused(reply, Phase.DATA))
 
     async def _body(self) -> None:
         body = memoryview(stuffed(self._plan.body))
@@ -140,14 +142,14 @@ class Transaction:
         reply = await self._reply(Phase.BODY)
         if reply.code < 400:
             raise OutOfStep(f"an answer before the end of the mail: {reply}")
-        self._settle_rest(Refused(reply, Phase.BODY))
+        self._settle_rest(refused(reply, Phase.BODY))
 
     def _judge_dot(self, reply: Reply) -> None:
         if _positive(reply):
             self.clean = not self.closing
             self._settle_rest(Taken(remote_id_of(reply), reply))
         elif reply.code >= 400:
-            self._settle_rest(Refused(reply, Phase.DOT))
+            self._settle_rest(refused(reply, Phase.DOT))
         else:
             raise OutOfStep(f"an answer to the final dot that is none: {reply}")
 
