@@ -11,9 +11,11 @@ import pytest
 
 from ticketmail.app.logging import secrets_of
 from ticketmail.app.settings import Settings
+from ticketmail.app.settings_outbound import ALERT_ROUTE, lanes_of, route_sizes, routes_of, schedules_of
 from ticketmail.app.settings_source import LoadedSettings, load
 from ticketmail.app.settings_values import masked, with_login
 from ticketmail.domain.errors import SettingsError
+from ticketmail.domain.outbound.lanes import SHIPPED
 
 CANARY = "c4n4ry"
 SMTP = f"smtp://help%40example.com:{CANARY}@smtp.example.com:587"
@@ -112,7 +114,7 @@ def test_without_any_source_the_defaults_hold(tmp_path: Path) -> None:
         ),
         ({"alerts": {"mail_to": "ops@example.org"}}, "alerts.mail_account", "Name one"),
         ({"alerts": {"mail_account": "x"}}, "alerts.mail_account", "Known: none."),
-        ({"lanes": {"reply": {"unknown": "maybe"}}}, "lanes.reply.unknown", "once-more"),
+        ({"lanes": {"reply": {"unknown": "maybe"}}}, "lanes.reply.unknown", "resend"),
         ({"accounts": {"a": {"url": "x://", "gateway": "y"}}}, "accounts.a", "exactly one of url and gateway"),
         ({"accounts": {"a": {}}}, "accounts.a", "exactly one of url and gateway"),
         ({"accounts": {"a": "no url"}}, "accounts.a.url", "smtp://"),
@@ -234,3 +236,43 @@ def test_a_login_goes_into_a_url_that_has_none() -> None:
     assert with_login("smtp://me:own@host", "other", "pw") == "smtp://me:own@host"
     assert with_login("smtp://me@host", "", "pw") == "smtp://me:pw@host"
     assert with_login("smtp://host", "", "") == "smtp://host"
+
+
+def test_lanes_change_the_shipped_ones_and_add_new() -> None:
+    lanes = lanes_of(checked(lanes={"reply": {"deadline": "1h"}, "vip": {"weight": 50, "unknown": "hold", "ends_as": "expired"}}))
+
+    assert (lanes["reply"].deadline_s, lanes["reply"].weight) == (3600.0, SHIPPED["reply"].weight)
+    assert (lanes["vip"].weight, lanes["vip"].unknown, lanes["vip"].ends_as) == (50, "hold", "expired")
+
+
+def test_without_routes_every_sender_may_use_all_accounts_in_order() -> None:
+    accounts = {"a": "null://", "b": "null://", "ops": "null://"}
+    routes = routes_of(checked(accounts=accounts, alerts={"mail_to": "x@example.org", "mail_account": "ops"}))
+
+    assert routes.accounts_of(routes.route_of("ann@example.net")) == ("a", "b", "ops")
+    assert routes.accounts_of(routes.route_of(ALERT_ROUTE)) == ("ops",)
+
+
+def test_a_retry_schedule_is_read_by_class_or_cause() -> None:
+    found = schedules_of(checked(retry={"greylist": "1m*2, 10m", "mailbox-full": ["1h", "2h"]}))
+
+    assert {name: one.steps_s for name, one in found.items()} == {"greylist": (60, 60, 600), "mailbox-full": (3600, 7200)}
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        ({"retry": {"greylisst": "1m"}}, "retry.greylisst: .*Did you mean 'greylist'"),
+        ({"retry": {"greylist": "soon"}}, "retry.greylist: "),
+        ({"lanes": {"vip": {"deadline": 0}}}, "lanes.vip: "),
+    ],
+)
+def test_what_the_domain_refuses_is_refused_when_settings_are_read(names: dict[str, Any], text: str) -> None:
+    with pytest.raises(SettingsError, match=text):
+        checked(**names)
+
+
+def test_a_routes_size_is_the_largest_that_any_of_its_accounts_takes() -> None:
+    accounts = {"a": {"url": "null://", "max_size": 10}, "b": {"url": "null://", "max_size": 20}, "c": "null://"}
+
+    assert route_sizes(checked(accounts=accounts, routes={"*": ["a", "b"], "x.org": ["a", "c"]})) == {"*": 20}

@@ -127,6 +127,15 @@ def test_not_before_and_deadline_are_kept(mail: TicketMail) -> None:
     assert (view.due_us, view.deadline_us) == (int(begin.timestamp() * 1e6), int(end.timestamp() * 1e6))
 
 
+def test_a_mail_that_begins_later_has_its_lanes_lifetime_from_then_on(mail: TicketMail) -> None:
+    begin = datetime(2100, 1, 1, tzinfo=UTC)
+
+    mail.submit(NOTE, not_before=begin, lane="code")
+
+    (view,) = views(mail)
+    assert view.deadline_us == int((begin + timedelta(minutes=15)).timestamp() * 1e6)
+
+
 def test_blind_copies_are_in_the_envelope_and_not_in_the_stored_message(mail: TicketMail) -> None:
     receipt = mail.submit(NOTE.model_copy(update={"bcc": NOTE.to[:0] + (Message(bcc="boss@example.org").bcc)}))
 

@@ -101,7 +101,7 @@ class LaneSettings(_Table):
 
     weight: int | None = Field(default=None, ge=1, le=1000)
     deadline: Duration | None = None
-    unknown: Literal["once-more", "never"] | None = None
+    unknown: Literal["resend", "never", "hold"] | None = None
     ends_as: Literal["dead", "expired"] | None = None
     reserve: float | None = Field(default=None, ge=0, lt=1)  #: part of a day's quota kept for this lane
 

@@ -6,11 +6,9 @@ import difflib
 from collections.abc import Iterable
 
 from ticketmail.app.settings import Settings
+from ticketmail.app.settings_outbound import ALERT_ROUTE, lanes_of, schedules_of
 from ticketmail.app.settings_values import scheme_of
 from ticketmail.domain.errors import SettingsError
-
-#: The route of mail to administrators. It is ours, so that an alarm never takes a host's route through a sick account.
-ALERT_ROUTE = "alerts"
 
 
 def check_together(settings: Settings) -> None:
@@ -30,6 +28,8 @@ def check_together(settings: Settings) -> None:
     _check_routes(settings)
     _check_alerts(settings)
     _check_modes(settings)
+    lanes_of(settings)
+    schedules_of(settings)
 
 
 def _check_routes(settings: Settings) -> None:

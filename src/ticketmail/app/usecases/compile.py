@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid5
 
+from ticketmail.app.usecases.large import Blob, set_apart
 from ticketmail.domain.address import Address
 from ticketmail.domain.envelope import Envelope
-from ticketmail.domain.errors import InvalidMessage, TooLarge
+from ticketmail.domain.errors import TooLarge
 from ticketmail.domain.handover import check, encode_body, fingerprint
 from ticketmail.domain.ids import uuid7
-from ticketmail.domain.message import Attachment, Message
+from ticketmail.domain.message import Message
 from ticketmail.domain.outbound.lanes import Lanes
 from ticketmail.domain.outbound.routing import Routes
 from ticketmail.domain.ports.accepting import Entry, TokenRef
@@ -22,10 +23,8 @@ from ticketmail.domain.ports.reading import Administering
 from ticketmail.domain.ports.rendering import Renderer
 from ticketmail.domain.ports.timing import Clock
 from ticketmail.domain.submission import Receipt, Submission
-from ticketmail.domain.ticket import mint
+from ticketmail.domain.ticket import mint, ref_for, root_ref
 
-#: Content above this goes to the blob store (bytes).
-BLOB_BYTES: Final = 64 * 1024
 #: UUIDv5 namespace of ids made of (tenant, key). Never changes: it is what makes a key idempotent.
 KEY_NAMESPACE: Final = UUID("6f1b5f0e-53a4-5d0e-9f6b-7c2f6a3c1d42")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -42,14 +41,6 @@ class SubmitRules:
     message_id_domain: str = ""
     secrets: tuple[bytes, ...] = ()
     route_sizes: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """Content for the blob store, and its name there."""
-
-    digest: str
-    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +86,6 @@ class Compiler:
         self._rules = rules
         self._secrets = rules.secrets
 
-    def prepare(self) -> None:
-        """Load the token keys. Raises SpoolError kin."""
-        self._keys()
-
     def compile(self, submission: Submission, *, route: str | None = None) -> Compiled:
         """Check ``submission`` and make it entries. ``route`` overrides the sender's.
 
@@ -108,7 +95,7 @@ class Compiler:
         """
         submission = self._with_header(submission)
         now_us = self._clock.now_us()
-        envelope = check(submission, lanes=self._lanes, now_us=now_us)
+        envelope = check(submission, lanes=self._lanes, max_size_bytes=self._rules.max_size_bytes, now_us=now_us)
         self._check_size(submission.message, route or self._route_of(submission))
         whole = submission_id(submission.tenant, submission.key) if submission.key else self._new_id(now_us)
         content = fingerprint(submission)
@@ -116,7 +103,7 @@ class Compiler:
         if submission.per_recipient:
             parts = [_part(whole, submission, envelope, recipient) for recipient in envelope.recipients]
         made = [self._entry(submission, part, content, route) for part in parts]
-        blobs = {blob.digest: blob for _, set_apart in made for blob in set_apart}
+        blobs = {blob.digest: blob for _, apart in made for blob in apart}
         entries = tuple(entry for entry, _ in made)
         return Compiled(submission.tenant, entries, tuple(blobs.values()), _receipt(entries, submission))
 
@@ -133,8 +120,9 @@ class Compiler:
         return submission.model_copy(update={"message": message.model_copy(update=header | {k: v for k, v in said.items() if v})})
 
     def _entry(self, submission: Submission, part: _Part, content: bytes, route: str | None) -> tuple[Entry, tuple[Blob, ...]]:
-        message, blobs = set_apart(part.message)
-        message_id, refs = self._name(submission, part, message)
+        # Blind copies live in the envelope alone: what is stored may be shown.
+        message, blobs = set_apart(part.message.model_copy(update={"bcc": ()}))
+        message_id, refs = self._names(submission, part)
         lane = self._lanes[submission.lane]
         return_path = part.envelope.return_path
         entry = Entry(
@@ -155,23 +143,31 @@ class Compiler:
             ticket=submission.ticket,
             key=submission.key,
             not_before_us=_us(submission.not_before),
-            deadline_us=_us(submission.deadline),
+            deadline_us=_deadline_us(submission, lane.deadline_s),
             supersedes=part.supersedes,
             blobs=tuple(blob.digest for blob in blobs),
             refs=refs,
         )
         return entry, blobs
 
-    def _name(self, submission: Submission, part: _Part, message: Message) -> tuple[str, tuple[TokenRef, ...]]:
-        """The Message-ID (the host's own wins), and the rows that lead from it back to the ticket."""
-        domain = self._message_id_domain(message)
-        return message.message_id or mint(self._keys(), part.ident, domain), ()
+    def _names(self, submission: Submission, part: _Part) -> tuple[str, tuple[TokenRef, ...]]:
+        """The Message-ID (the host's own wins), and the rows that lead from our ids in the mail back to the ticket."""
+        keys = self.keys()
+        message = part.message
+        recipients = [one.key for one in part.envelope.recipients]
+        tenant, ticket = submission.tenant, submission.ticket
+        # Stored under the host's own id too: X-Ticketmail-Id carries the ref as well.
+        refs = [TokenRef(ref_for(keys[0], part.ident), tenant, ticket, part.ident)]
+        if ticket is not None:
+            refs.append(TokenRef(root_ref(keys[0], tenant, ticket), tenant, ticket, None))
+        own = message.message_id
+        if own is not None:
+            return own if own.startswith("<") else f"<{own}>", tuple(refs)
+        domain = self._rules.message_id_domain or (message.sender.domain if message.sender is not None else "")
+        return mint(keys, part.ident, domain, tenant=tenant, recipients=recipients), tuple(refs)
 
     def _route_of(self, submission: Submission) -> str:
         return self._routes.route_of(_sender(submission.message))
-
-    def _message_id_domain(self, message: Message) -> str:
-        return self._rules.message_id_domain or (message.sender.domain if message.sender is not None else "")
 
     def _check_size(self, message: Message, route: str) -> None:
         limit = min(self._rules.max_size_bytes, self._rules.route_sizes.get(route, self._rules.max_size_bytes))
@@ -186,8 +182,8 @@ class Compiler:
     def _new_id(self, now_us: int) -> UUID:
         return uuid7(now_us, self._random_bytes(10))
 
-    def _keys(self) -> tuple[bytes, ...]:
-        """Token keys: the settings', else the spool's, read once."""
+    def keys(self) -> tuple[bytes, ...]:
+        """Token keys, newest first: the settings', else the spool's, read once. The worker needs them too. Raises SpoolError."""
         if not self._secrets:  # no lock: two threads may both read, and get the same
             self._secrets = tuple(self._administering.secrets())
         return self._secrets
@@ -201,21 +197,6 @@ class _Part:
     message: Message
     envelope: Envelope
     supersedes: UUID | None
-
-
-def set_apart(message: Message) -> tuple[Message, tuple[Blob, ...]]:
-    """``message`` with large attachments replaced by their names in the blob store, and those blobs. Pure."""
-    blobs: list[Blob] = []
-    attachments: list[Attachment] = []
-    for attachment in message.attachments:
-        content = attachment.content
-        if content is None or len(content) <= BLOB_BYTES:
-            attachments.append(attachment)
-            continue
-        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
-        blobs.append(Blob(digest, content))
-        attachments.append(attachment.model_copy(update={"content": None, "blob": digest, "size_bytes": len(content)}))
-    return (message.model_copy(update={"attachments": tuple(attachments)}), tuple(blobs)) if blobs else (message, ())
 
 
 def _part(whole: UUID, submission: Submission, envelope: Envelope, recipient: Address) -> _Part:
@@ -249,6 +230,13 @@ def _receipt(entries: tuple[Entry, ...], submission: Submission) -> Receipt:
         eta_unknown=unknown,
         parts=tuple(entry.submission_id for entry in entries) if submission.per_recipient else (),
     )
+
+
+def _deadline_us(submission: Submission, lifetime_s: float) -> int | None:
+    """None: the lane's lifetime from acceptance. A mail that begins later lives that long from then on."""
+    if submission.deadline is not None or submission.not_before is None:
+        return _us(submission.deadline)
+    return _us(submission.not_before + timedelta(seconds=lifetime_s))
 
 
 def _us(moment: datetime | None) -> int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from ticketmail.app.usecases.compile import Compiled, Compiler
@@ -36,7 +36,7 @@ class Submit:
 
     def prepare(self) -> None:
         """Load token keys (which makes tables where they are missing). Raises SpoolError kin."""
-        self._compiler.prepare()
+        self._compiler.keys()
 
     def one(self, submission: Submission, *, connection: object | None = None, route: str | None = None) -> Receipt:
         """Accept one. Raises what :meth:`ticketmail.TicketMail.submit` says."""

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from ticketmail.adapters.alerting import LogSink, MailSink, WebhookSink
 from ticketmail.app.settings import Settings
-from ticketmail.app.settings_checks import ALERT_ROUTE
+from ticketmail.app.settings_outbound import ALERT_ROUTE
 from ticketmail.app.usecases.alert import Alerts, safe_sinks
 from ticketmail.app.usecases.submit import Submit
 from ticketmail.app.wiring.sending import account_url, server_of

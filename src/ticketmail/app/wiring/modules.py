@@ -9,13 +9,13 @@ from injector import Module, provider, singleton
 from ticketmail.adapters.alerting import LogSink
 from ticketmail.app.plugins import open_spool
 from ticketmail.app.settings import Settings
+from ticketmail.app.settings_outbound import lanes_of, route_sizes, routes_of
 from ticketmail.app.usecases.compile import Compiler, SubmitRules
 from ticketmail.app.usecases.submit import Submit
 from ticketmail.app.usecases.tell import Tell
 from ticketmail.app.usecases.watch import Watch
 from ticketmail.app.wiring.pieces import Roads
 from ticketmail.app.wiring.rendering import LazyRenderer
-from ticketmail.app.wiring.sending import lanes_of, routes_of
 from ticketmail.app.wiring.timing import SystemClock
 from ticketmail.domain.outbound.lanes import Lanes
 from ticketmail.domain.outbound.routing import Routes
@@ -128,6 +128,7 @@ class UseCaseModule(Module):
             max_size_bytes=settings.max_size,
             message_id_domain=settings.message_id_domain,
             secrets=tuple(one.get_secret_value().encode() for one in settings.secret),
+            route_sizes=route_sizes(settings),
         )
         return Compiler(
             renderer=renderer,

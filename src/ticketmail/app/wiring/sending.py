@@ -10,8 +10,6 @@ from ticketmail.app.settings import AccountSettings, Settings
 from ticketmail.app.settings_values import host_of, with_login
 from ticketmail.app.wiring.oauth import RefreshingToken, TokenSource
 from ticketmail.domain.errors import SettingsError
-from ticketmail.domain.outbound.lanes import Lanes
-from ticketmail.domain.outbound.routing import Routes
 from ticketmail.domain.ports.sending import Gateway, GatewayOptions
 
 
@@ -85,13 +83,3 @@ def _token(account: AccountSettings, name: str, tokens: Mapping[str, TokenSource
 
 def _gateway_connections(settings: Settings, account: AccountSettings) -> int | None:
     return settings.gateways[account.gateway].connections if account.gateway else None
-
-
-def lanes_of(settings: Settings) -> Lanes:
-    from ticketmail.domain.outbound.lanes import SHIPPED
-
-    return SHIPPED
-
-
-def routes_of(settings: Settings) -> Routes:
-    return Routes(settings.routes)

@@ -1,0 +1,74 @@
+"""The domain's values, made of settings: lanes, routes, retry schedules. Pure."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import fields
+from typing import Any, Final
+
+from ticketmail.app.settings import LaneSettings, Settings
+from ticketmail.domain.errors import SettingsError
+from ticketmail.domain.outbound.causes import CAUSES
+from ticketmail.domain.outbound.delivery import DeliveryState
+from ticketmail.domain.outbound.lanes import SHIPPED, Lane, Lanes
+from ticketmail.domain.outbound.retry import DEFAULTS, Schedule
+from ticketmail.domain.outbound.routing import ANY, Routes
+
+#: The route of mail to administrators. It is ours, so that an alarm never takes a host's route through a sick account.
+ALERT_ROUTE: Final = "alerts"
+_LANE_FIELDS: Final = frozenset(one.name for one in fields(Lane)) - {"name"}
+
+
+def lanes_of(settings: Settings) -> Lanes:
+    """The shipped lanes, changed and added to by ``[lanes.X]``. Raises SettingsError."""
+    lanes = SHIPPED
+    for name, given in settings.lanes.items():
+        lanes = lanes.changed(name, **_lane_fields(given))
+    return lanes
+
+
+def routes_of(settings: Settings) -> Routes:
+    """``[routes]``, or all accounts for everybody where there is none; and the alarms' own route."""
+    accounts = tuple(settings.accounts)
+    table: dict[str, tuple[str, ...]] = dict(settings.routes) or {ANY: accounts}
+    if settings.alerts.mail_account:
+        table[ALERT_ROUTE] = (settings.alerts.mail_account,)
+    return Routes.parse(table, accounts) if accounts else Routes(table)
+
+
+def schedules_of(settings: Settings) -> dict[str, Schedule]:
+    """``[retry]``: by class of cause, or by single cause, over the shipped ones. Raises SettingsError."""
+    return {name: _schedule(name, steps) for name, steps in settings.retry.items()}
+
+
+def route_sizes(settings: Settings) -> dict[str, int]:
+    """The most bytes that any account of a route takes, for routes of which every account says it (``max_size``)."""
+    routes = routes_of(settings)
+    sizes: dict[str, int] = {}
+    for route in routes.names():
+        limits = [settings.accounts[name].max_size for name in routes.accounts_of(route)]
+        known = [limit for limit in limits if limit is not None]
+        if known and len(known) == len(limits):
+            sizes[route] = max(known)
+    return sizes
+
+
+def _lane_fields(given: LaneSettings) -> dict[str, Any]:
+    values = {name: getattr(given, name) for name in type(given).model_fields if getattr(given, name) is not None}
+    if "deadline" in values:
+        values["deadline_s"] = values.pop("deadline")
+    if "ends_as" in values:
+        values["ends_as"] = DeliveryState(values["ends_as"])
+    return {name: value for name, value in values.items() if name in _LANE_FIELDS}
+
+
+def _schedule(name: str, steps: tuple[str, ...]) -> Schedule:
+    known = sorted({*DEFAULTS, *CAUSES})
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else f"Classes: {', '.join(DEFAULTS)}."
+        raise SettingsError("There is no class of causes, and no cause, of this name.", name=f"retry.{name}", remedy=hint)
+    try:
+        return Schedule.parse(steps)
+    except SettingsError as error:
+        raise SettingsError(str(error), name=f"retry.{name}") from error
