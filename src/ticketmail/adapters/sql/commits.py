@@ -35,6 +35,15 @@ def rolling_back(connection: Any) -> Iterator[None]:
         raise
 
 
+@contextlib.contextmanager
+def ending(connection: Any) -> Iterator[None]:
+    """End the transaction of the block, which only reads, whatever happens."""
+    try:
+        yield
+    finally:
+        rollback(connection)
+
+
 def rollback(connection: Any) -> None:
     """ROLLBACK, never raising: a broken connection has rolled back already."""
     with contextlib.suppress(Exception):

@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import URL
 
 from ticketmail.adapters.sql import upgrading
-from ticketmail.adapters.sql.commits import CommitInDoubt, commit, is_usable, rollback, rolling_back, unreachable
+from ticketmail.adapters.sql.commits import CommitInDoubt, commit, ending, is_usable, rolling_back, unreachable
 from ticketmail.adapters.sql.doorbell import Doorbell
 from ticketmail.adapters.sql.errors import translated
 from ticketmail.adapters.sql.schema import Tables, tables
@@ -137,11 +137,9 @@ class Database:
     def _read(self, work: Callable[[Tx], T]) -> T:
         with translated(), self._leased() as connection:
             cursor = connection.cursor()
-            try:
+            with ending(connection):
                 self.store.begin(cursor, write=False)
                 return work(self.tx(cursor))
-            finally:
-                rollback(connection)
 
     # -- opening
 
@@ -186,11 +184,12 @@ class Database:
     def open_unchecked(self) -> None:
         """Prove safety; leave the tables as they are. Raises SpoolError kin."""
         self.store.before_open()
-        with translated(), self._leased() as connection:
-            try:
+        try:
+            with translated(), self._leased() as connection, ending(connection):
                 self.store.after_open(connection.cursor())
-            finally:
-                rollback(connection)
+        except BaseException:
+            self.close()
+            raise
 
     def _open(self) -> None:
         self.open_unchecked()

@@ -232,6 +232,14 @@ def _beyond(tx: Tx, after: tuple[UUID, int]) -> ColumnElement[bool]:
     )
 
 
+#: Fields of a view that are a column each, in the order of :func:`_views`.
+_VIEW = (
+    *("submission_id", "number", "recipient", "state", "lane", "route", "sender", "tenant", "ticket", "key", "message_id"),
+    *("accepted_us", "due_us", "deadline_us", "ended_us", "attempts", "unknowns", "fence", "cause", "reason", "reply"),
+    *("account", "remote_id"),
+)
+
+
 def _views(t: Tables) -> Select[Any]:
     d, s = t.delivery.c, t.submission.c
     columns: list[ColumnElement[Any]] = [
@@ -245,10 +253,14 @@ def _views(t: Tables) -> Select[Any]:
 
 def _view(row: Row) -> DeliveryView:
     *first, worker_id, behind_id, behind_number, size_bytes, dismissed_us = row
-    id_, number, recipient, state, *rest = first
-    behind = None if behind_id is None else (UUID(behind_id), behind_number)
-    known: Sequence[Any] = [UUID(id_), number, recipient, DeliveryState(state), *rest, to_uuid(worker_id), behind, size_bytes]
-    return DeliveryView(*known, dismissed_us is not None)
+    values: dict[str, Any] = dict(zip(_VIEW, first, strict=True))
+    return DeliveryView(
+        **{**values, "submission_id": UUID(values["submission_id"]), "state": DeliveryState(values["state"])},
+        worker_id=to_uuid(worker_id),
+        behind=None if behind_id is None else (UUID(behind_id), behind_number),
+        size_bytes=size_bytes,
+        dismissed=dismissed_us is not None,
+    )
 
 
 def _dead_causes(tx: Tx) -> list[CauseGroup]:
