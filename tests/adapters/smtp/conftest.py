@@ -19,16 +19,18 @@ class Trust:
 
     server: ssl.SSLContext
     ca_file: str
+    server_pem: bytes
 
 
 @pytest.fixture(scope="session")
 def trust(tmp_path_factory: pytest.TempPathFactory) -> Trust:
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+    certificate = authority.issue_cert("localhost", "127.0.0.1")
+    certificate.configure_cert(context)
     path: Path = tmp_path_factory.mktemp("ca") / "ca.pem"
     authority.cert_pem.write_to_path(str(path))
-    return Trust(context, str(path))
+    return Trust(context, str(path), certificate.private_key_and_cert_chain_pem.bytes())
 
 
 @pytest.fixture
