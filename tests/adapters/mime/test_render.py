@@ -206,6 +206,7 @@ def test_many_references_are_folded() -> None:
         (lax(local="a b"), '"a b"@example.net'),
         (Address(local='"a b"', domain="example.net"), '"a b"@example.net'),
         (Address(local="ann", domain="exämple.de"), "ann@xn--exmple-cua.de"),
+        (Address(local="ann", domain="straße.de"), "ann@xn--strae-oqa.de"),
         (Address(local="änn", domain="exämple.de"), "änn@exämple.de"),
     ],
 )

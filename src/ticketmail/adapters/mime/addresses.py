@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from ticketmail.adapters.mime.words import MAX_WORD, encoded_words
 from ticketmail.domain.address import Address
@@ -43,7 +44,10 @@ def ascii_route(address: str) -> str:
     local, at, domain = address.rpartition("@")
     if not local.isascii():
         return address
-    try:
-        return local + at + domain.encode("idna").decode("ascii")
-    except UnicodeError:
-        return address
+    return local + at + ".".join(_a_label(label) for label in domain.split("."))
+
+
+def _a_label(label: str) -> str:
+    """As IDNA 2008 (RFC 5891) has it for what is normalised already: Python's own codec is of 2003, and to it straße.de is the
+    domain of somebody else, strasse.de."""
+    return label if label.isascii() else "xn--" + unicodedata.normalize("NFC", label.lower()).encode("punycode").decode("ascii")
