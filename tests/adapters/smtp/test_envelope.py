@@ -95,6 +95,7 @@ def test_a_return_path_that_needs_smtputf8_stops_all_where_it_is_not_offered() -
         "@b.c",
         "a",
         "a\ud800@b.c",
+        "a@b\ud800.c",
         "",
     ],
 )

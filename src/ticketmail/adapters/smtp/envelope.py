@@ -36,7 +36,7 @@ def plan(mail: Outgoing, offers: Offers, *, dsn: bool) -> Plan:
     needs_utf8 = not ascii_route(mail.return_path).isascii() or not _header_of(body).isascii()
     for index, recipient in enumerate(mail.recipients):
         address = ascii_route(recipient)
-        own = refusal or _of_one(address, offers)
+        own = refusal or _of_one(recipient, address, offers)
         if own is not None:
             refused[index] = own
             continue
@@ -64,8 +64,8 @@ def _of_all(mail: Outgoing, offers: Offers, size: int) -> Refused | None:
     return None
 
 
-def _of_one(address: str, offers: Offers) -> Refused | None:
-    if not address or _malformed(address):
+def _of_one(recipient: str, address: str, offers: Offers) -> Refused | None:
+    if not recipient or _malformed(recipient) or _malformed(address):
         return Refused(Reply(553, "address cannot be written in SMTP (found before sending)", "5.1.3"), Phase.RCPT)
     if not address.isascii() and not offers.smtputf8:
         return Refused(_NO_UTF8, Phase.RCPT)
