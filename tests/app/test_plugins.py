@@ -79,7 +79,8 @@ def test_an_entry_point_that_names_nothing_callable_is_a_broken_contract(registe
 
 def test_looking_for_adapters_imports_none() -> None:
     code = (
-        "import sys; from ticketmail.app import plugins; plugins.schemes('ticketmail.gateways'); plugins.schemes('ticketmail.spools');"
+        "import sys; from ticketmail.app import plugins;"
+        "plugins.schemes('ticketmail.gateways'); plugins.schemes('ticketmail.spools');"
         "print([name for name in sys.modules if name.startswith(('ticketmail.adapters.', 'sqlalchemy', 'aiosmtplib'))])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -333,3 +333,12 @@ def test_attachments_by_reference_are_left_to_the_worker(mail: TicketMail) -> No
 def test_a_deadline_in_the_past_is_refused(mail: TicketMail) -> None:
     with pytest.raises(InvalidSubmission, match="deadline"):
         mail.submit(NOTE, deadline=datetime.now(UTC) - timedelta(hours=1))
+
+
+def test_status_and_why_answer_without_a_worker(mail: TicketMail) -> None:
+    receipt = mail.submit(NOTE, ticket="4711")
+
+    (answer,) = mail.why("ticket:4711")
+    assert (answer.submission_id, answer.state) == (receipt.submission_id, "queued")
+    assert mail.why(receipt.submission_id) == mail.why(f"id:{receipt.submission_id}")
+    assert mail.status().counts == {"queued": 1}

@@ -17,7 +17,8 @@ from ticketmail.app.settings_source import load
 from ticketmail.app.usecases.submit import Submit
 from ticketmail.app.wiring.alerting import blind_accounts, sinks_of
 from ticketmail.app.wiring.build import build
-from ticketmail.app.wiring.sending import account_url, gateway_options, open_gateways, server_of
+from ticketmail.app.wiring.sending import account_limits, account_url, gateway_options, open_gateways, server_of
+from ticketmail.domain.outbound.account import Window
 from ticketmail.domain.ports.spooling import SpoolAdapter, SpoolOptions
 
 
@@ -125,3 +126,22 @@ def test_accounts_about_which_no_alarm_could_leave_are_named() -> None:
 
     assert blind_accounts(made, sinks_of(made, submit)) == ("a", "b")
     assert blind_accounts(made, []) == ("a", "b", "c")
+
+
+def test_an_accounts_limits_are_those_of_the_settings_with_our_share() -> None:
+    made = settings(
+        accounts={"a": {"url": "null://", "limits": ["10/min", "2000/day rolling recipients"], "connections": 4, "share": 0.5}}
+    )
+
+    limits = account_limits(made, "a")
+
+    assert [str(window) for window in limits.ours] == [
+        str(Window.parse("5/min")),
+        str(Window.parse("1000/day rolling recipients")),
+    ]
+    assert (limits.slots, gateway_options(made, "a").connections) == (2, 2)
+
+
+def test_a_limit_that_cannot_be_read_is_refused_by_name() -> None:
+    with pytest.raises(SettingsError, match=r"accounts\.a\.limits: "):
+        settings(accounts={"a": {"url": "null://", "limits": "many/day"}})

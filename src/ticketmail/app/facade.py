@@ -35,6 +35,7 @@ from ticketmail.domain.scope import Scope
 from ticketmail.domain.submission import Receipt, Submission
 
 if TYPE_CHECKING:
+    from ticketmail.app.usecases.report import Answer, Status
     from ticketmail.app.wiring.oauth import TokenSource
 
 T = TypeVar("T")
@@ -186,6 +187,24 @@ class TicketMail:
         return self.spool.outbox.first_time(event_id, connection=connection)
 
     # --- looking ------------------------------------------------------------------------------------------------------------
+
+    def status(self) -> Status:
+        """Is mail leaving? One screen of the spool; needs no worker alive. Raises SpoolError kin."""
+        from ticketmail.app.cli.facts import facts_of
+        from ticketmail.app.usecases.report import status
+
+        return status(self.reading, facts_of(self.settings))
+
+    def why(self, what: str | Scope | UUID) -> list[Answer]:
+        """What happened to each delivery of an id or scope (``ticket:4711``), what holds it, and when it should leave; newest
+        first, at most 100. Raises InvalidScope, SpoolError kin."""
+        from ticketmail.app.cli.facts import facts_of
+        from ticketmail.app.usecases.report import Times, surroundings, why
+
+        scope = Scope.parse(f"id:{what}" if isinstance(what, UUID) else what)
+        around = surroundings(self.reading, facts_of(self.settings))
+        views = self.reading.find(scope)
+        return [why(self.reading, view, around, Times(around.now_us)) for view in views]
 
     @property
     def settings(self) -> Settings:

@@ -6,9 +6,11 @@ import difflib
 from collections.abc import Iterable
 
 from ticketmail.app.settings import Settings
-from ticketmail.app.settings_outbound import ALERT_ROUTE, lanes_of, schedules_of
+from ticketmail.app.settings_outbound import ALERT_ROUTE, lanes_of, limits_of, schedules_of
 from ticketmail.app.settings_values import scheme_of
 from ticketmail.domain.errors import SettingsError
+
+__all__ = ["ALERT_ROUTE", "check_together"]
 
 
 def check_together(settings: Settings) -> None:
@@ -28,6 +30,8 @@ def check_together(settings: Settings) -> None:
     _check_routes(settings)
     _check_alerts(settings)
     _check_modes(settings)
+    for name in settings.accounts:
+        limits_of(settings, name)
     lanes_of(settings)
     schedules_of(settings)
 

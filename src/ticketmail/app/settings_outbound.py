@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from ticketmail.app.settings import LaneSettings, Settings
 from ticketmail.domain.errors import SettingsError
+from ticketmail.domain.outbound.account import AccountLimits, Window
 from ticketmail.domain.outbound.causes import CAUSES
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.lanes import SHIPPED, Lane, Lanes
@@ -39,6 +40,24 @@ def routes_of(settings: Settings) -> Routes:
 def schedules_of(settings: Settings) -> dict[str, Schedule]:
     """``[retry]``: by class of cause, or by single cause, over the shipped ones. Raises SettingsError."""
     return {name: _schedule(name, steps) for name, steps in settings.retry.items()}
+
+
+def limits_of(settings: Settings, name: str) -> AccountLimits:
+    """``[accounts.X]`` limits: windows, connections, share. Raises SettingsError naming the account's setting."""
+    account = settings.accounts[name]
+    defaults = AccountLimits()
+    shared = settings.gateways[account.gateway].connections if account.gateway else None
+    try:
+        return AccountLimits(
+            windows=tuple(Window.parse(text) for text in account.limits),
+            connections=account.connections or shared or defaults.connections,
+            messages_per_connection=account.messages_per_connection or defaults.messages_per_connection,
+            share=account.share,
+            max_recipients=account.max_recipients,
+            max_size_bytes=account.max_size,
+        )
+    except SettingsError as error:
+        raise SettingsError(str(error), name=f"accounts.{name}.limits") from error
 
 
 def route_sizes(settings: Settings) -> dict[str, int]:

@@ -7,10 +7,24 @@ from collections.abc import Mapping
 from ticketmail.app.guarding import GuardedGateway
 from ticketmail.app.plugins import open_gateway
 from ticketmail.app.settings import AccountSettings, Settings
+from ticketmail.app.settings_outbound import lanes_of, routes_of, schedules_of
+from ticketmail.app.settings_outbound import limits_of as account_limits
 from ticketmail.app.settings_values import host_of, with_login
 from ticketmail.app.wiring.oauth import RefreshingToken, TokenSource
 from ticketmail.domain.errors import SettingsError
 from ticketmail.domain.ports.sending import Gateway, GatewayOptions
+
+__all__ = [
+    "account_limits",
+    "account_url",
+    "gateway_options",
+    "guarded",
+    "lanes_of",
+    "open_gateways",
+    "routes_of",
+    "schedules_of",
+    "server_of",
+]
 
 
 def open_gateways(settings: Settings, *, tokens: Mapping[str, TokenSource] | None = None) -> dict[str, Gateway]:
@@ -42,11 +56,11 @@ def server_of(settings: Settings, name: str) -> str:
 def gateway_options(settings: Settings, name: str, token: TokenSource | None = None) -> GatewayOptions:
     """The options of an account's gateway."""
     account = settings.accounts[name]
-    defaults = GatewayOptions()
+    limits = account_limits(settings, name)
     return GatewayOptions(
         account=name,
-        connections=account.connections or _gateway_connections(settings, account) or defaults.connections,
-        messages_per_connection=account.messages_per_connection or defaults.messages_per_connection,
+        connections=limits.slots,
+        messages_per_connection=limits.messages_per_connection,
         seconds_per_connection=account.seconds_per_connection,
         auth=account.auth,
         token=token,
@@ -79,7 +93,3 @@ def _token(account: AccountSettings, name: str, tokens: Mapping[str, TokenSource
             remedy="Set url, client_id and refresh_token there, or pass TicketMail(tokens={...}).",
         )
     return RefreshingToken(account.token, name=name)
-
-
-def _gateway_connections(settings: Settings, account: AccountSettings) -> int | None:
-    return settings.gateways[account.gateway].connections if account.gateway else None
