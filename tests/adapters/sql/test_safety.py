@@ -169,6 +169,15 @@ def test_sqlite_runs_in_wal_with_full_syncs(file: Path) -> None:
     spool.close()
 
 
+def test_the_file_is_nobody_elses_business(file: Path) -> None:
+    spool = create(f"sqlite:///{file}", SpoolOptions())
+    spool.intake.accept([entry()])
+    assert {f.name: f.stat().st_mode & 0o007 for f in file.parent.iterdir()} == {
+        name: 0 for name in ("spool.db", "spool.db-wal", "spool.db-shm", "spool.db-gate")
+    }
+    spool.close()
+
+
 def test_a_foreign_writer_that_holds_on_makes_the_spool_busy(file: Path) -> None:
     spool = create(f"sqlite:///{file}", SpoolOptions(busy_timeout_s=0.05))
     spool.reading.overview()
@@ -496,7 +505,23 @@ def test_every_error_of_every_driver_is_translated() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["BUSY", "LOCKED", "FULL", "IOERR", "CANTOPEN", "READONLY", "PERM", "CORRUPT", "NOTADB", "ERROR", "SCHEMA", "AUTH", "PROTOCOL", "INTERRUPT", "IOERR_SHMSIZE"],
+    [
+        "BUSY",
+        "LOCKED",
+        "FULL",
+        "IOERR",
+        "CANTOPEN",
+        "READONLY",
+        "PERM",
+        "CORRUPT",
+        "NOTADB",
+        "ERROR",
+        "SCHEMA",
+        "AUTH",
+        "PROTOCOL",
+        "INTERRUPT",
+        "IOERR_SHMSIZE",
+    ],
 )
 def test_every_sqlite_result_code_that_a_healthy_program_meets_is_in_the_table(name: str) -> None:
     assert getattr(sqlite3, f"SQLITE_{name}") in errors.SQLITE

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from ticketmail.adapters.sql import claiming, outcomes, unknowns
 from ticketmail.adapters.sql.engine import Database
 from ticketmail.adapters.sql.thread import SpoolThread
 from ticketmail.adapters.sql.waiting import Listener
+from ticketmail.domain.errors import SpoolError
 from ticketmail.domain.ports.delivering import ClaimedMail, Completion, Fenced, Resolution, Unresolved, Want
 
-#: So many completions make one wish: a bigger one would hold the write lock for longer than other writers should wait.
+#: So many completions, or claims, make one wish: a bigger one would hold the write lock for longer than others should wait.
 _CHUNK = 64
+_CLAIMS = 100
 
 
 class SqlDeliveries:
@@ -24,10 +27,18 @@ class SqlDeliveries:
         self._listener = Listener(database, thread)
 
     async def claim(self, worker_id: UUID, wants: Sequence[Want]) -> Sequence[ClaimedMail]:
-        wants = [want for want in wants if want.limit > 0]
-        if not wants:
-            return []
-        return await self._thread.submit(lambda tx: claiming.claim(tx, worker_id, wants), undo=claiming.undo)
+        found: list[ClaimedMail] = []
+        for portion in _portions(wants):
+            try:
+                found += await self._claim(worker_id, portion)
+            except SpoolError:
+                if not found:
+                    raise
+                break  # what was claimed before must be known
+        return found
+
+    def _claim(self, worker_id: UUID, wants: Sequence[Want]) -> asyncio.Future[list[ClaimedMail]]:
+        return self._thread.submit(lambda tx: claiming.claim(tx, worker_id, wants), undo=claiming.undo)
 
     async def begin(self, worker_id: UUID, account: str, claims: Sequence[Fenced]) -> Sequence[bool]:
         if not claims:
@@ -62,3 +73,19 @@ class SqlDeliveries:
     def close(self) -> None:
         """Stop listening."""
         self._listener.close()
+
+
+def _portions(wants: Sequence[Want]) -> list[list[Want]]:
+    """Wants cut and grouped so that each group is for about as many mails as one transaction should claim."""
+    portions: list[list[Want]] = []
+    room = 0
+    for want in wants:
+        left = want.limit
+        while left > 0:
+            if room == 0:
+                portions.append([])
+                room = _CLAIMS
+            size = min(left, room)
+            portions[-1].append(replace(want, limit=size))
+            left, room = left - size, room - size
+    return portions

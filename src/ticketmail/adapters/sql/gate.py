@@ -21,6 +21,8 @@ GAP_S = 0.0002
 BALLAST_BYTES = 16 * 1024 * 1024
 ROOM_FOR_BALLAST_BYTES = 200 * 1024 * 1024
 _POLL_S = 0.0001
+FILE_MODE = 0o660  #: host and worker may be two users of one group; mail is nobody else's business
+_LOCK_FILE = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC
 
 
 def _lock_now(fd: int) -> bool:
@@ -64,7 +66,7 @@ class Gate:
 
     def _open(self) -> int:
         if self._fd is None:
-            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._fd = os.open(self._path, _LOCK_FILE, FILE_MODE)
         return self._fd
 
     def _wait(self, fd: int, deadline: float) -> None:
@@ -89,14 +91,14 @@ class WorkerLocks:
         self._held: dict[str, int] = {}
 
     def hold(self, worker_id: str) -> None:
-        fd = os.open(self._file(worker_id), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = os.open(self._file(worker_id), _LOCK_FILE, FILE_MODE)
         fcntl.flock(fd, fcntl.LOCK_EX)
         self._held[worker_id] = fd
 
     def is_free(self, worker_id: str) -> bool:
         """True if nobody holds it: its worker is dead."""
         try:
-            fd = os.open(self._file(worker_id), os.O_RDWR | os.O_CLOEXEC)
+            fd = os.open(self._file(worker_id), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             return True
         try:
@@ -138,7 +140,7 @@ class Ballast:
         if self._file.exists() or self.free_bytes() < ROOM_FOR_BALLAST_BYTES:
             return
         with contextlib.suppress(OSError):
-            fd = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fd = os.open(self._file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
             try:
                 os.posix_fallocate(fd, 0, BALLAST_BYTES)
             finally:

@@ -132,10 +132,8 @@ def _attempt_began(item: Beginning, at_us: int) -> dict[str, Any]:
 
 def release(tx: Tx, worker_id: UUID, claims: Sequence[Fenced], due_us: int | None) -> None:
     """See ``Deliveries.release``."""
-    released = tx.each(
-        tx.book(OutcomeStatements).release, [{**_key(c), "p_worker": worker_id.hex, "p_due": due_us} for c in claims]
-    )
-    tx.rings = tx.rings or (due_us is None and any(released))
+    # No bell: whoever gives back because it may not send would wake itself for ever.
+    tx.each(tx.book(OutcomeStatements).release, [{**_key(c), "p_worker": worker_id.hex, "p_due": due_us} for c in claims])
 
 
 def record(tx: Tx, items: Sequence[Outcome]) -> list[bool]:

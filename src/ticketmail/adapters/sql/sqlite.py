@@ -15,7 +15,8 @@ from sqlalchemy.dialects import sqlite as sa_sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import QueuePool
 
-from ticketmail.adapters.sql.gate import Ballast, Gate, WorkerLocks
+from ticketmail.adapters.sql.errors import translated
+from ticketmail.adapters.sql.gate import FILE_MODE, GAP_S, Ballast, Gate, WorkerLocks
 from ticketmail.adapters.sql.schema import Tables
 from ticketmail.adapters.sql.transaction import Params, Row, as_json, one_by_one
 from ticketmail.domain.errors import SettingsError, SpoolUnreachable, SpoolUnsafe
@@ -74,7 +75,7 @@ class SqliteStore:
     capabilities = SpoolCapabilities(
         survives_process=True, joins_transactions=True, many_processes=False, rings=False, server_clock=False
     )
-    gap_s = 0.0002
+    gap_s = GAP_S
     chunk_s = 0.004  #: a group of writes ends after this long, so that no writer waits more than 5 ms
     poll_s = 0.05
     leaves_no_handle_at_fork = True
@@ -146,6 +147,9 @@ class SqliteStore:
                 f"{self.path} lies on a network file system ({kind}), where SQLite can lose or corrupt mail.",
                 remedy="Put the spool on a local disk, or use PostgreSQL.",
             )
+        # Only if it is not there: closing a handle of a database file drops this process's locks on it (howtocorrupt.html 2.2).
+        with translated(), contextlib.suppress(FileExistsError):
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
 
     def after_open(self, cursor: Any) -> None:
         """Nothing to prove here: each connection proves itself."""

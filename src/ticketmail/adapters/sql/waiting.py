@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import threading
 import time
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select as sa_select
 
 from ticketmail.adapters.sql.engine import Database
 from ticketmail.adapters.sql.schema import Tables
@@ -26,7 +27,7 @@ class LookStatements:
     def __init__(self, t: Tables, language: Language) -> None:
         d = t.delivery.c
         self.newest = (
-            select(d.submission_id)
+            sa_select(d.submission_id)
             .where(d.accepted_us >= bound("p_since"))
             .order_by(d.accepted_us.desc(), d.submission_id.desc())
             .limit(_LOOK)
@@ -98,7 +99,7 @@ class Listener:
             return self._thread.changed()
         newest = set(await self._thread.submit(_newest, reads=True))
         known, self._known = self._known, newest
-        return known is not None and bool(newest - known)
+        return bool(newest - (known or set()))  # the first look cannot tell: better once too often
 
 
 def _newest(tx: Tx) -> list[str]:
@@ -132,7 +133,9 @@ class ServerEar(threading.Thread):
             connection.execute(f'LISTEN "{self._database.bell_name}"')
             self._ring()  # what came before we listened
             while not self._closed.is_set():
-                for _ in connection.notifies(timeout=0.5, stop_after=1):
-                    self._ring()
+                if select.select([connection.fileno()], [], [], 0.5)[0]:
+                    connection.pgconn.consume_input()
+                    while connection.pgconn.notifies():
+                        self._ring()
         finally:
             connection.close()

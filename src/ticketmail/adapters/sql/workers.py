@@ -92,9 +92,14 @@ class SqlWorkers:
         self._mine: set[str] = set()
 
     async def register(self, info: WorkerInfo) -> Registration:
+        tried: list[str] = []
+
         def work(tx: Tx) -> Registration:
             self._database.guard_meta(tx)
+            for stale in tried:  # of a transaction that was rolled back
+                self._let_go(stale)
             worker_id = uuid7(tx.now_us, os.urandom(10))
+            tried[:] = [worker_id.hex]
             self._database.store.worker_began(worker_id.hex)
             self._mine.add(worker_id.hex)
             tx.run(
