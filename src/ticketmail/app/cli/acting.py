@@ -1,0 +1,79 @@
+"""Commands that act on mail: cancel, pause, resume, erase, adopt."""
+
+from __future__ import annotations
+
+from ticketmail.app.cli import NOT_QUITE, OK
+from ticketmail.app.cli.context import Context
+from ticketmail.app.cli.moments import future_us
+from ticketmail.domain.address import Address
+from ticketmail.domain.ports.reading import Pause
+from ticketmail.domain.scope import Scope
+
+
+def done(context: Context, changed: int, text: str, **facts: object) -> int:
+    """Say what was done. Exit code 1 if nothing changed."""
+    if context.out.as_json:
+        context.out.json({"changed": changed, "actor": context.actor, **facts})
+    else:
+        context.out.line(text)
+    return OK if changed else NOT_QUITE
+
+
+def mails(count: int) -> str:
+    """``1 mail``, ``3 mails``: deliveries, one per recipient."""
+    return f"{count} mail{'' if count == 1 else 's'}"
+
+
+def cancel(context: Context) -> int:
+    """What has not begun in a scope."""
+    scope = Scope.parse(context.args.scope)
+    count = context.mail.operating.cancel(scope, actor=context.actor, reason=context.reason)
+    return done(context, count, f"{mails(count)} in {scope} cancelled.", scope=str(scope))
+
+
+def pause(context: Context) -> int:
+    """Nothing of a scope is sent before its end."""
+    scope, now_us, until = Scope.parse(context.args.scope), context.reading.now_us(), context.args.until
+    until_us = future_us(until, now_us, option="--until") if until else None
+    context.mail.operating.pause(Pause(scope, now_us, until_us, context.reason, context.actor))
+    end = f"until {context.times.at(until_us)}" if until_us is not None else f"until `ticketmail resume {scope}`"
+    return done(context, 1, f"{scope} is paused {end}. What is in flight ends.", scope=str(scope), until_us=until_us)
+
+
+def resume(context: Context) -> int:
+    """End a pause."""
+    scope = Scope.parse(context.args.scope)
+    ended = context.mail.operating.resume(scope, actor=context.actor, reason=context.reason)
+    names = ", ".join(str(one.scope) for one in context.reading.pauses()) or "nothing"
+    text = f"{scope} is sent again." if ended else f"{scope} was not paused; paused now: {names}."
+    return done(context, int(ended), text, scope=str(scope))
+
+
+def erase(context: Context) -> int:
+    """Forget a person."""
+    address = Address.model_validate(context.args.address).key
+    reason = context.reason
+    context.confirm(f"Erase {address} for good, from all mail, dead letters and events?")
+    erased = context.mail.operating.erase(address, actor=context.actor, reason=reason)
+    if context.out.as_json:
+        context.out.json(erased)
+    else:
+        context.out.line(
+            f"Erased: {mails(erased.deliveries)}, {erased.bodies} bodies, {erased.blobs} attachments, {erased.events} events, "
+            f"{erased.history} history rows, {erased.suppressions} suppressions."
+        )
+    return OK if erased.deliveries or erased.suppressions else NOT_QUITE
+
+
+def adopt(context: Context) -> int:
+    """Make a copied or restored spool this site's."""
+    site, hold = context.args.site, context.args.hold
+    # The port keeps no reason of its own: it stands with the actor.
+    actor = context.actor if context.args.reason is None else f"{context.actor} ({context.args.reason})"
+    waiting = context.mail.administering.adopt(site, hold=hold, actor=actor)
+    then = "Everything is paused: look with `ticketmail find all`, then `ticketmail resume all`." if hold else "It is sent now."
+    if context.out.as_json:
+        context.out.json({"site": site, "waiting": waiting, "held": hold, "actor": context.actor})
+    else:
+        context.out.line(f"The spool is {site}'s now; {mails(waiting)} waiting. {then}")
+    return OK

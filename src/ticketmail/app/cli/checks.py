@@ -1,0 +1,174 @@
+"""What ``doctor`` looks at. A check that cannot be made is a finding, never an exception."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+from ticketmail.app.cli.context import Context
+from ticketmail.app.settings import Settings
+from ticketmail.app.usecases.report import Facts, Finding, Level, Status, status
+from ticketmail.domain.errors import SettingsError, TicketmailError
+from ticketmail.domain.ports.reading import Reading
+from ticketmail.domain.ports.sending import Gateway
+from ticketmail.domain.scope import Scope
+
+#: Wall clocks further apart than this (seconds) are worth a word; than the second, trouble: deadlines and tokens suffer.
+SKEW_WARN_S, SKEW_BAD_S = 2.0, 30.0
+#: The most that one account's check may take, however slow its server (seconds).
+CHECK_S = 30.0
+#: So many of the newest mails are looked at for their senders.
+SENDERS_SEEN = 1000
+
+
+def examine(context: Context) -> list[Finding]:
+    """All checks, in the order of dependence: without settings nothing else can be looked at."""
+    try:
+        settings = context.mail.settings
+    except SettingsError as error:
+        return [Finding(Level.BAD, "settings", str(error), "Correct it; `ticketmail settings` shows each value's source.")]
+    found = [_settings(context)]
+    found += _guarded("spool", lambda: _spool(context))
+    found += _guarded("accounts", lambda: _accounts(context))
+    found += _guarded("alarms", lambda: _alarms(context, settings))
+    if not any(one.level is Level.BAD and one.subject == "spool" for one in found):
+        found += _guarded("clock", lambda: _clock(context.reading))
+        found += _guarded("routes", lambda: _routes(context))
+        found += _guarded("status", lambda: _mail(status(context.reading, context.facts), context.facts))
+    return found
+
+
+def _guarded(subject: str, check: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    try:
+        return list(check())
+    except (TicketmailError, OSError) as error:
+        return [Finding(Level.BAD, subject, str(error), getattr(error, "remedy", ""))]
+
+
+def _settings(context: Context) -> Finding:
+    loaded = context.mail.loaded
+    where = f"from {loaded.path}" if loaded.path else "from code, environment and defaults (no file was found)"
+    return Finding(Level.OK, "settings", f"site {loaded.settings.site!r}, {where}.")
+
+
+def _spool(context: Context) -> Iterator[Finding]:
+    problems = list(context.mail.administering.check())
+    foreign = "site" if any("site" in one for one in problems) else ""
+    remedy = "`ticketmail adopt --hold SITE` or correct `site`." if foreign else "`ticketmail db upgrade`, or mend the database."
+    yield from (Finding(Level.BAD, "spool", one, remedy) for one in problems)
+    if not problems:
+        overview = context.reading.overview()
+        yield Finding(Level.OK, "spool", f"reachable, safe, schema {overview.schema_version}, site {overview.site!r}.")
+        if overview.free_bytes is not None:
+            yield Finding(*_disk(overview.free_bytes))
+
+
+def _disk(free_bytes: int) -> tuple[Level, str, str, str]:
+    text = f"{free_bytes // 2**20} MiB are free where the spool lives."
+    if free_bytes < 64 * 2**20:
+        return Level.BAD, "disk", f"{text} Below 64 MiB sending pauses.", "Free some space."
+    return (Level.WARN if free_bytes < 512 * 2**20 else Level.OK), "disk", text, "Free some space."
+
+
+def _clock(reading: Reading) -> Iterator[Finding]:
+    before = time.time()
+    theirs = reading.now_us() / 1_000_000
+    skew_s = max(theirs - time.time(), before - theirs, 0.0)
+    level = Level.BAD if skew_s > SKEW_BAD_S else Level.WARN if skew_s > SKEW_WARN_S else Level.OK
+    yield Finding(level, "clock", f"{skew_s:.1f} s between this machine and the spool.", "Run NTP on both.")
+
+
+# --- accounts ---------------------------------------------------------------------------------------------------------------
+
+
+def _accounts(context: Context) -> Iterator[Finding]:
+    settings = context.mail.settings
+    if not settings.accounts:
+        yield Finding(
+            Level.BAD, "accounts", "There is none: nothing can be sent.", 'Add [accounts.NAME] with url = "smtp://...".'
+        )
+        return
+    from ticketmail.app.wiring.sending import open_gateways
+
+    gateways = open_gateways(settings, tokens=context.mail.host.tokens)
+    yield from asyncio.run(_check_all(gateways, context.facts))
+
+
+async def _check_all(gateways: dict[str, Gateway], facts: Facts) -> list[Finding]:
+    return list(await asyncio.gather(*(_check(name, gateway, facts) for name, gateway in gateways.items())))
+
+
+async def _check(name: str, gateway: Gateway, facts: Facts) -> Finding:
+    subject = f"account {name}"
+    try:
+        async with asyncio.timeout(CHECK_S):
+            text = await gateway.check()
+    except TimeoutError:
+        return Finding(Level.BAD, subject, f"No answer within {CHECK_S:g} s.", "Check host, port and firewall.")
+    except TicketmailError as error:
+        return Finding(Level.BAD, subject, str(error), error.remedy or "Check its url and login.")
+    except OSError as error:
+        return Finding(Level.BAD, subject, str(error) or type(error).__name__, remedy_for(error))
+    finally:
+        await gateway.aclose()
+    if not facts.accounts[name].network:
+        return Finding(Level.WARN, subject, f"{text} It mails nobody.", "Name a mail server when it is time to mail.")
+    return Finding(Level.OK, subject, text)
+
+
+def remedy_for(error: OSError) -> str:
+    """The next step for what a network or a server did."""
+    if isinstance(error, PermissionError):
+        return "Correct user, password or token; many providers want an app password or OAuth2."
+    if isinstance(error, ConnectionRefusedError):
+        return "Nothing listens there: check host and port (587 is STARTTLS, 465 is smtps://)."
+    text = str(error).lower()
+    if "certificate" in text or "tls" in text or "ssl" in text:
+        return "Check the server's name and certificate, `ca_file`, and the clock; smtps:// is for port 465."
+    return "Check host, port, name resolution and firewall."
+
+
+def _alarms(context: Context, settings: Settings) -> Iterator[Finding]:
+    from ticketmail.app.usecases.submit import Submit
+    from ticketmail.app.wiring.alerting import blind_accounts, sinks_of
+
+    sinks = [*sinks_of(settings, context.mail.injector.get(Submit)), *context.mail.host.alert_sinks]
+    if not sinks:
+        text = "Administrators are told through the log alone."
+        yield Finding(Level.WARN, "alarms", text, "Set alerts.webhook, or alerts.mail_to with an account of its own.")
+        return
+    blind = blind_accounts(settings, sinks)
+    for name in blind:
+        text = f"Each way to administrators leads through account {name!r} or its server: its own alarm reaches the log alone."
+        yield Finding(Level.WARN, "alarms", text, "Set alerts.webhook, or a mail_account at another server.")
+    if not blind:
+        yield Finding(Level.OK, "alarms", f"{len(sinks)} way{'s' if len(sinks) > 1 else ''} to administrators beside the log.")
+
+
+# --- mail -------------------------------------------------------------------------------------------------------------------
+
+
+def _routes(context: Context) -> Iterator[Finding]:
+    from ticketmail.app.wiring.sending import routes_of
+
+    routes, facts = routes_of(context.mail.settings), context.facts
+    seen = {(one.sender, one.route) for one in context.reading.find(Scope.parse("all"), limit=SENDERS_SEEN)}
+    # A worker that re-routes will give waiting mail the route that its sender has by now.
+    ways = {sender: facts.accounts_of(route) or routes.accounts_of(routes.route_of(sender)) for sender, route in seen}
+    bare = sorted(sender for sender, accounts in ways.items() if not accounts)
+    for sender in bare:
+        text = f"No account may send for {sender}, which mail was handed over for."
+        yield Finding(Level.BAD, "routes", text, f'Add "{sender}" = ["ACCOUNT"] under [routes].')
+    if not bare:
+        yield Finding(Level.OK, "routes", f"{len(facts.routes)} in the settings; {len(ways)} senders seen, each has one.")
+
+
+def _mail(found: Status, facts: Facts) -> Iterator[Finding]:
+    """What status finds, but not what was looked at above."""
+    for one in found.findings:
+        # Modes and accounts speak for themselves above; a silent account is a warning there, a red mode here.
+        if one.subject != "no-route":
+            yield one
+    if all(lane.level is Level.OK for lane in found.lanes):
+        yield Finding(Level.OK, "oldest due", "Nothing is due for too long.")

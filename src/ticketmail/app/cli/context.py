@@ -1,0 +1,138 @@
+"""What a command works with: arguments, output, the TicketMail, who acts and why."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import socket
+import sys
+import time
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ticketmail.app.cli.errors import UsageError
+from ticketmail.app.cli.output import Output
+from ticketmail.app.usecases.report.times import Times
+
+if TYPE_CHECKING:
+    from ticketmail.app.facade import TicketMail
+    from ticketmail.app.usecases.report import Facts
+    from ticketmail.domain.ports.reading import Reading
+
+
+class Context:
+    """Everything is made when it is first asked for: ``ticketmail --help`` opens nothing."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.args = args
+        self.out = Output(as_json=args.json)
+
+    @cached_property
+    def mail(self) -> TicketMail:
+        """The host's own (``--app``, ``$TICKETMAIL_APP``), or one made of the settings. Raises SettingsError, UsageError."""
+        named = self.args.app or os.environ.get("TICKETMAIL_APP")
+        if named and self.args.settings:
+            raise UsageError("--app and --settings both say where settings come from.", remedy="Name one of them.")
+        mail = _from_app(named) if named else _from_settings(self.args.settings)
+        self._mask_secrets(mail)
+        return mail
+
+    @property
+    def reading(self) -> Reading:
+        """The spool's reading side."""
+        return self.mail.reading
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What the settings say, for reports."""
+        from ticketmail.app.cli.facts import facts_of
+
+        return facts_of(self.mail.settings)
+
+    @property
+    def times(self) -> Times:
+        """How moments are shown: local, seen now."""
+        return Times(time.time_ns() // 1000)
+
+    @property
+    def actor(self) -> str:
+        """Who acts."""
+        return self.args.actor or os.environ.get("TICKETMAIL_ACTOR") or f"{_user()}@{socket.gethostname()}"
+
+    @property
+    def reason(self) -> str:
+        """Why. Asked for only where a person can answer. Raises UsageError."""
+        given = self.args.reason
+        if given is None and sys.stdin.isatty():
+            given = input("Reason (kept in the history): ")
+        if not (given or "").strip():
+            raise UsageError("A human act needs a reason.", remedy='Add --reason "...".')
+        return str(given).strip()
+
+    def confirm(self, question: str) -> None:
+        """Go on only if ``--yes`` was given, or a person says yes. Raises UsageError."""
+        if self.args.yes:
+            return
+        if sys.stdin.isatty() and input(f"{question} [y/N] ").strip().lower() in ("y", "yes"):
+            return
+        raise UsageError(f"{question} Nothing was done.", remedy="Add --yes.")
+
+    def close(self) -> None:
+        """Release what was opened. A host's own object is its own, but this process ends here."""
+        if "mail" in self.__dict__:
+            self.mail.close()
+
+    def _mask_secrets(self, mail: TicketMail) -> None:
+        from ticketmail.app.logging import Redaction, secrets_of
+
+        self.out.mask = Redaction(secrets_of(mail.settings)).text
+
+
+def load_object(named: str, *, option: str) -> Any:
+    """What ``module:object`` names; modules of the current directory are found. Raises UsageError."""
+    module_name, colon, path = named.partition(":")
+    if not colon or not module_name or not path:
+        raise UsageError(f"{option} {named!r} is not module:object.", remedy="Write desk.mail:mail.")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        found: Any = import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and not module_name.startswith(error.name):
+            raise
+        raise UsageError(
+            f"{option}: there is no module {module_name!r}.", remedy=f"Looked for in {here} and in what is installed."
+        ) from None
+    for name in path.split("."):
+        if not hasattr(found, name):
+            raise UsageError(f"{option}: {module_name} has no {path!r}.", remedy="Name the TicketMail there.")
+        found = getattr(found, name)
+    return found
+
+
+def _from_app(named: str) -> TicketMail:
+    from ticketmail.app.facade import TicketMail
+
+    found = load_object(named, option="--app")
+    if callable(found) and not isinstance(found, TicketMail):
+        found = found()
+    if not isinstance(found, TicketMail):
+        raise UsageError(f"--app {named} is a {type(found).__name__}.", remedy="Name a TicketMail, or what returns one.")
+    return found
+
+
+def _from_settings(path: str | None) -> TicketMail:
+    from ticketmail.app.facade import TicketMail
+
+    return TicketMail(settings=path)
+
+
+def _user() -> str:
+    try:
+        return os.environ.get("USER") or getpass.getuser()
+    except (KeyError, OSError):  # no such user: a container with a bare uid
+        return str(os.getuid())

@@ -1,0 +1,64 @@
+"""What the settings say, as reports need it."""
+
+from __future__ import annotations
+
+from ticketmail.app.plugins import open_gateway
+from ticketmail.app.settings import Settings
+from ticketmail.app.settings_checks import ALERT_ROUTE
+from ticketmail.app.settings_values import masked, scheme_of
+from ticketmail.app.usecases.report import AccountFacts, Facts
+from ticketmail.app.wiring.sending import account_url, gateway_options, lanes_of, routes_of, server_of
+from ticketmail.domain.errors import TicketmailError
+from ticketmail.domain.outbound.account import AccountLimits
+
+#: Ours that mail nobody; others are asked.
+_SILENT = ("null", "file")
+
+
+def facts_of(settings: Settings) -> Facts:
+    """Facts for reports. Opens no connection; an account whose gateway cannot be made counts as one with a network."""
+    accounts = {name: _account(settings, name) for name in settings.accounts}
+    routes = routes_of(settings)
+    table = {name: routes.accounts_of(name) for name in routes.names()}
+    if settings.alerts.mail_account:
+        table[ALERT_ROUTE] = (settings.alerts.mail_account,)
+    return Facts(
+        site=settings.site,
+        accounts=accounts,
+        routes=table,
+        modes=tuple(_modes(settings, accounts)),
+        lanes={name: lane.deadline_s for name, lane in lanes_of(settings).items()},
+    )
+
+
+def _account(settings: Settings, name: str) -> AccountFacts:
+    account, options = settings.accounts[name], gateway_options(settings, name)
+    limits = AccountLimits.parse(account.limits, connections=options.connections, share=account.share)
+    return AccountFacts(network=_mails_somebody(settings, name), server=server_of(settings, name), limits=limits)
+
+
+def _mails_somebody(settings: Settings, name: str) -> bool:
+    url = account_url(settings, name)
+    scheme = scheme_of(url)
+    if scheme in _SILENT:
+        return False
+    if scheme in ("smtp", "smtps"):
+        return True
+    try:
+        return open_gateway(url, gateway_options(settings, name), name=name).capabilities.network
+    except TicketmailError:
+        return True  # doctor says what is wrong with it
+
+
+def _modes(settings: Settings, accounts: dict[str, AccountFacts]) -> list[str]:
+    found = []
+    if settings.mode == "shadow":
+        found.append("mode = shadow: everything is done but sending; nobody is mailed.")
+    if settings.redirect_to is not None:
+        found.append(f"redirect_to: all mail goes to {settings.redirect_to.addr_spec} alone.")
+    if settings.only_to:
+        found.append(f"only_to: nobody but {', '.join(settings.only_to)} is mailed.")
+    for name, facts in accounts.items():
+        if not facts.network:
+            found.append(f"Account {name!r} mails nobody: {masked(account_url(settings, name))}.")
+    return found

@@ -1,0 +1,73 @@
+"""One command: from its arguments to its exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from ticketmail.app.cli import BAD, INTERRUPTED
+from ticketmail.app.cli.errors import UsageError
+from ticketmail.app.cli.parsing import parse
+from ticketmail.domain.errors import TicketmailError
+
+if TYPE_CHECKING:
+    from ticketmail.app.cli.context import Context
+
+
+def run(argv: Sequence[str]) -> int:
+    """Parse, run, and say what went wrong in one line. Only ``--debug`` shows tracebacks."""
+    try:
+        args = parse(argv)
+    except UsageError as error:
+        return _say(f"error: {error}")
+    except SystemExit as done:  # --help, --version
+        return int(done.code or 0)
+    return run_parsed(args)
+
+
+def run_parsed(args: argparse.Namespace) -> int:
+    """Run the command that ``args`` names."""
+    from ticketmail.app.cli.context import Context
+
+    context = Context(args)
+    try:
+        return _guarded(context)
+    finally:
+        context.close()
+
+
+def _guarded(context: Context) -> int:
+    module, _, function = context.args.run.partition(":")
+    try:
+        code = getattr(import_module(f"ticketmail.app.cli.{module}"), function)(context)
+        sys.stdout.flush()
+        return int(code)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # `ticketmail find all | head`: nobody reads on. Python's own flush at exit must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (TicketmailError, OSError) as error:
+        if context.args.debug:
+            raise
+        context.out.error(f"error: {_text(error)}")
+    except Exception as error:  # whatever it is, people get a line and a next step, not a traceback
+        if context.args.debug:
+            raise
+        context.out.error(f"error: {type(error).__name__}: {_text(error)} This is a fault of ours; --debug shows where.")
+    return BAD
+
+
+def _text(error: BaseException) -> str:
+    text = " ".join(str(error).split())
+    return text if text.endswith((".", "?", "!", "`")) else f"{text or type(error).__name__}."
+
+
+def _say(text: str) -> int:
+    sys.stderr.write(f"{text}\n")
+    return BAD

@@ -1,0 +1,52 @@
+"""Reports: is mail leaving, and why is this one not? Pure but for the spool's reading side."""
+
+from __future__ import annotations
+
+from ticketmail.app.usecases.report.accounts import account_status
+from ticketmail.app.usecases.report.holds import Surroundings, holds_of
+from ticketmail.app.usecases.report.models import (
+    AccountFacts,
+    AccountStatus,
+    Answer,
+    Facts,
+    Finding,
+    Hold,
+    HoldKind,
+    LaneStatus,
+    Level,
+    Sentence,
+    SpoolStatus,
+    Status,
+    WorkerStatus,
+    worst,
+)
+from ticketmail.app.usecases.report.status import status, surroundings, worker_status
+from ticketmail.app.usecases.report.times import Times, iso, span
+from ticketmail.app.usecases.report.why import why
+
+__all__ = [
+    "AccountFacts",
+    "AccountStatus",
+    "Answer",
+    "Facts",
+    "Finding",
+    "Hold",
+    "HoldKind",
+    "LaneStatus",
+    "Level",
+    "Sentence",
+    "SpoolStatus",
+    "Status",
+    "Surroundings",
+    "Times",
+    "WorkerStatus",
+    "account_status",
+    "holds_of",
+    "iso",
+    "span",
+    "status",
+    "surroundings",
+    "why",
+    "worker_status",
+    "worst",
+]

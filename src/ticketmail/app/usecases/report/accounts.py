@@ -1,0 +1,87 @@
+"""An account's document as people see it: what holds it, and how much of its limits is used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ticketmail.app.usecases.report.models import AccountFacts, AccountStatus, Facts, Hold, HoldKind, Level
+from ticketmail.domain.errors import ContractBroken
+from ticketmail.domain.outbound import account as domain
+from ticketmail.domain.outbound.windows import WindowState, available
+
+#: Holds of an account that are trouble, not pace.
+_TROUBLE = (HoldKind.BREAKER, HoldKind.ACCOUNT)
+_UNLISTED = AccountFacts()
+
+
+def account_status(name: str, content: bytes | None, facts: Facts, now_us: int) -> AccountStatus:
+    """What ``content`` (None: nothing has happened to it yet) says of the account ``name``. Never raises for what is in it."""
+    of_settings = facts.accounts.get(name, _UNLISTED)
+    try:
+        state = domain.AccountState.from_json(content)
+    except ContractBroken as error:
+        decision = f"`ticketmail accounts clear {name}`"
+        hold = Hold(HoldKind.ACCOUNT, f"account:{name}", f"account {name!r} cannot be used: {error}", decision=decision)
+        return AccountStatus(name, Level.BAD, "unreadable", of_settings.network, (hold,))
+    found = domain.hold_of(state, of_settings.limits, now_us=now_us)
+    holds = () if found is None else (_hold(name, found, state),)
+    return AccountStatus(
+        name,
+        _level(holds, of_settings),
+        _state(holds, state, listed=name in facts.accounts),
+        of_settings.network,
+        holds,
+        tuple(_used(state, of_settings.limits, now_us)),
+    )
+
+
+def _hold(name: str, found: domain.Hold, state: domain.AccountState) -> Hold:
+    kind = HoldKind(found.kind)
+    said = _said(kind, state)
+    because = (
+        f"because the server said {said}"
+        if said[:3].isdigit()
+        else f"because of {said}"
+        if said
+        else f"({found.reason.rstrip('.')})"
+    )
+    since_us = state.breaker.since_us or None if kind is HoldKind.BREAKER else None
+    text = f"account {name!r} is held {because}"
+    if found.until_us is None:
+        return Hold(kind, f"account:{name}", text, decision=f"`ticketmail accounts clear {name}`", since_us=since_us)
+    return Hold(kind, f"account:{name}", text, until_us=found.until_us, since_us=since_us)
+
+
+def _said(kind: HoldKind, state: domain.AccountState) -> str:
+    """The other side's own words."""
+    if kind is HoldKind.BREAKER:
+        return state.breaker.reason
+    slowed = state.quota if kind is HoldKind.QUOTA else state.throttle if kind is HoldKind.THROTTLE else None
+    return slowed.reason if slowed is not None else ""
+
+
+def _level(holds: tuple[Hold, ...], of_settings: AccountFacts) -> Level:
+    if any(one.kind in _TROUBLE for one in holds):
+        return Level.BAD
+    if not of_settings.network:
+        return Level.BAD
+    return Level.WARN if any(one.kind is HoldKind.QUOTA for one in holds) else Level.OK
+
+
+def _state(holds: tuple[Hold, ...], state: domain.AccountState, *, listed: bool) -> str:
+    if not listed:
+        return "not in the settings"
+    if holds:
+        return f"held ({holds[0].kind.value})"
+    return "being tried" if state.breaker.phase != "closed" else "well"
+
+
+def _used(state: domain.AccountState, limits: domain.AccountLimits, now_us: int) -> Iterable[str]:
+    held = sum(lease.held for lease in state.leases.values() if lease.until_us > now_us)
+    yield f"{held} of {limits.slots} connections"
+    for window in limits.ours:
+        left = available(window, state.windows.get(window.key, WindowState()), now_us)
+        most = window.burst if window.kind == "smooth" else window.limit
+        yield (
+            f"{max(0, most - left)} of {window}" if window.kind != "smooth" else f"{window}{' (used up now)' if not left else ''}"
+        )

@@ -1,0 +1,199 @@
+"""Holds, derived: from a delivery, pauses, accounts, workers and the spool. Nothing is stored per mail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ticketmail.app.usecases.report.models import AccountStatus, Facts, Hold, HoldKind, Level
+from ticketmail.app.usecases.report.times import Times
+from ticketmail.domain.address import Address
+from ticketmail.domain.outbound.delivery import DeliveryState
+from ticketmail.domain.outbound.routing import FAILOVER_KINDS
+from ticketmail.domain.ports.reading import DeliveryView, Overview, Pause, WorkerView
+from ticketmail.domain.scope import Scope, ScopeKind
+
+#: Below this much room sending pauses (ARCHITECTURE section 9, full disk).
+LEAST_FREE_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What holds deliveries from outside, read once for a whole report."""
+
+    overview: Overview
+    pauses: Sequence[Pause]
+    accounts: Mapping[str, AccountStatus]
+    workers: Sequence[WorkerView]
+    facts: Facts
+
+    @property
+    def now_us(self) -> int:
+        """The spool's clock."""
+        return self.overview.now_us
+
+    @property
+    def alive(self) -> tuple[WorkerView, ...]:
+        """Workers that live."""
+        return tuple(one for one in self.workers if one.alive and one.retired_us is None)
+
+
+def holds_of(view: DeliveryView, around: Surroundings, times: Times) -> tuple[Hold, ...]:
+    """Why ``view`` does not run now; () if it does, or is over. Longest first, human decisions before all."""
+    if view.state is DeliveryState.UNKNOWN:
+        return _of_unknown(view, times)
+    if view.state is not DeliveryState.QUEUED:
+        return ()
+    found = [*_of_time(view, around.now_us, times)]
+    found += [pause_hold(one, times) for one in around.pauses if covers(one.scope, view)]
+    by_route = route_hold(view.route, around, times)
+    found += [by_route] if by_route is not None else []
+    found += general_holds(around, times)
+    return tuple(sorted(found, key=_longest_first))
+
+
+def general_holds(around: Surroundings, times: Times) -> tuple[Hold, ...]:
+    """What holds everything: no worker, no room."""
+    found = []
+    if not around.alive:
+        last_us = max((one.beat_us for one in around.workers), default=None)
+        seen = f"the last one was seen at {times.at(last_us)}" if last_us is not None else "none was ever seen"
+        found.append(
+            Hold(
+                HoldKind.NO_WORKER,
+                "all",
+                f"no worker is alive ({seen})",
+                decision="start one: `ticketmail worker`",
+                since_us=last_us,
+            )
+        )
+    free = around.overview.free_bytes
+    if free is not None and free < LEAST_FREE_BYTES:
+        found.append(
+            Hold(
+                HoldKind.SPOOL,
+                "all",
+                f"the spool's disk has only {free // 2**20} MiB left, and what cannot be recorded is not sent",
+                decision="free some space",
+            )
+        )
+    return tuple(found)
+
+
+def pause_hold(pause: Pause, times: Times) -> Hold:
+    """A human's pause as a hold."""
+    why = f": {pause.reason}" if pause.reason else ""
+    return Hold(
+        HoldKind.PAUSE,
+        str(pause.scope),
+        f"{pause.scope} is paused since {times.at(pause.since_us)} by {pause.actor or 'somebody'}{why}",
+        until_us=pause.until_us,
+        decision="" if pause.until_us is not None else f"`ticketmail resume {pause.scope}`",
+        since_us=pause.since_us,
+    )
+
+
+def covers(scope: Scope, view: DeliveryView) -> bool:
+    """True if ``scope`` selects ``view``. An account's pause is one of its account, see :func:`holds_of`."""
+    value = scope.value
+    match scope.kind:
+        case ScopeKind.ALL:
+            return True
+        case ScopeKind.ID:
+            return value.replace("-", "") == view.submission_id.hex
+        case ScopeKind.TO:
+            return value == view.recipient.lower()
+        case ScopeKind.DOMAIN:
+            return value == Address.model_validate(view.recipient).domain
+        case ScopeKind.ACCOUNT:
+            return False
+        case _:
+            return value == {"lane": view.lane, "tenant": view.tenant, "ticket": view.ticket, "cause": view.cause}[scope.kind]
+
+
+def no_route(route: str, count: int = 0) -> Hold:
+    """Nothing may send for this route."""
+    return Hold(
+        HoldKind.NO_ROUTE,
+        f"route:{route}",
+        f"no account may send for the route {route!r}{f' ({count} waiting)' if count else ''}",
+        decision="list one under [routes] or [accounts] in the settings",
+    )
+
+
+def _of_time(view: DeliveryView, now_us: int, times: Times) -> list[Hold]:
+    due_us = view.due_us
+    if due_us is None or due_us <= now_us:
+        return []
+    if view.behind is not None:
+        text = f"it waits for the earlier mail {view.behind[0]} of its ticket, at most until {times.at(due_us)}"
+        return [Hold(HoldKind.ORDER, f"ticket:{view.ticket}", text, until_us=due_us, since_us=view.accepted_us)]
+    if view.attempts or view.cause:
+        text = f"its next try is at {times.at(due_us)}"
+        if said := view.reply or view.reason or view.cause:
+            text += f" because {_whose_word(view)} {said}"
+        return [Hold(HoldKind.DEFERRED, f"id:{view.submission_id}", text, until_us=due_us)]
+    text = f"it is scheduled for {times.at(due_us)}"
+    return [Hold(HoldKind.SCHEDULED, f"id:{view.submission_id}", text, until_us=due_us)]
+
+
+def _whose_word(view: DeliveryView) -> str:
+    return "the server said" if view.reply else "of"
+
+
+def _of_unknown(view: DeliveryView, times: Times) -> tuple[Hold, ...]:
+    scope = f"id:{view.submission_id}"
+    if view.due_us is not None:
+        text = f"it may have been taken; proof is looked for again at {times.at(view.due_us)}"
+        return (Hold(HoldKind.EVIDENCE, scope, text, until_us=view.due_us),)
+    text = "it may have been taken, and nothing proves either"
+    return (
+        Hold(
+            HoldKind.DECISION,
+            scope,
+            text,
+            decision=f"`ticketmail unknowns settle {view.submission_id}/{view.number} --sent` or `--again`",
+        ),
+    )
+
+
+def route_hold(route: str, around: Surroundings, times: Times) -> Hold | None:
+    """What holds a whole route, None if one of its accounts is free (as ``routing.choose`` has it: a pace is waited for,
+    trouble is passed over). Where all are in trouble, the account that is free first decides."""
+    names = around.facts.accounts_of(route)
+    if not names:
+        return no_route(route)
+    held = []
+    for name in names:
+        of_account = account_holds(name, around, times)
+        if not of_account:
+            return None
+        held.append(min(of_account, key=_longest_first))
+        if held[-1].kind.value not in FAILOVER_KINDS:
+            return held[-1]
+    first = max(held, key=_longest_first)
+    if len(names) == 1:
+        return first
+    return replace(first, text=f"{first.text}; all other accounts of its route ({', '.join(names)}) are held too")
+
+
+def account_holds(name: str, around: Surroundings, times: Times) -> list[Hold]:
+    """What holds an account: its own state, and pauses of it."""
+    of_account = list(around.accounts[name].holds) if name in around.accounts else []
+    paused = [one for one in around.pauses if one.scope == Scope(kind=ScopeKind.ACCOUNT, value=name)]
+    return [*of_account, *(pause_hold(one, times) for one in paused)]
+
+
+def _longest_first(hold: Hold) -> tuple[int, int]:
+    """Sorts what waits for a human first, then by the latest end."""
+    return (0, 0) if hold.until_us is None else (1, -hold.until_us)
+
+
+def lane_level(lane: str, oldest_due_s: float | None, facts: Facts) -> Level:
+    """How old due mail may be: a tenth of the lane's deadline is late, half of it is bad, at most 5 min and 1 h."""
+    if oldest_due_s is None:
+        return Level.OK
+    deadline_s = facts.lanes.get(lane, 86_400.0)
+    if oldest_due_s > min(3_600.0, deadline_s / 2):
+        return Level.BAD
+    return Level.WARN if oldest_due_s > min(300.0, deadline_s / 10) else Level.OK

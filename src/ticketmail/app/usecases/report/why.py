@@ -1,0 +1,184 @@
+"""Why is it not sent, and when will it be? Sentences, each with a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ticketmail.app.usecases.report.holds import Surroundings, holds_of
+from ticketmail.app.usecases.report.models import Answer, Hold, Sentence
+from ticketmail.app.usecases.report.times import Times, span
+from ticketmail.domain.outbound.delivery import DeliveryState
+from ticketmail.domain.ports.reading import DeliveryView, HistoryRow, Reading
+from ticketmail.domain.scope import Scope, ScopeKind
+
+#: Up to so many in a lane are counted one by one.
+COUNTED = 500
+
+_S = DeliveryState
+
+
+def why(reading: Reading, view: DeliveryView, around: Surroundings, times: Times) -> Answer:
+    """What happened to one delivery, what holds it now, and when it should leave. Raises SpoolError kin."""
+    rows = reading.history(view.submission_id, view.number)
+    holds = holds_of(view, around, times)
+    eta_us = _eta(view, holds, around.now_us)
+    told = [*_story(rows, times), *_now(reading, view, holds, around, times), *_ending(view, holds, eta_us, around, times)]
+    return Answer(view.submission_id, view.number, view.recipient, view.state, view.ticket, tuple(told), holds, eta_us)
+
+
+# --- what happened ----------------------------------------------------------------------------------------------------------
+
+
+def _story(rows: Sequence[HistoryRow], times: Times) -> list[Sentence]:
+    told = []
+    for row in rows:
+        text = _happened(row, rows, times)
+        if text:
+            told.append(Sentence(row.at_us, f"{times.at(row.at_us)}: {text}"))
+    return told
+
+
+def _happened(row: HistoryRow, rows: Sequence[HistoryRow], times: Times) -> str:
+    if row.kind == "attempt":
+        return _attempt(row, times)
+    if row.kind in ("sent", "deferred") and any(_same_attempt(row, other) for other in rows):
+        return ""  # the attempt row tells it
+    words = _KINDS.get(row.kind, row.kind.replace("-", " "))
+    through = f" through account {row.account!r}" if row.account and row.kind in ("sent", "evidence") else ""
+    by = f" by {row.actor}" if row.actor else ""
+    said = row.reply if row.reply and row.reply not in row.reason else ""
+    because = ": " + "; ".join(part for part in (row.reason.rstrip("."), said) if part) if row.reason or said else ""
+    cause = f" ({row.cause})" if row.cause and row.cause != row.kind else ""
+    return f"{words}{through}{by}{cause}{because}."
+
+
+def _same_attempt(row: HistoryRow, other: HistoryRow) -> bool:
+    return other.kind == "attempt" and other.fence == row.fence and other.state == row.state
+
+
+def _attempt(row: HistoryRow, times: Times) -> str:
+    through = f"attempt through account {row.account!r}" if row.account else "attempt"
+    if row.ended_us is None:
+        return f"{through} began; its end is not recorded."
+    took = f"after {span((row.ended_us - row.at_us) / 1_000_000)}"
+    said = row.reply or row.reason
+    match row.outcome:
+        case "taken":
+            as_ = f" as {row.remote_id}" if row.remote_id else ""
+            return f"{through}: taken {took}{as_}{f' ({row.reply})' if row.reply else ''}."
+        case "refused":
+            return f"{through}: the server said {said!r} {took}{_at_phase(row)} ({row.cause})."
+        case "not-reached":
+            return f"{through}: no answer {took}{_at_phase(row)}: {said} ({row.cause})."
+        case "unclear":
+            return f"{through}: the body was on its way and no final reply was read{_at_phase(row)}: {said}."
+    return f"{through}: {row.outcome or row.state} {took}{f': {said}' if said else ''}."
+
+
+def _at_phase(row: HistoryRow) -> str:
+    return f" at {row.phase.upper()}" if row.phase else ""
+
+
+_KINDS = {
+    "accepted": "accepted",
+    "sent": "sent",
+    "deferred": "deferred",
+    "failed": "failed",
+    "dead": "dead: it waits for a human",
+    "unknown": "unknown: it may have been taken",
+    "lease-lost": "its worker was lost while it was sending",
+    "evidence": "evidence came in",
+    "resolved": "resolved",
+    "expired": "expired: its deadline passed",
+    "suppressed": "suppressed",
+    "cancelled": "cancelled",
+    "superseded": "superseded by a later mail",
+    "replayed": "replayed",
+    "edited": "edited",
+    "dismissed": "dismissed",
+    "erased": "erased",
+}
+
+
+# --- what is so now ---------------------------------------------------------------------------------------------------------
+
+
+def _now(reading: Reading, view: DeliveryView, holds: Sequence[Hold], around: Surroundings, times: Times) -> list[Sentence]:
+    now_us = around.now_us
+    if view.state is _S.QUEUED:
+        since = view.due_us if view.due_us is not None and view.due_us <= now_us else view.accepted_us
+        texts = [f"Queued since {times.at(view.accepted_us)}, lane {view.lane!r}, route {view.route!r}."]
+        if since == view.due_us and view.due_us != view.accepted_us:
+            texts = [f"{texts[0][:-1]}, due since {times.at(since)}."]
+        texts += [f"Now {_with_end(hold, times)}." for hold in holds]
+        if view.due_us is not None and view.due_us <= now_us:
+            texts.append(_place(reading, view, around))
+        return [Sentence(now_us, text) for text in texts if text]
+    if view.state in (_S.CLAIMED, _S.SENDING):
+        verb = "has it and will begin" if view.state is _S.CLAIMED else f"is sending it through account {view.account!r}"
+        return [Sentence(now_us, f"Now worker {view.worker_id} {verb}.")]
+    if view.state is _S.UNKNOWN:
+        return [Sentence(now_us, f"Now {_with_end(hold, times)}.") for hold in holds]
+    return []
+
+
+def _with_end(hold: Hold, times: Times) -> str:
+    if hold.until_us is None:
+        return f"{hold.text}; it ends when somebody decides: {hold.decision}"
+    end = times.at(hold.until_us)
+    return hold.text if end in hold.text else f"{hold.text}, until {end}"
+
+
+def _place(reading: Reading, view: DeliveryView, around: Surroundings) -> str:
+    """How many of the same lane and route are due before it."""
+    due = sum(load.due for load in around.overview.lanes if (load.lane, load.route) == (view.lane, view.route))
+    if due > COUNTED:
+        return f"About {due} in the same lane are due; the oldest go first."
+    lane = Scope(kind=ScopeKind.LANE, value=view.lane)
+    waiting = reading.find(lane, states=[_S.QUEUED], limit=2 * COUNTED)
+    earlier = sum(1 for one in waiting if one.route == view.route and _order(one) < _order(view))
+    return f"{earlier} earlier in the same lane." if earlier else "It is the first in its lane."
+
+
+def _order(view: DeliveryView) -> tuple[int, int, int]:
+    return (view.due_us or 0, view.submission_id.int, view.number)
+
+
+def _eta(view: DeliveryView, holds: Sequence[Hold], now_us: int) -> int | None:
+    if view.state in (_S.CLAIMED, _S.SENDING):
+        return now_us
+    if view.state is not _S.QUEUED or any(hold.until_us is None for hold in holds):
+        return None
+    return max([now_us, *(hold.until_us for hold in holds if hold.until_us is not None)])
+
+
+# --- when it will be --------------------------------------------------------------------------------------------------------
+
+
+def _ending(view: DeliveryView, holds: Sequence[Hold], eta_us: int | None, around: Surroundings, times: Times) -> list[Sentence]:
+    now_us = around.now_us
+    if view.state in _ENDS:
+        return [Sentence(view.ended_us or now_us, _ENDS[view.state].format(id=f"{view.submission_id}/{view.number}"))]
+    if view.state is not _S.QUEUED:
+        return []
+    if eta_us is None:
+        return [Sentence(now_us, f"When it leaves cannot be said: that is a human's decision. {_deadline(view, times)}")]
+    if eta_us > view.deadline_us:
+        return [Sentence(now_us, f"It will not leave in time. {_deadline(view, times)}")]
+    when = "as soon as it is its turn" if eta_us <= now_us else f"not before {times.at(eta_us)}"
+    return [Sentence(now_us, f"It should leave {when}. {_deadline(view, times)}")]
+
+
+def _deadline(view: DeliveryView, times: Times) -> str:
+    return f"Its deadline is {times.at(view.deadline_us)}."
+
+
+_ENDS = {
+    _S.SENT: "It was sent: the mail server has taken it. Whether it was read is not known.",
+    _S.FAILED: "It failed for good: the recipient's side will not take it. After a correction: `ticketmail dead edit {id}`.",
+    _S.DEAD: "It waits for a human: `ticketmail dead show {id}`, then replay, edit or dismiss.",
+    _S.EXPIRED: "It expired: its lane lets late mail go. To send it all the same: `ticketmail dead replay {id}`.",
+    _S.SUPPRESSED: "It was not sent: the address is suppressed. See `ticketmail suppressions list`.",
+    _S.CANCELLED: "It was cancelled before it began.",
+    _S.SUPERSEDED: "It was replaced by a later mail before it began.",
+}
