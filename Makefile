@@ -1,0 +1,41 @@
+# `make demo` to see it work, `make test` for everything that CI checks. Needs Python 3.11 or later; the rest goes into .venv.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTEST_ARGS ?=
+
+.PHONY: help demo test lint format chaos bench services clean
+
+help:  ## what can be made
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+demo:  ## 500 ticket mails through a limited server, one worker killed, nothing lost
+	@scripts/venv all
+	@.venv/bin/ticketmail demo
+
+test:  ## lint, types, architecture, all tests with real servers
+	@scripts/venv dev
+	@scripts/check all $(PYTEST_ARGS)
+
+lint:  ## style, types and architecture only
+	@scripts/venv dev
+	@scripts/check lint
+
+format:  ## put the code into the house's form
+	@scripts/venv dev
+	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
+
+chaos:  ## the long proof: 50 kills over 5,000 mails, on SQLite and PostgreSQL
+	@scripts/venv dev
+	@TICKETMAIL_TEST_CHAOS=full scripts/services run -- .venv/bin/pytest tests/chaos -m chaos -s --timeout=3600 $(PYTEST_ARGS)
+
+bench:  ## submit latency beside a full drain
+	@scripts/venv dev
+	@.venv/bin/python benchmarks/sqlite_hosts.py
+
+services:  ## start the servers that tests use, and keep them
+	@scripts/services start
+
+clean:  ## stop our servers, remove what was made here
+	@scripts/services stop
+	rm -rf .venv .services build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,9 @@
+"""The table of servers that ``scripts/services`` can run. A new one is a module with a ``SERVICE``, listed here."""
+
+from __future__ import annotations
+
+from local_services import postfix, postgresql, smtp_sink
+from local_services.service import Service
+
+#: In the order of starting: what others need comes first.
+SERVICES: dict[str, Service] = {one.name: one for one in (postgresql.SERVICE, smtp_sink.SERVICE, postfix.SERVICE)}

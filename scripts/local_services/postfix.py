@@ -1,0 +1,129 @@
+"""A Postfix of its own: one port with a message rate limit, one with greylisting; what it takes goes on to smtp-sink."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from local_services import greylist
+from local_services.service import CannotStart, Service, Started, find, free_port, is_root, run, spawn, wait_for_port, which
+
+RATE_WINDOW_S = 2
+MESSAGES_PER_WINDOW = 20
+GREYLIST_WAIT_S = 3
+
+# Exempt nobody: Postfix spares mynetworks by default, and here everybody is on loopback.
+_MAIN = """
+compatibility_level = 3.6
+queue_directory = {home}/queue
+data_directory = {home}/data
+mail_owner = postfix
+setgid_group = postdrop
+maillog_file_prefixes = {home}
+maillog_file = {home}/log
+syslog_name = ticketmail-test
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+myhostname = mail.ticketmail.test
+mydestination =
+local_recipient_maps =
+local_transport = error:no local mail here
+relayhost = [127.0.0.1]:{sink}
+smtp_host_lookup = native
+smtp_dns_support_level = disabled
+smtp_tls_security_level = none
+mynetworks = 127.0.0.0/8
+smtpd_relay_restrictions = permit_mynetworks, reject
+anvil_rate_time_unit = {window}s
+smtpd_client_event_limit_exceptions =
+smtpd_client_connection_count_limit = 20
+smtpd_error_sleep_time = 0
+smtpd_hard_error_limit = 1000
+smtpd_soft_error_limit = 1000
+maximal_queue_lifetime = 1h
+minimal_backoff_time = 5s
+maximal_backoff_time = 10s
+queue_run_delay = 5s
+"""
+
+_MASTER = """
+127.0.0.1:{limited} inet n - n - 50 smtpd
+  -o smtpd_client_message_rate_limit={messages}
+127.0.0.1:{grey} inet n - n - 50 smtpd
+  -o smtpd_recipient_restrictions=check_policy_service,inet:127.0.0.1:{policy},permit_mynetworks,reject
+pickup unix n - n 60 1 pickup
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+showq unix n - n - - showq
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+postlog unix-dgram n - n - 1 postlogd
+"""
+
+
+def _missing() -> str:
+    absent = find("postfix", "postconf")
+    return absent or ("" if is_root() else "root (Postfix's master needs it)")
+
+
+def _start(home: Path, running: Mapping[str, str]) -> Started:
+    sink = urlsplit(running.get("TICKETMAIL_TEST_SMTP_SINK", "")).port
+    if sink is None:
+        raise CannotStart("smtp-sink does not run, and Postfix would deliver to it")
+    limited, grey, policy = free_port(), free_port(), free_port()
+    config = home / "config"
+    for directory in (config, home / "queue", home / "data"):
+        directory.mkdir()
+    shutil.chown(home / "data", "postfix")
+    values = {"home": home, "sink": sink, "window": RATE_WINDOW_S, "messages": MESSAGES_PER_WINDOW}
+    values |= {"limited": limited, "grey": grey, "policy": policy}
+    (config / "main.cf").write_text(_MAIN.format(**values).lstrip())
+    (config / "master.cf").write_text(_MASTER.format(**values).lstrip())
+    policy_pid = spawn([sys.executable, greylist.__file__, str(policy), str(GREYLIST_WAIT_S)], home / "policy-log")
+    wait_for_port(policy, "the greylisting policy")
+    run([which("postfix"), "-c", str(config), "start"], log=home / "commands")
+    try:
+        wait_for_port(limited, "Postfix")
+        wait_for_port(grey, "Postfix")
+    except CannotStart:
+        run([which("postfix"), "-c", str(config), "abort"], log=home / "commands")
+        raise
+    variables = {
+        "TICKETMAIL_TEST_POSTFIX": f"smtp://127.0.0.1:{limited}",
+        "TICKETMAIL_TEST_POSTFIX_RATE": f"{MESSAGES_PER_WINDOW}/{RATE_WINDOW_S}s",
+        "TICKETMAIL_TEST_POSTFIX_GREYLIST": f"smtp://127.0.0.1:{grey}",
+        "TICKETMAIL_TEST_POSTFIX_GREYLIST_WAIT_S": str(GREYLIST_WAIT_S),
+        "TICKETMAIL_TEST_POSTFIX_LOG": str(home / "log"),
+    }
+    return Started({_master_pid(home): signal.SIGTERM, policy_pid: signal.SIGTERM}, variables)
+
+
+def _master_pid(home: Path) -> int:
+    file = home / "queue" / "pid" / "master.pid"
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        if file.exists() and file.read_text().strip():
+            return int(file.read_text())
+        time.sleep(0.05)
+    raise CannotStart("Postfix's master did not write its process id")
+
+
+SERVICE = Service("postfix", ("postfix",), _missing, _start, needs=("smtp-sink",))
