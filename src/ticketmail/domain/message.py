@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import ConfigDict, Field, field_validator
 
 from ticketmail.domain.address import Address
+from ticketmail.domain.refusal import Value
 
 
-class Attachment(BaseModel):
+class Attachment(Value):
     """A file that travels with a message.
 
     Exactly one of ``content`` (bytes), ``blob`` (a hash in the blob store; set by the library when it moves large content
@@ -18,7 +19,7 @@ class Attachment(BaseModel):
     ``app.facade`` offers ``Attachment`` from a path or stream: those are read at submit.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
 
     filename: str
     content_type: str = "application/octet-stream"
@@ -29,16 +30,20 @@ class Attachment(BaseModel):
     size_bytes: int | None = None
 
 
-class Message(BaseModel):
+class Message(Value):
     """One mail, without its envelope.
 
     ``sender`` is the From header. ``to``, ``cc``, ``bcc`` accept one address or several. At least one of ``text`` and
     ``html`` is set, or ``raw``: ready MIME bytes, checked but never re-serialised; our own headers go in front.
     ``headers`` are extra headers; names that the library sets itself are refused. ``message_id``, ``in_reply_to`` and
     ``references`` are the host's own ids with or without angle brackets; where the host sets them, they win.
+
+    Raises:
+        InvalidSubmission kin: a field of the wrong type, an address that is none. What only shows when it is handed over
+            (no recipient, forged headers) is refused there.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
 
     sender: Address | None = None
     to: tuple[Address, ...] = ()

@@ -10,9 +10,12 @@ from pydantic import BaseModel, ConfigDict
 
 from ticketmail.domain.envelope import Envelope
 from ticketmail.domain.message import Message
+from ticketmail.domain.refusal import Value, as_refusal
+
+__all__ = ["Receipt", "Submission", "as_refusal"]
 
 
-class Submission(BaseModel):
+class Submission(Value):
     """What a host hands over.
 
     ``key`` makes it idempotent for 90 days within its ``tenant`` (same key and content: the first receipt again; other

@@ -1,0 +1,407 @@
+"""An account's shared state: breaker, holds, windows, connection leases. Immutable values and pure functions over them.
+
+The spool keeps the state as a small JSON document and changes it under a row lock, so all workers obey one account together.
+Holds consume nothing: where a hold is answered, no window has counted anything.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ticketmail.domain.errors import ContractBroken, SettingsError
+from ticketmail.domain.outbound.breaker import (
+    PROBE_LIFE_US,
+    Breaker,
+    after_fault,
+    after_success,
+    allowed,
+    next_probe_us,
+    not_tried,
+    tried,
+)
+from ticketmail.domain.outbound.causes import cause_of
+from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
+from ticketmail.domain.outbound.windows import PERMIT_LIFE_S, Window, WindowState, available, next_us, refund, spend
+from ticketmail.domain.units import format_duration
+
+__all__ = [
+    "AccountLimits",
+    "AccountState",
+    "Grant",
+    "Hold",
+    "HoldKind",
+    "Window",
+    "charge",
+    "drop_worker",
+    "give_back",
+    "hold_of",
+    "settle_fault",
+    "settle_success",
+    "take",
+]
+
+HoldKind = Literal["rate", "quota", "breaker", "throttle", "connections", "pause"]
+
+LEASE_US: Final = 30_000_000  #: a worker that does not renew loses its connections
+THROTTLE_MOST_S: Final = 60.0
+QUOTA_PROBE_S: Final = 3600.0  #: quotas of 24 h roll: looking once an hour finds the first free place
+_THROTTLE_MEMORY_US: Final = 120_000_000
+_THROTTLES: Final = frozenset({"throttled-rate", "throttled-connections"})
+_QUOTAS: Final = frozenset({"quota", "sender-mailbox-full"})
+_RETRY_MOST_S: Final = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLimits:
+    """What an account may do. ``share`` is our part of windows and connections (0 to 1; at least 1 of each)."""
+
+    windows: tuple[Window, ...] = ()
+    connections: int = 5
+    messages_per_connection: int = 100
+    share: float = 1.0
+    max_recipients: int | None = None  #: per transaction
+    max_size_bytes: int | None = None
+    ours: tuple[Window, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        smallest: dict[str, Window] = {}
+        for window in self.windows:
+            shared = window.shared(self.share)
+            if window.key not in smallest or shared.limit < smallest[window.key].limit:
+                smallest[window.key] = shared
+        object.__setattr__(self, "ours", tuple(sorted(smallest.values(), key=lambda one: one.period_s)))
+        if self.connections < 1 or not 0 < self.share <= 1:
+            raise SettingsError("connections is at least 1, share above 0 and at most 1.")
+
+    @classmethod
+    def parse(cls, windows: Sequence[str], *, connections: int = 5, share: float = 1.0) -> AccountLimits:
+        """Limits as settings write them. Raises SettingsError."""
+        return cls(tuple(Window.parse(text) for text in windows), connections=connections, share=share)
+
+    @property
+    def slots(self) -> int:
+        """Connections that are ours."""
+        return max(1, math.floor(self.connections * self.share))
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why due mail does not run. ``until_us`` None: until a human acts. ``reason`` is a sentence for people."""
+
+    kind: HoldKind
+    until_us: int | None
+    cause: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """``permits`` mails may begin before ``until_us``; unused ones are given back. ``connections`` is how many this worker may
+    have open: if it is fewer than before, it closes some. ``hold`` is set if there is no permit though one was asked for."""
+
+    permits: int
+    connections: int
+    until_us: int
+    hold: Hold | None = None
+
+
+class Lease(BaseModel):
+    """Connections of one worker: ``held`` of the ``wanted``, until ``until_us``."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    held: int = 0
+    wanted: int = 0
+    until_us: int = 0
+
+
+class Block(BaseModel):
+    """A worker's last grant, which can be given back."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    issued_us: int
+    permits: int
+
+
+class Slowdown(BaseModel):
+    """The other side's limit, met: nothing before ``until_us``. ``step`` counts how often in a row. After a quota's end one mail
+    at a time is tried (``probe_until_us``) until one is taken."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    since_us: int = 0
+    until_us: int = 0
+    step: int = 0
+    probe_until_us: int = 0
+    cause: str = ""
+    reason: str = ""
+
+
+class AccountState(BaseModel):
+    """The document. Fields of a newer release are kept as they are."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    breaker: Breaker = Breaker()
+    throttle: Slowdown | None = None
+    quota: Slowdown | None = None
+    windows: dict[str, WindowState] = {}
+    leases: dict[str, Lease] = {}
+    blocks: dict[str, Block] = {}
+
+    @classmethod
+    def from_json(cls, content: bytes | None) -> AccountState:
+        """The state in ``content``; None: a new account.
+
+        Raises:
+            ContractBroken: not a state. ``ticketmail accounts clear NAME`` starts it anew.
+        """
+        if content is None:
+            return cls()
+        try:
+            return cls.model_validate_json(content)
+        except ValidationError as error:
+            remedy = "Clear the account's state; its counts begin anew."
+            raise ContractBroken(f"An account's state cannot be read ({error.error_count()} errors).", remedy=remedy) from None
+
+    def to_json(self) -> bytes:
+        """The document's content."""
+        return self.model_dump_json(exclude_defaults=True).encode()
+
+
+def take(
+    state: AccountState,
+    limits: AccountLimits,
+    *,
+    worker: str,
+    permits: int,
+    connections: int,
+    now_us: int,
+    in_use: int = 0,
+    reserve: float = 0.0,
+) -> tuple[AccountState, Grant]:
+    """Ask for permits to begin mails, and for connections, of which ``in_use`` are open now.
+
+    All windows count what is granted, or none does; fewer permits than asked for are granted if that is what is left. Renews
+    the worker's lease. ``reserve``: the part of windows above a minute that this mail leaves to other lanes.
+    """
+    state, slots = _leased(state, limits, worker, connections, in_use, now_us)
+    life_us = min((window.life_us for window in limits.ours), default=int(PERMIT_LIFE_S * 1e6))
+    if permits <= 0:
+        return state, Grant(0, slots, now_us + life_us)
+    hold = hold_of(state, limits, now_us=now_us, reserve=reserve) or (_no_connection(state, now_us) if slots == 0 else None)
+    if hold is not None:
+        return state, Grant(0, slots, now_us, hold)
+    count = min(permits, _most(state, limits, now_us, reserve))
+    windows = dict(state.windows)
+    for window in limits.ours:
+        if window.unit != "bytes":
+            windows[window.key] = spend(window, windows.get(window.key, _FRESH), now_us, count, worker)
+    quota = state.quota and state.quota.model_copy(update={"probe_until_us": now_us + PROBE_LIFE_US})
+    update = {
+        "windows": windows,
+        "breaker": tried(state.breaker, count, now_us),
+        "quota": quota,
+        "blocks": {**state.blocks, worker: Block(issued_us=now_us, permits=count)},
+    }
+    return state.model_copy(update=update), Grant(count, slots, now_us + life_us)
+
+
+def hold_of(state: AccountState, limits: AccountLimits, *, now_us: int, reserve: float = 0.0) -> Hold | None:
+    """Why no mail may begin now, or None. Changes nothing: for people, too."""
+    return _health_hold(state, now_us) or _window_hold(state, limits, now_us, reserve)
+
+
+def charge(
+    state: AccountState, limits: AccountLimits, *, worker: str, recipients: int = 0, size_bytes: int = 0, now_us: int
+) -> tuple[AccountState, Hold | None]:
+    """Count what claimed mails have beyond one recipient each, and their bytes, before they begin.
+
+    All or nothing: with a Hold nothing was counted, and the mails wait. A single mail that is larger than a whole window
+    passes once the window is empty: it would wait for ever else.
+    """
+    amounts = {"recipients": recipients, "bytes": size_bytes, "messages": 0}
+    windows = dict(state.windows)
+    for window in limits.ours:
+        amount, old = amounts[window.unit], windows.get(window.key, _FRESH)
+        if amount <= 0:
+            continue
+        most = window.burst if window.kind == "smooth" else window.limit
+        if available(window, old, now_us) < min(amount, most):
+            return state, _full(window, old, now_us, 0.0)
+        windows[window.key] = spend(window, old, now_us, amount, f"{worker}/charge")
+    return state.model_copy(update={"windows": windows}), None
+
+
+def give_back(state: AccountState, worker: str, permits: int, now_us: int) -> AccountState:
+    """Permits of the worker's last grant that it did not use. More than it was given is ignored."""
+    block = state.blocks.get(worker)
+    count = min(permits, block.permits) if block is not None else 0
+    if block is None or count <= 0 or now_us < block.issued_us:
+        return state
+    windows = {
+        key: one if key.startswith("bytes/") else refund(one, block.issued_us, count, worker)
+        for key, one in state.windows.items()
+    }
+    rest = block.model_copy(update={"permits": block.permits - count})
+    quota = state.quota and state.quota.model_copy(update={"probe_until_us": 0})
+    blocks = {**state.blocks, worker: rest}
+    update = {"windows": windows, "blocks": blocks, "breaker": not_tried(state.breaker, count), "quota": quota}
+    return state.model_copy(update=update)
+
+
+def drop_worker(state: AccountState, worker: str) -> AccountState:
+    """The worker is gone: its connections are free."""
+    if worker not in state.leases and worker not in state.blocks:
+        return state
+    leases = {name: lease for name, lease in state.leases.items() if name != worker}
+    blocks = {name: block for name, block in state.blocks.items() if name != worker}
+    return state.model_copy(update={"leases": leases, "blocks": blocks})
+
+
+def settle_fault(
+    state: AccountState, fault: Fault, *, now_us: int, jitter: float, permits_issued_us: int | None = None
+) -> tuple[AccountState, str]:
+    """What a fault means to the account, and a note for the history ('' if people need not know).
+
+    Faults of recipient and message change nothing. ``permits_issued_us``: when the refused mail's permit was given; refusals
+    of permits older than the hold that is in force are echoes of it, and do not prolong it.
+    """
+    if fault.scope not in (FaultScope.ACCOUNT, FaultScope.GATEWAY) or fault.advice is Advice.UNKNOWN:
+        return state, ""
+    if fault.cause in _THROTTLES:
+        return _throttled(state, fault, now_us, jitter, permits_issued_us)
+    if fault.cause in _QUOTAS:
+        return _out_of_quota(state, fault, now_us, jitter)
+    breaker, note = after_fault(state.breaker, fault, now_us=now_us, jitter=jitter, at_once=fault.alarm)
+    return state.model_copy(update={"breaker": breaker}), note
+
+
+def settle_success(state: AccountState, *, now_us: int) -> tuple[AccountState, str]:
+    """A mail was taken. Returns the same object where nothing changed, so that nothing need be written."""
+    breaker, note = after_success(state.breaker, now_us=now_us)
+    quota = state.quota
+    if quota is not None and now_us >= quota.until_us:
+        quota, note = None, note or f"Sending again: the quota that was used up {_ago(state.quota, now_us)} ago has room."
+    if breaker is state.breaker and quota is state.quota:
+        return state, ""
+    return state.model_copy(update={"breaker": breaker, "quota": quota}), note
+
+
+_FRESH: Final = WindowState()
+
+
+def _leased(
+    state: AccountState, limits: AccountLimits, worker: str, wanted: int, in_use: int, now_us: int
+) -> tuple[AccountState, int]:
+    """Renew the worker's lease. Where others want more than they have, nobody has more than an equal part for long."""
+    others = {name: one for name, one in state.leases.items() if name != worker and one.until_us > now_us}
+    old = state.leases.get(worker, Lease())
+    held = old.held if old.until_us > now_us else 0
+    free = limits.slots - sum(one.held for one in others.values())
+    most = limits.slots
+    if wanted > 0 and any(one.wanted > one.held for one in others.values()):
+        competing = 1 + sum(one.wanted > 0 for one in others.values())
+        most = max(1, math.ceil(limits.slots / competing))
+    granted = max(0, min(wanted, most, free))
+    # What is still open is still leased: the server counts it until it is closed.
+    kept = max(granted, min(in_use, held, max(0, free)))
+    lease = Lease(held=kept, wanted=max(0, wanted), until_us=now_us + LEASE_US)
+    leases = {**others, worker: lease} if wanted > 0 or kept > 0 else others
+    return state.model_copy(update={"leases": leases}), granted
+
+
+def _no_connection(state: AccountState, now_us: int) -> Hold:
+    until_us = min((one.until_us for one in state.leases.values() if one.held), default=now_us + 1_000_000)
+    return Hold("connections", until_us, "connections", "Other workers use all connections that the account may have.")
+
+
+def _health_hold(state: AccountState, now_us: int) -> Hold | None:
+    if allowed(state.breaker, now_us) == 0:
+        probing = " One mail is being tried." if state.breaker.phase == "half-open" else ""
+        sentence = f"{cause_of(state.breaker.cause).sentence}{probing}"
+        return Hold("breaker", next_probe_us(state.breaker, now_us), state.breaker.cause, sentence)
+    if state.quota is not None and now_us < max(state.quota.until_us, state.quota.probe_until_us):
+        until_us = max(state.quota.until_us, state.quota.probe_until_us)
+        return Hold("quota", until_us, state.quota.cause, cause_of(state.quota.cause).sentence)
+    if state.throttle is not None and now_us < state.throttle.until_us:
+        return Hold("throttle", state.throttle.until_us, state.throttle.cause, cause_of(state.throttle.cause).sentence)
+    return None
+
+
+def _window_hold(state: AccountState, limits: AccountLimits, now_us: int, reserve: float) -> Hold | None:
+    """The window that frees a place last, of those that have none."""
+    worst: Hold | None = None
+    for window in limits.ours:
+        hold = _full(window, state.windows.get(window.key, _FRESH), now_us, reserve)
+        if hold.until_us is not None and hold.until_us > (worst.until_us or 0 if worst else now_us):
+            worst = hold
+    return worst
+
+
+def _full(window: Window, state: WindowState, now_us: int, reserve: float) -> Hold:
+    kind: HoldKind = "rate" if window.period_s < 3600 else "quota"
+    until_us = next_us(window, state, now_us, reserve=reserve)
+    cause = "limit-rate" if kind == "rate" else "limit-quota"
+    return Hold(kind, until_us, cause, f"The account's limit of {window} is used up.")
+
+
+def _most(state: AccountState, limits: AccountLimits, now_us: int, reserve: float) -> int:
+    """The most mails that every restriction allows now."""
+    most = [
+        available(window, state.windows.get(window.key, _FRESH), now_us, reserve=reserve)
+        for window in limits.ours
+        if window.unit != "bytes"
+    ]
+    probes = allowed(state.breaker, now_us)
+    if probes is not None:
+        most.append(probes)
+    if state.quota is not None:
+        most.append(1)
+    return min(most, default=1_000_000)
+
+
+def _throttled(state: AccountState, fault: Fault, now_us: int, jitter: float, issued_us: int | None) -> tuple[AccountState, str]:
+    old = state.throttle
+    echo = old is not None and (issued_us < old.since_us if issued_us is not None else now_us < old.until_us)
+    again = old is not None and now_us - old.until_us < _THROTTLE_MEMORY_US
+    step = (old.step if echo else old.step + 1) if old is not None and (echo or again) else 0
+    asked_s = min(fault.retry_after_s, _RETRY_MOST_S) if fault.retry_after_s is not None else None
+    if echo and asked_s is None:
+        return state, ""
+    hold_s = max(asked_s if asked_s is not None else min(2.0 ** min(step, 10), THROTTLE_MOST_S), 0.1) * (1 + 0.1 * jitter)
+    until_us = max(now_us + int(hold_s * 1e6), old.until_us if old is not None else 0)
+    if old is not None and echo and until_us == old.until_us:
+        return state, ""
+    since_us = old.since_us if old is not None and echo else now_us
+    update = {"since_us": since_us, "until_us": until_us, "step": step, "cause": fault.cause, "reason": fault.text[:500]}
+    note = "" if echo or step else f"Slowed down for {format_duration(hold_s)} ({fault.cause}): {fault.text[:500]}"
+    return state.model_copy(update={"throttle": (old or Slowdown()).model_copy(update=update)}), note
+
+
+def _out_of_quota(state: AccountState, fault: Fault, now_us: int, jitter: float) -> tuple[AccountState, str]:
+    old = state.quota
+    if old is not None and now_us < old.until_us and fault.retry_after_s is None:
+        return state, ""
+    hold_s = min(fault.retry_after_s or QUOTA_PROBE_S, _RETRY_MOST_S) * (1 + 0.1 * jitter)
+    until_us = max(now_us + int(hold_s * 1e6), old.until_us if old is not None else 0)
+    update = {
+        "since_us": old.since_us if old is not None else now_us,
+        "until_us": until_us,
+        "step": old.step + 1 if old is not None else 0,
+        "probe_until_us": 0,
+        "cause": fault.cause,
+        "reason": fault.text[:500],
+    }
+    note = "" if old is not None else f"Quota used up; next try in {format_duration(hold_s)}: {fault.text[:500]}"
+    return state.model_copy(update={"quota": (old or Slowdown()).model_copy(update=update)}), note
+
+
+def _ago(slowdown: Slowdown | None, now_us: int) -> str:
+    return format_duration((now_us - slowdown.since_us) / 1e6) if slowdown is not None else ""
