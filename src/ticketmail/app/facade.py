@@ -27,6 +27,7 @@ from ticketmail.domain.events import MailEvent
 from ticketmail.domain.message import Message
 from ticketmail.domain.ports.alerting import AlertSink
 from ticketmail.domain.ports.hosting import AttachmentFetcher, Evidence, WantedCheck
+from ticketmail.domain.ports.observing import Meter, Tracer
 from ticketmail.domain.ports.reading import Administering, Operating, Reading
 from ticketmail.domain.ports.spooling import SpoolAdapter
 from ticketmail.domain.ports.telling import TicketHandler
@@ -48,7 +49,8 @@ class TicketMail:
     (``settings=path``, ``$TICKETMAIL_SETTINGS`` or ``./ticketmail.toml``) > defaults. With ``settings={...}`` no file is read.
 
     ``fetch`` gives attachments by reference to the worker, ``evidence`` and ``wanted`` are asked by it, ``tokens`` are
-    OAuth2 token sources by account, ``alert_sinks`` further ways to administrators. ``overrides`` are injector Modules.
+    OAuth2 token sources by account, ``alert_sinks`` further ways to administrators, ``tracer`` and ``meter`` see what happens.
+    ``overrides`` are injector Modules.
 
     Made once per process, used from any thread, and in children after a fork. Nothing is opened before the first use.
     :meth:`close` releases connections; the next use opens them again. Raises SettingsError at once if settings are wrong.
@@ -65,12 +67,14 @@ class TicketMail:
         wanted: WantedCheck | None = None,
         tokens: Mapping[str, TokenSource] | None = None,
         alert_sinks: Sequence[AlertSink] = (),
+        tracer: Tracer | None = None,
+        meter: Meter | None = None,
         overrides: Sequence[Module] = (),
         **names: Any,
     ) -> None:
         code = {**names, "spool": spool, "accounts": accounts}
         self._loaded = load(settings, code={name: value for name, value in code.items() if value is not None})
-        self._host = HostPieces(fetch, evidence, wanted, dict(tokens or {}), tuple(alert_sinks))
+        self._host = HostPieces(fetch, evidence, wanted, dict(tokens or {}), tuple(alert_sinks), tracer, meter)
         self._overrides = tuple(overrides)
         self._stack = ExitStack()
         self._injector: Injector | None = None

@@ -64,7 +64,10 @@ def part_id(whole: UUID, recipient: Address) -> UUID:
 
 
 class Compiler:
-    """Thread-safe. ``random_bytes(n)`` and ``clock`` are injected: ids of keyless mail are the only chance in here."""
+    """Thread-safe. ``random_bytes(n)`` and ``clock`` are injected: ids of keyless mail are the only chance in here.
+
+    ``traceparent()`` is the W3C Trace Context of the caller's span, '' for none.
+    """
 
     def __init__(
         self,
@@ -76,6 +79,7 @@ class Compiler:
         clock: Clock,
         random_bytes: Callable[[int], bytes],
         rules: SubmitRules,
+        traceparent: Callable[[], str] = str,
     ) -> None:
         self._renderer = renderer
         self._administering = administering
@@ -85,6 +89,7 @@ class Compiler:
         self._random_bytes = random_bytes
         self._rules = rules
         self._secrets = rules.secrets
+        self._traceparent = traceparent
 
     def compile(self, submission: Submission, *, route: str | None = None) -> Compiled:
         """Check ``submission`` and make it entries. ``route`` overrides the sender's.
@@ -147,6 +152,7 @@ class Compiler:
             supersedes=part.supersedes,
             blobs=tuple(blob.digest for blob in blobs),
             refs=refs,
+            traceparent=self._traceparent(),
         )
         return entry, blobs
 

@@ -14,7 +14,7 @@ from ticketmail.app.usecases.compile import Compiler, SubmitRules
 from ticketmail.app.usecases.submit import Submit
 from ticketmail.app.usecases.tell import Tell
 from ticketmail.app.usecases.watch import Watch
-from ticketmail.app.wiring.pieces import Roads
+from ticketmail.app.wiring.pieces import HostPieces, Roads
 from ticketmail.app.wiring.rendering import LazyRenderer
 from ticketmail.app.wiring.timing import SystemClock
 from ticketmail.domain.outbound.lanes import Lanes
@@ -122,7 +122,14 @@ class UseCaseModule(Module):
     @singleton
     @provider
     def compiler(
-        self, settings: Settings, administering: Administering, renderer: Renderer, routes: Routes, lanes: Lanes, clock: Clock
+        self,
+        settings: Settings,
+        host: HostPieces,
+        administering: Administering,
+        renderer: Renderer,
+        routes: Routes,
+        lanes: Lanes,
+        clock: Clock,
     ) -> Compiler:
         rules = SubmitRules(
             max_size_bytes=settings.max_size,
@@ -138,6 +145,7 @@ class UseCaseModule(Module):
             clock=clock,
             random_bytes=os.urandom,
             rules=rules,
+            traceparent=host.tracer.current if host.tracer is not None else str,
         )
 
     @singleton

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ticketmail.app.wiring.oauth import TokenSource
 from ticketmail.domain.ports.alerting import AlertSink
 from ticketmail.domain.ports.hosting import AttachmentFetcher, Evidence, WantedCheck
+from ticketmail.domain.ports.observing import Meter, Tracer
 from ticketmail.domain.ports.spooling import SpoolAdapter
 
 
@@ -21,6 +22,8 @@ class HostPieces:
     wanted: WantedCheck | None = None
     tokens: Mapping[str, TokenSource] = field(default_factory=dict)
     alert_sinks: tuple[AlertSink, ...] = ()
+    tracer: Tracer | None = None
+    meter: Meter | None = None
 
 
 @dataclass(frozen=True)
