@@ -10,6 +10,8 @@ import pytest
 from ticketmail.app.guarding import NOT_ALLOWED, REDIRECTED_HEADER, GuardedGateway
 from ticketmail.domain.address import Address
 from ticketmail.domain.errors import ContractBroken
+from ticketmail.domain.outbound.classification import classify
+from ticketmail.domain.outbound.faults import Advice, FaultScope
 from ticketmail.domain.outbound.outcome import Outcome, Phase, Refused, Taken
 from ticketmail.domain.ports.sending import GatewayCapabilities, OnBody, Outgoing
 
@@ -108,6 +110,13 @@ async def test_a_mail_with_nobody_allowed_reaches_no_gateway_and_begins_no_body(
     outcomes = await GuardedGateway(inner, only_to=("example.org",)).send(outgoing("x@example.net"), on_body=body)
 
     assert (outcomes, inner.got, body.accepted) == ([Refused(NOT_ALLOWED, Phase.RCPT)], [], [])
+
+
+def test_our_refusal_counts_against_no_account_and_suppresses_nobody() -> None:
+    fault = classify(Refused(NOT_ALLOWED, Phase.RCPT))
+
+    assert (fault.scope, fault.suppress, fault.alarm) == (FaultScope.RECIPIENT, False, False)
+    assert fault.advice in (Advice.FAIL, Advice.DEAD)
 
 
 async def test_a_domain_in_only_to_does_not_allow_its_look_alikes() -> None:

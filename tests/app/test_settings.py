@@ -11,11 +11,22 @@ import pytest
 
 from ticketmail.app.logging import secrets_of
 from ticketmail.app.settings import Settings
-from ticketmail.app.settings_outbound import ALERT_ROUTE, lanes_of, route_sizes, routes_of, schedules_of
+from ticketmail.app.settings_outbound import (
+    ALERT_ROUTE,
+    lane_ends,
+    lanes_of,
+    policy_of,
+    retention_of,
+    route_sizes,
+    routes_of,
+    schedules_of,
+)
 from ticketmail.app.settings_source import LoadedSettings, load
 from ticketmail.app.settings_values import masked, with_login
 from ticketmail.domain.errors import SettingsError
+from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.lanes import SHIPPED
+from ticketmail.domain.ports.delivering import LaneEnd
 
 CANARY = "c4n4ry"
 SMTP = f"smtp://help%40example.com:{CANARY}@smtp.example.com:587"
@@ -276,3 +287,17 @@ def test_a_routes_size_is_the_largest_that_any_of_its_accounts_takes() -> None:
     accounts = {"a": {"url": "null://", "max_size": 10}, "b": {"url": "null://", "max_size": 20}, "c": "null://"}
 
     assert route_sizes(checked(accounts=accounts, routes={"*": ["a", "b"], "x.org": ["a", "c"]})) == {"*": 20}
+
+
+def test_policy_retention_and_the_ends_of_lanes_are_those_of_the_settings() -> None:
+    made = checked(
+        unknown={"evidence_after": ["10s", "20s"], "second": "dead"},
+        retry={"greylist": "7s"},
+        retention={"sent_body": "36h"},
+        lanes={"reply": {"ends_as": "expired"}},
+    )
+
+    policy = policy_of(made)
+    assert (policy.evidence_after_s, policy.second_unknown, policy.schedules["greylist"].steps_s) == ((10, 20), "dead", (7,))
+    assert (retention_of(made).sent_body_days, retention_of(made).history_days) == (1.5, 400)
+    assert LaneEnd("reply", DeliveryState.EXPIRED) in lane_ends(made)

@@ -109,7 +109,8 @@ class LaneSettings(_Table):
 class UnknownSettings(_Table):
     """``[unknown]``: when evidence is looked for after a body without a final reply."""
 
-    evidence_after: Annotated[tuple[Duration, ...], OneOrMany] = (60.0, 300.0, 900.0)
+    evidence_after: Annotated[tuple[Duration, ...], OneOrMany, Field(min_length=1)] = (60.0, 300.0, 900.0)
+    second: Literal["hold", "resend", "dead"] = "hold"  #: what a second UNKNOWN of the same delivery leads to
 
 
 class RetentionSettings(_Table):

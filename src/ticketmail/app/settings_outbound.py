@@ -10,10 +10,12 @@ from ticketmail.app.settings import LaneSettings, Settings
 from ticketmail.domain.errors import SettingsError
 from ticketmail.domain.outbound.account import AccountLimits, Window
 from ticketmail.domain.outbound.causes import CAUSES
+from ticketmail.domain.outbound.deciding import Policy
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.lanes import SHIPPED, Lane, Lanes
 from ticketmail.domain.outbound.retry import DEFAULTS, Schedule
 from ticketmail.domain.outbound.routing import ANY, Routes
+from ticketmail.domain.ports.delivering import LaneEnd, Retention
 
 #: The route of mail to administrators. It is ours, so that an alarm never takes a host's route through a sick account.
 ALERT_ROUTE: Final = "alerts"
@@ -40,6 +42,30 @@ def routes_of(settings: Settings) -> Routes:
 def schedules_of(settings: Settings) -> dict[str, Schedule]:
     """``[retry]``: by class of cause, or by single cause, over the shipped ones. Raises SettingsError."""
     return {name: _schedule(name, steps) for name, steps in settings.retry.items()}
+
+
+def policy_of(settings: Settings) -> Policy:
+    """``[retry]`` and ``[unknown]`` as decisions need them. Raises SettingsError."""
+    unknown = settings.unknown
+    return Policy(schedules_of(settings), evidence_after_s=unknown.evidence_after, second_unknown=unknown.second)
+
+
+def retention_of(settings: Settings) -> Retention:
+    """``[retention]`` in days."""
+    kept = settings.retention
+    return Retention(
+        sent_body_days=kept.sent_body,
+        dead_body_days=kept.dead_body,
+        history_days=kept.history,
+        event_days=kept.events,
+        key_days=kept.keys,
+        blob_days=kept.blobs,
+    )
+
+
+def lane_ends(settings: Settings) -> tuple[LaneEnd, ...]:
+    """How each lane ends mail whose deadline has passed."""
+    return tuple(LaneEnd(name, lane.ends_as) for name, lane in lanes_of(settings).items())
 
 
 def limits_of(settings: Settings, name: str) -> AccountLimits:

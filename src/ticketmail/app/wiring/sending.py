@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ticketmail.app.guarding import GuardedGateway
 from ticketmail.app.plugins import open_gateway
 from ticketmail.app.settings import AccountSettings, Settings
-from ticketmail.app.settings_outbound import lanes_of, routes_of, schedules_of
+from ticketmail.app.settings_outbound import lane_ends, lanes_of, policy_of, retention_of, routes_of, schedules_of
 from ticketmail.app.settings_outbound import limits_of as account_limits
 from ticketmail.app.settings_values import host_of, with_login
 from ticketmail.app.wiring.oauth import RefreshingToken, TokenSource
@@ -19,8 +19,11 @@ __all__ = [
     "account_url",
     "gateway_options",
     "guarded",
+    "lane_ends",
     "lanes_of",
     "open_gateways",
+    "policy_of",
+    "retention_of",
     "routes_of",
     "schedules_of",
     "server_of",
