@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,25 @@ def test_a_foreign_writer_that_holds_on_makes_the_spool_busy(file: Path) -> None
             spool.intake.accept([entry()])
         c.execute("ROLLBACK")
     assert spool.intake.accept([entry()])[0].new
+    spool.close()
+
+
+async def test_a_spool_that_is_shut_fails_a_whole_group_in_one_time_out(file: Path) -> None:
+    from sql_support import WORKER
+
+    spool = create(f"sqlite:///{file}", SpoolOptions(site="desk", busy_timeout_s=0.2))
+    side = spool.worker_side()
+    worker = await side.workers.register(WORKER)
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as c:
+        c.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        beats = await asyncio.gather(*(side.workers.beat(worker.worker_id, {}) for _ in range(30)), return_exceptions=True)
+        took_s = time.monotonic() - began
+        c.execute("ROLLBACK")
+    assert {type(result) for result in beats} == {SpoolBusy}
+    assert took_s < 30 * 0.2 / 2  # not one time-out for each
+    assert (await side.workers.beat(worker.worker_id, {})).alive
+    await side.aclose()
     spool.close()
 
 
@@ -470,8 +490,6 @@ class TestPostgresql:
         spool.close()
 
     def test_times_are_the_servers(self, postgresql_url: str) -> None:
-        import time
-
         spool = create(postgresql_url, SpoolOptions())
         assert abs(spool.reading.now_us() - time.time() * 1e6) < MINUTE
         spool.close()

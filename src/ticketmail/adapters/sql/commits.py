@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ticketmail.adapters.sql.errors import is_foreign, translate
-from ticketmail.domain.errors import SpoolUnreachable
+from ticketmail.domain.errors import SpoolBusy, SpoolUnreachable
 
 
 class CommitInDoubt(Exception):
@@ -59,3 +59,9 @@ def unreachable(error: BaseException) -> SpoolUnreachable:
     """What a lost connection is to a caller, whatever the driver called it."""
     found = translate(error)
     return found if isinstance(found, SpoolUnreachable) else SpoolUnreachable(str(found))
+
+
+def may_go_again(error: SpoolBusy) -> bool:
+    """True if the database chose this transaction to give way (deadlock, serialisation)."""
+    state = getattr(error.__cause__, "sqlstate", None) or ""
+    return state.startswith("40")

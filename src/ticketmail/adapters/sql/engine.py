@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import URL
 
 from ticketmail.adapters.sql import upgrading
-from ticketmail.adapters.sql.commits import CommitInDoubt, commit, ending, is_usable, rolling_back, unreachable
+from ticketmail.adapters.sql.commits import CommitInDoubt, commit, ending, is_usable, may_go_again, rolling_back, unreachable
 from ticketmail.adapters.sql.doorbell import Doorbell
 from ticketmail.adapters.sql.errors import translated
 from ticketmail.adapters.sql.schema import Tables, tables
@@ -85,7 +85,7 @@ class Database:
                 result, tx = self._once(work)
                 break
             except SpoolBusy as error:
-                if not left or not _may_go_again(error):
+                if not left or not may_go_again(error):
                     raise
                 time.sleep(0.002 * (_TRIES - left))
         self.announce(tx)
@@ -312,11 +312,6 @@ def check_site(found: str, site: str) -> None:
             f"This spool belongs to site {found!r}, the settings say {site!r}.",
             remedy="If it is a copy or a restore: `ticketmail adopt --hold`. Else correct the setting `site`.",
         )
-
-
-def _may_go_again(error: SpoolBusy) -> bool:
-    state = getattr(error.__cause__, "sqlstate", None) or ""
-    return state.startswith("40")
 
 
 def _missing_driver() -> Exception:

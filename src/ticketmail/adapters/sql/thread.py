@@ -14,11 +14,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from ticketmail.adapters.sql.commits import CommitInDoubt, commit, is_usable, rollback, rolling_back, unreachable
+from ticketmail.adapters.sql.commits import CommitInDoubt, commit, is_usable, may_go_again, rollback, rolling_back, unreachable
 from ticketmail.adapters.sql.engine import Database
 from ticketmail.adapters.sql.errors import is_foreign, translate
 from ticketmail.adapters.sql.transaction import Tx
-from ticketmail.domain.errors import SpoolBusy, SpoolFull
+from ticketmail.domain.errors import SpoolBusy, SpoolFull, SpoolUnreachable
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741
@@ -130,45 +130,43 @@ class SpoolThread:
             taken = [self._wishes.popleft() for _ in range(min(len(self._wishes), _GROUP))]
         return sorted(taken, key=lambda op: op.last) if any(op.last for op in taken) else taken
 
-    def _commit(self, ops: list[Op]) -> None:
+    def _commit(self, ops: list[Op], *, again: bool = False) -> None:
         try:
-            self._together(ops)
+            done = self._transact(ops)
         except Exception as error:
-            self._after_failure(ops, error)
-
-    def _together(self, ops: list[Op]) -> None:
-        done = self._transact(ops)
+            return self._after_failure(ops, error, again=again)
         rest = [op for op in ops if op not in done] if len(done) < len(ops) else []
         self._resolve(done)
         if rest:  # its time was up
             with self._wake:
                 self._wishes.extendleft(reversed(rest))
+        return None
 
-    def _after_failure(self, ops: list[Op], error: Exception) -> None:
+    def _after_failure(self, ops: list[Op], error: Exception, *, again: bool) -> None:
+        """Find out whose fault it is: the spool's fails all of the group, an op's only itself."""
         if isinstance(error, CommitInDoubt):
             self._doubt(ops, error)
-        elif isinstance(error, SpoolFull) and not self._database.store.relieve() and len(ops) == 1:
+        elif isinstance(error, SpoolUnreachable) and not again:
+            self._commit(ops, again=True)  # on a new connection
+        elif isinstance(error, SpoolUnreachable) or _is_shut(error):
             self._fail(ops, error)
         else:
             for op in ops:
                 self._alone(op)
 
     def _alone(self, op: Op) -> None:
-        """Replay one op of a group that failed; again, if the database asks for it or was away."""
-        for tried in range(_TRIES):
+        """Replay one op of a group that failed; again, if the database asks for it or the ballast made room."""
+        for left in reversed(range(_TRIES)):
             try:
-                self._resolve(self._transact([op]))
-                return None
+                return self._resolve(self._transact([op]))
             except CommitInDoubt as error:
                 return self._doubt([op], error)
             except (SpoolBusy, SpoolFull) as error:
-                retry = isinstance(error, SpoolBusy) or self._database.store.relieve()
-                if not retry or tried == _TRIES - 1:
+                retry = self._database.store.relieve() if isinstance(error, SpoolFull) else may_go_again(error)
+                if not retry or not left:
                     return self._fail([op], error)
             except Exception as error:
-                again = tried == 0 and self._connection is None  # it broke; a new one may do
-                if not again:
-                    return self._fail([op], error)
+                return self._fail([op], error)
         return None
 
     def _transact(self, ops: list[Op]) -> list[Op]:
@@ -252,6 +250,11 @@ class SpoolThread:
                 loop.call_soon_threadsafe(_hand_over, mine)
             except RuntimeError:
                 continue  # that loop is closed: nobody waits
+
+
+def _is_shut(error: Exception) -> bool:
+    """True if nobody can write now: waiting once more for each op would not help."""
+    return isinstance(error, SpoolBusy) and not getattr(error.__cause__, "sqlstate", None)
 
 
 def _bunches(ops: list[Op], *, together: bool) -> list[list[Op]]:

@@ -15,6 +15,7 @@ from ticketmail.adapters.sql.engine import Database
 from ticketmail.adapters.sql.schema import Tables
 from ticketmail.adapters.sql.thread import SpoolThread
 from ticketmail.adapters.sql.transaction import Language, Tx, bound
+from ticketmail.domain.errors import SpoolError
 
 #: How far back the look for new rows goes: a host's transaction that took longer is found by the worker's own rounds.
 _LOOK_BACK_US = 2_000_000
@@ -97,7 +98,10 @@ class Listener:
         """Mail of hosts that cannot ring: theirs came with their own commit."""
         if not self._database.store.capabilities.rings:
             return self._thread.changed()
-        newest = set(await self._thread.submit(_newest, reads=True))
+        try:
+            newest = set(await self._thread.submit(_newest, reads=True))
+        except SpoolError:
+            return False  # whoever works on it says so; waiting goes on
         known, self._known = self._known, newest
         return bool(newest - (known or set()))  # the first look cannot tell: better once too often
 
