@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -11,6 +12,7 @@ import pytest
 from ticketmail.adapters.alerting import LogSink, MailSink
 from ticketmail.app.usecases.alert import Alerts, safe_sinks
 from ticketmail.domain.address import Address
+from ticketmail.domain.checking import check
 from ticketmail.domain.errors import SpoolUnreachable
 from ticketmail.domain.ports.alerting import Alert
 from ticketmail.domain.ports.delivering import Change
@@ -212,6 +214,13 @@ async def test_beginning_and_end_are_notes_for_the_history_with_the_accounts_sco
     assert book.notes == [("account:support", "page: Login refused"), ("account:support", "over: Login refused")]
 
 
+async def test_a_servers_binary_words_do_not_reach_the_database(alerts: Alerts, book: DictBook, sink: Sink) -> None:
+    await alerts.occurred("x", level="warn", title="a\x00b", text="c\x00\nd")
+
+    assert book.notes == [("alert:x", "warn: a b")]
+    assert sink.got[0].text == "c \nd"
+
+
 async def test_a_document_that_cannot_be_read_is_replaced(alerts: Alerts, book: DictBook) -> None:
     book.documents["auth:support"] = b'{"later": "release"}'
 
@@ -233,6 +242,19 @@ async def test_an_alert_by_mail_is_a_notice_with_a_key_and_marked_as_automatic()
     await sink.send(alert)
 
     (submission,) = got
-    assert (submission.lane, submission.key) == ("notice", "alert:auth:support:2:on")
+    assert submission.lane == "notice"
+    assert submission.key == sink.submission(alert).key != sink.submission(dataclasses.replace(alert, resolved=True)).key
     assert submission.message.subject == "[desk] PAGE: Login  Bcc: x@y.z refused"
     assert ("Auto-Submitted", "auto-generated") in submission.message.headers
+
+
+async def test_an_alert_with_a_servers_binary_words_can_be_a_mail() -> None:
+    sink = MailSink(
+        print, account="x", sender=Address.model_validate("d@example.com"), to=(Address.model_validate("o@example.org"),)
+    )
+    alert = Alert("x" * 500 + "\x00", "warn", "a\udcffb\nc", "550\x00 \x1b[31m\u2028 no\nnext", "desk", at_us=2, since_us=1)
+
+    submission = sink.submission(alert)
+
+    assert check(submission, lanes=["notice"])
+    assert "no\nnext" in (submission.message.text or "")

@@ -301,3 +301,11 @@ def test_policy_retention_and_the_ends_of_lanes_are_those_of_the_settings() -> N
     assert (policy.evidence_after_s, policy.second_unknown, policy.schedules["greylist"].steps_s) == ((10, 20), "dead", (7,))
     assert (retention_of(made).sent_body_days, retention_of(made).history_days) == (1.5, 400)
     assert LaneEnd("reply", DeliveryState.EXPIRED) in lane_ends(made)
+
+
+def test_ready_settings_are_taken_and_code_beside_them_wins() -> None:
+    ready = checked(site="a", accounts={"x": {"url": SMTP, "share": 0.5}})
+
+    found = load(ready, code={"site": "b"}, environ={"TICKETMAIL_SITE": "ignored"}).settings
+
+    assert found == ready.model_copy(update={"site": "b"})

@@ -74,10 +74,7 @@ def load(
         SettingsError: names the setting, the cause and the next step; never a value.
     """
     environ = os.environ if environ is None else environ
-    if isinstance(given, Settings) and not code:
-        return LoadedSettings(given, dict.fromkeys(given.model_fields_set, "code"))
-    merged, sources = _Merge(), {}
-    path = None
+    merged, path = _Merge(), None
     if isinstance(given, Mapping):
         merged.add(given, "code")
     elif isinstance(given, Settings):
@@ -89,8 +86,7 @@ def load(
     if not isinstance(given, Settings):
         merged.add(_from_environment(environ, merged.values), "environment")
     merged.add(code or {}, "code")
-    sources = merged.sources
-    return LoadedSettings(parse(merged.values), sources, path)
+    return LoadedSettings(parse(merged.values), merged.sources, path)
 
 
 def parse(values: Mapping[str, Any]) -> Settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 
 from ticketmail.adapters.alerting.wording import headline, paragraphs
@@ -40,4 +41,6 @@ class MailSink:
             headers=(("Auto-Submitted", "auto-generated"), ("X-Auto-Response-Suppress", "All")),
         )
         end = "over" if alert.resolved else "on"
-        return Submission(message=message, lane="notice", key=f"alert:{alert.fingerprint[:120]}:{alert.at_us}:{end}")
+        # Hashed: a fingerprint may be longer than a key, or hold what a key may not.
+        cause = hashlib.sha256(alert.fingerprint.encode("utf-8", "backslashreplace")).hexdigest()[:32]
+        return Submission(message=message, lane="notice", key=f"alert:{cause}:{alert.at_us}:{end}")

@@ -89,7 +89,7 @@ class Alerts:
 
         def step(content: bytes | None, now_us: int) -> tuple[Change | None, Alert | None]:
             before = _read(content)
-            now = _again(before, now_us, level, title, text, tuple(accounts), self._cool_down_us)
+            now = _again(before, now_us, level, _plain(title), _plain(text), tuple(accounts), self._cool_down_us)
             return self._tell_if_due(fingerprint, before, now, now_us)
 
         return await self._change_and_send(fingerprint, step)
@@ -101,7 +101,7 @@ class Alerts:
             state = _read(content)
             if state is None or state.over_us is not None:
                 return None, None
-            ended = dataclasses.replace(state, over_us=now_us, text=text or state.text)
+            ended = dataclasses.replace(state, over_us=now_us, text=_plain(text) or state.text)
             note = f"over: {state.title}"
             # Kept until the cool-down has passed, so that a cause that flaps is not told at every turn.
             change = Change(ended.to_json(), note=note, scope=_scope(state, fingerprint), actor="ticketmail")
@@ -242,6 +242,11 @@ def _read(content: bytes | None) -> AlertState | None:
         return AlertState.from_json(content)
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def _plain(text: str) -> str:
+    """``text`` without control characters: it may be a server's word, and databases refuse NUL."""
+    return "".join(char if char.isprintable() or char == "\n" else " " for char in text)
 
 
 def _scope(state: AlertState, fingerprint: str) -> str:
