@@ -43,7 +43,7 @@ def _guarded(subject: str, check: Callable[[], Iterable[Finding]]) -> list[Findi
     try:
         return list(check())
     except (TicketmailError, OSError) as error:
-        return [Finding(Level.BAD, subject, str(error), getattr(error, "remedy", ""))]
+        return [Finding(Level.BAD, subject, str(error))]  # our errors say the next step themselves
 
 
 def _settings(context: Context) -> Finding:
@@ -53,12 +53,12 @@ def _settings(context: Context) -> Finding:
 
 
 def _spool(context: Context) -> Iterator[Finding]:
+    overview = context.reading.overview()  # first: as any first use, it makes tables where settings let it
     problems = list(context.mail.administering.check())
-    foreign = "site" if any("site" in one for one in problems) else ""
-    remedy = "`ticketmail adopt --hold SITE` or correct `site`." if foreign else "`ticketmail db upgrade`, or mend the database."
-    yield from (Finding(Level.BAD, "spool", one, remedy) for one in problems)
+    for one in problems:
+        # What names a command says already what to do.
+        yield Finding(Level.BAD, "spool", one, "" if "`" in one else "Mend the database, then `ticketmail db check`.")
     if not problems:
-        overview = context.reading.overview()
         yield Finding(Level.OK, "spool", f"reachable, safe, schema {overview.schema_version}, site {overview.site!r}.")
         if overview.free_bytes is not None:
             yield Finding(*_disk(overview.free_bytes))
@@ -107,7 +107,7 @@ async def _check(name: str, gateway: Gateway, facts: Facts) -> Finding:
     except TimeoutError:
         return Finding(Level.BAD, subject, f"No answer within {CHECK_S:g} s.", "Check host, port and firewall.")
     except TicketmailError as error:
-        return Finding(Level.BAD, subject, str(error), error.remedy or "Check its url and login.")
+        return Finding(Level.BAD, subject, str(error), "" if error.remedy else "Check its url and login.")
     except OSError as error:
         return Finding(Level.BAD, subject, str(error) or type(error).__name__, remedy_for(error))
     finally:
@@ -150,7 +150,7 @@ def _alarms(context: Context, settings: Settings) -> Iterator[Finding]:
 
 
 def _routes(context: Context) -> Iterator[Finding]:
-    from ticketmail.app.wiring.sending import routes_of
+    from ticketmail.app.settings_outbound import routes_of
 
     routes, facts = routes_of(context.mail.settings), context.facts
     seen = {(one.sender, one.route) for one in context.reading.find(Scope.parse("all"), limit=SENDERS_SEEN)}

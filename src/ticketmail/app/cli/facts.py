@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from ticketmail.app.plugins import open_gateway
 from ticketmail.app.settings import Settings
-from ticketmail.app.settings_checks import ALERT_ROUTE
+from ticketmail.app.settings_outbound import lanes_of, limits_of, routes_of
 from ticketmail.app.settings_values import masked, scheme_of
 from ticketmail.app.usecases.report import AccountFacts, Facts
-from ticketmail.app.wiring.sending import account_url, gateway_options, lanes_of, routes_of, server_of
+from ticketmail.app.wiring.sending import account_url, gateway_options, server_of
 from ticketmail.domain.errors import TicketmailError
-from ticketmail.domain.outbound.account import AccountLimits
 
 #: Ours that mail nobody; others are asked.
 _SILENT = ("null", "file")
@@ -19,22 +18,18 @@ def facts_of(settings: Settings) -> Facts:
     """Facts for reports. Opens no connection; an account whose gateway cannot be made counts as one with a network."""
     accounts = {name: _account(settings, name) for name in settings.accounts}
     routes = routes_of(settings)
-    table = {name: routes.accounts_of(name) for name in routes.names()}
-    if settings.alerts.mail_account:
-        table[ALERT_ROUTE] = (settings.alerts.mail_account,)
     return Facts(
         site=settings.site,
         accounts=accounts,
-        routes=table,
+        routes={name: routes.accounts_of(name) for name in routes.names()},
         modes=tuple(_modes(settings, accounts)),
         lanes={name: lane.deadline_s for name, lane in lanes_of(settings).items()},
     )
 
 
 def _account(settings: Settings, name: str) -> AccountFacts:
-    account, options = settings.accounts[name], gateway_options(settings, name)
-    limits = AccountLimits.parse(account.limits, connections=options.connections, share=account.share)
-    return AccountFacts(network=_mails_somebody(settings, name), server=server_of(settings, name), limits=limits)
+    network, server = _mails_somebody(settings, name), server_of(settings, name)
+    return AccountFacts(network=network, server=server, limits=limits_of(settings, name))
 
 
 def _mails_somebody(settings: Settings, name: str) -> bool:

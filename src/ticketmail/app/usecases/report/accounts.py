@@ -81,7 +81,7 @@ def _used(state: domain.AccountState, limits: domain.AccountLimits, now_us: int)
     yield f"{held} of {limits.slots} connections"
     for window in limits.ours:
         left = available(window, state.windows.get(window.key, WindowState()), now_us)
-        most = window.burst if window.kind == "smooth" else window.limit
-        yield (
-            f"{max(0, most - left)} of {window}" if window.kind != "smooth" else f"{window}{' (used up now)' if not left else ''}"
-        )
+        if window.kind == "smooth":  # a bucket's content means nothing a second later
+            yield f"{window}{'' if left else ' (used up now)'}"
+        else:
+            yield f"{window.limit - left} of {window}"

@@ -63,7 +63,7 @@ def general_holds(around: Surroundings, times: Times) -> tuple[Hold, ...]:
                 HoldKind.NO_WORKER,
                 "all",
                 f"no worker is alive ({seen})",
-                decision="start one: `ticketmail worker`",
+                decision="start `ticketmail worker`",
                 since_us=last_us,
             )
         )
@@ -117,7 +117,7 @@ def no_route(route: str, count: int = 0) -> Hold:
         HoldKind.NO_ROUTE,
         f"route:{route}",
         f"no account may send for the route {route!r}{f' ({count} waiting)' if count else ''}",
-        decision="list one under [routes] or [accounts] in the settings",
+        decision="add one under [routes] or [accounts] in the settings",
     )
 
 

@@ -178,7 +178,7 @@ def _on_holds(holds: Sequence[Hold]) -> Iterable[Finding]:
     for hold in holds:
         if hold.kind is not HoldKind.NO_WORKER:  # said above
             level = _LEVELS.get(hold.kind, Level.WARN)
-            remedy = f"It ends when somebody decides: {hold.decision}." if hold.decision else ""
+            remedy = f"It lasts until somebody acts: {hold.decision}." if hold.decision else ""
             yield Finding(level, hold.kind.value, f"{hold.text[0].upper()}{hold.text[1:]}.", remedy)
 
 

@@ -124,7 +124,7 @@ def _now(reading: Reading, view: DeliveryView, holds: Sequence[Hold], around: Su
 
 def _with_end(hold: Hold, times: Times) -> str:
     if hold.until_us is None:
-        return f"{hold.text}; it ends when somebody decides: {hold.decision}"
+        return f"{hold.text}; that lasts until somebody acts: {hold.decision}"
     end = times.at(hold.until_us)
     return hold.text if end in hold.text else f"{hold.text}, until {end}"
 
@@ -162,7 +162,7 @@ def _ending(view: DeliveryView, holds: Sequence[Hold], eta_us: int | None, aroun
     if view.state is not _S.QUEUED:
         return []
     if eta_us is None:
-        return [Sentence(now_us, f"When it leaves cannot be said: that is a human's decision. {_deadline(view, times)}")]
+        return [Sentence(now_us, f"When it leaves cannot be said: somebody has to act first. {_deadline(view, times)}")]
     if eta_us > view.deadline_us:
         return [Sentence(now_us, f"It will not leave in time. {_deadline(view, times)}")]
     when = "as soon as it is its turn" if eta_us <= now_us else f"not before {times.at(eta_us)}"

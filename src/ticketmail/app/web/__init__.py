@@ -1,0 +1,7 @@
+"""Health and metrics over HTTP, for load balancers, orchestrators and Prometheus."""
+
+from __future__ import annotations
+
+from ticketmail.app.web.server import Health, HttpServer, parse_bind, serve
+
+__all__ = ["Health", "HttpServer", "parse_bind", "serve"]
