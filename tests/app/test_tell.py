@@ -141,6 +141,25 @@ def test_what_was_handled_before_an_interrupt_is_marked_done() -> None:
     assert outbox.handled == [item.event.event_id for item in given[:2]]
 
 
+def test_a_stopped_listener_first_tells_what_it_has_taken() -> None:
+    stop, sizes = threading.Event(), []
+
+    class Sizes(ListOutbox):
+        def take(self, limit: int, lease_s: float) -> Sequence[OutboxItem]:
+            sizes.append(limit)
+            return super().take(limit, lease_s)
+
+    def handler(one: MailSent) -> None:
+        if one.at_us == 3:  # the first of a batch of four
+            stop.set()
+
+    outbox = Sizes(items(20), stop=stop)
+    Tell(outbox).listen(handler, stop=stop)
+
+    assert sizes == [1, 2, 4]
+    assert len(outbox.handled) == 7
+
+
 def test_a_sick_spool_pauses_the_listener_and_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     class NoWait(threading.Event):
         def wait(self, timeout: float | None = None) -> bool:

@@ -41,14 +41,17 @@ class Tell:
         self._monotonic_s = monotonic_s
 
     def listen(self, handler: TicketHandler, *, stop: threading.Event) -> None:
-        """Tell events until ``stop`` is set. Sync handlers run in this thread, async ones on a loop of its own."""
+        """Tell events until ``stop`` is set; what was taken by then is still told, or it would lie under its lease.
+
+        Sync handlers run in this thread, async ones on a loop of its own.
+        """
         pause = _Pause()
         batch = _Batch(self._monotonic_s)
         with _Caller(handler) as call:
             while not stop.is_set():
                 try:
                     items = self._outbox.take(batch.size, LEASE_S)
-                    told = self._round(items, call, stop) if items else 0
+                    told = self._round(items, call) if items else 0
                     if not items:
                         self._outbox.wait(WAIT_S)
                     batch.took(told)
@@ -63,7 +66,7 @@ class Tell:
         while not stop.is_set():
             try:
                 items = await asyncio.to_thread(self._outbox.take, batch.size, LEASE_S)
-                told = await self._around(items, handler, stop) if items else 0
+                told = await self._around(items, handler) if items else 0
                 if not items:
                     await asyncio.to_thread(self._outbox.wait, WAIT_S)
                 batch.took(told)
@@ -74,14 +77,12 @@ class Tell:
     def tell_due(self, handler: TicketHandler, *, limit: int = MAX_BATCH) -> int:
         """Tell what is due now, once, and say how many the handler took. Raises SpoolError kin."""
         with _Caller(handler) as call:
-            return self._round(self._outbox.take(limit, LEASE_S), call, threading.Event())
+            return self._round(self._outbox.take(limit, LEASE_S), call)
 
-    def _round(self, items: Sequence[OutboxItem], call: Callable[[Any], None], stop: threading.Event) -> int:
+    def _round(self, items: Sequence[OutboxItem], call: Callable[[Any], None]) -> int:
         done: list[OutboxItem] = []
         try:
             for item in items:
-                if stop.is_set():
-                    break
                 try:
                     call(item.event)
                 except Exception as error:
@@ -92,12 +93,10 @@ class Tell:
             self._outbox.done(done)
         return len(done)
 
-    async def _around(self, items: Sequence[OutboxItem], handler: TicketHandler, stop: asyncio.Event) -> int:
+    async def _around(self, items: Sequence[OutboxItem], handler: TicketHandler) -> int:
         done: list[OutboxItem] = []
         try:
             for item in items:
-                if stop.is_set():
-                    break
                 try:
                     await _acall(handler, item.event)
                 except Exception as error:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class SystemClock:
@@ -24,3 +28,11 @@ class SystemSleeper:
     async def sleep(self, seconds: float) -> None:
         """As the port says."""
         await asyncio.sleep(seconds)
+
+
+class LoopThreads:
+    """Runs blocking calls in the loop's thread pool."""
+
+    async def run(self, call: Callable[[], T]) -> T:
+        """As the port says."""
+        return await asyncio.to_thread(call)
