@@ -26,6 +26,8 @@ from ticketmail.domain.outbound.breaker import (
 )
 from ticketmail.domain.outbound.causes import cause_of
 from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
+from ticketmail.domain.outbound.leases import Lease, leased, next_free_us
+from ticketmail.domain.outbound.slowdown import Slowdown, out_of_quota, throttled
 from ticketmail.domain.outbound.windows import PERMIT_LIFE_S, Window, WindowState, available, next_us, refund, spend
 from ticketmail.domain.units import format_duration
 
@@ -47,13 +49,8 @@ __all__ = [
 
 HoldKind = Literal["rate", "quota", "breaker", "throttle", "connections", "pause"]
 
-LEASE_US: Final = 30_000_000  #: a worker that does not renew loses its connections
-THROTTLE_MOST_S: Final = 60.0
-QUOTA_PROBE_S: Final = 3600.0  #: quotas of 24 h roll: looking once an hour finds the first free place
-_THROTTLE_MEMORY_US: Final = 120_000_000
 _THROTTLES: Final = frozenset({"throttled-rate", "throttled-connections"})
 _QUOTAS: Final = frozenset({"quota", "sender-mailbox-full"})
-_RETRY_MOST_S: Final = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +107,6 @@ class Grant:
     hold: Hold | None = None
 
 
-class Lease(BaseModel):
-    """Connections of one worker: ``held`` of the ``wanted``, until ``until_us``."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    held: int = 0
-    wanted: int = 0
-    until_us: int = 0
-
-
 class Block(BaseModel):
     """A worker's last grant, which can be given back."""
 
@@ -127,20 +114,6 @@ class Block(BaseModel):
 
     issued_us: int
     permits: int
-
-
-class Slowdown(BaseModel):
-    """The other side's limit, met: nothing before ``until_us``. ``step`` counts how often in a row. After a quota's end one mail
-    at a time is tried (``probe_until_us``) until one is taken."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    since_us: int = 0
-    until_us: int = 0
-    step: int = 0
-    probe_until_us: int = 0
-    cause: str = ""
-    reason: str = ""
 
 
 class AccountState(BaseModel):
@@ -191,11 +164,15 @@ def take(
     All windows count what is granted, or none does; fewer permits than asked for are granted if that is what is left. Renews
     the worker's lease. ``reserve``: the part of windows above a minute that this mail leaves to other lanes.
     """
-    state, slots = _leased(state, limits, worker, connections, in_use, now_us)
+    leases, slots = leased(state.leases, limits.slots, worker, wanted=connections, in_use=in_use, now_us=now_us)
+    state = state.model_copy(update={"leases": leases})
     life_us = min((window.life_us for window in limits.ours), default=int(PERMIT_LIFE_S * 1e6))
     if permits <= 0:
         return state, Grant(0, slots, now_us + life_us)
-    hold = hold_of(state, limits, now_us=now_us, reserve=reserve) or (_no_connection(state, now_us) if slots == 0 else None)
+    hold = hold_of(state, limits, now_us=now_us, reserve=reserve)
+    if hold is None and slots == 0:
+        sentence = "Other workers use all connections that the account may have."
+        hold = Hold("connections", next_free_us(leases, now_us), "connections", sentence)
     if hold is not None:
         return state, Grant(0, slots, now_us, hold)
     count = min(permits, _most(state, limits, now_us, reserve))
@@ -208,7 +185,7 @@ def take(
         "windows": windows,
         "breaker": tried(state.breaker, count, now_us),
         "quota": quota,
-        "blocks": {**state.blocks, worker: Block(issued_us=now_us, permits=count)},
+        "blocks": {**_recent(state, now_us), worker: Block(issued_us=now_us, permits=count)},
     }
     return state.model_copy(update=update), Grant(count, slots, now_us + life_us)
 
@@ -270,17 +247,24 @@ def settle_fault(
 ) -> tuple[AccountState, str]:
     """What a fault means to the account, and a note for the history ('' if people need not know).
 
-    Faults of recipient and message change nothing. ``permits_issued_us``: when the refused mail's permit was given; refusals
-    of permits older than the hold that is in force are echoes of it, and do not prolong it.
+    Faults of recipient and message change nothing. Faults that only a human mends (``alarm``) open the breaker at once, others
+    by count; an UNKNOWN counts too: where every answer is lost, sending on would only make copies. ``permits_issued_us``: when
+    the refused mail's permit was given; refusals of permits older than the hold that is in force are echoes of it, and do not
+    prolong it.
     """
-    if fault.scope not in (FaultScope.ACCOUNT, FaultScope.GATEWAY) or fault.advice is Advice.UNKNOWN:
+    if fault.scope not in (FaultScope.ACCOUNT, FaultScope.GATEWAY):
         return state, ""
-    if fault.cause in _THROTTLES:
-        return _throttled(state, fault, now_us, jitter, permits_issued_us)
     if fault.cause in _QUOTAS:
-        return _out_of_quota(state, fault, now_us, jitter)
-    breaker, note = after_fault(state.breaker, fault, now_us=now_us, jitter=jitter, at_once=fault.alarm)
-    return state.model_copy(update={"breaker": breaker}), note
+        quota, note = out_of_quota(state.quota, fault, now_us=now_us, jitter=jitter)
+        return (state if quota is state.quota else state.model_copy(update={"quota": quota})), note
+    note = ""
+    if fault.cause not in _THROTTLES:
+        state, note = _counted(state, fault, now_us, jitter)
+        # A server that only asks to come back later is left alone until then, breaker or not.
+        if fault.retry_after_s is None or fault.advice is not Advice.WAIT or state.breaker.phase == "open":
+            return state, note
+    throttle, slower = throttled(state.throttle, fault, now_us=now_us, jitter=jitter, issued_us=permits_issued_us)
+    return (state if throttle is state.throttle else state.model_copy(update={"throttle": throttle})), note or slower
 
 
 def settle_success(state: AccountState, *, now_us: int) -> tuple[AccountState, str]:
@@ -297,29 +281,15 @@ def settle_success(state: AccountState, *, now_us: int) -> tuple[AccountState, s
 _FRESH: Final = WindowState()
 
 
-def _leased(
-    state: AccountState, limits: AccountLimits, worker: str, wanted: int, in_use: int, now_us: int
-) -> tuple[AccountState, int]:
-    """Renew the worker's lease. Where others want more than they have, nobody has more than an equal part for long."""
-    others = {name: one for name, one in state.leases.items() if name != worker and one.until_us > now_us}
-    old = state.leases.get(worker, Lease())
-    held = old.held if old.until_us > now_us else 0
-    free = limits.slots - sum(one.held for one in others.values())
-    most = limits.slots
-    if wanted > 0 and any(one.wanted > one.held for one in others.values()):
-        competing = 1 + sum(one.wanted > 0 for one in others.values())
-        most = max(1, math.ceil(limits.slots / competing))
-    granted = max(0, min(wanted, most, free))
-    # What is still open is still leased: the server counts it until it is closed.
-    kept = max(granted, min(in_use, held, max(0, free)))
-    lease = Lease(held=kept, wanted=max(0, wanted), until_us=now_us + LEASE_US)
-    leases = {**others, worker: lease} if wanted > 0 or kept > 0 else others
-    return state.model_copy(update={"leases": leases}), granted
+def _recent(state: AccountState, now_us: int) -> dict[str, Block]:
+    """Grants that may still be given back; those of workers that died are forgotten."""
+    return {name: block for name, block in state.blocks.items() if now_us - block.issued_us < PROBE_LIFE_US}
 
 
-def _no_connection(state: AccountState, now_us: int) -> Hold:
-    until_us = min((one.until_us for one in state.leases.values() if one.held), default=now_us + 1_000_000)
-    return Hold("connections", until_us, "connections", "Other workers use all connections that the account may have.")
+def _counted(state: AccountState, fault: Fault, now_us: int, jitter: float) -> tuple[AccountState, str]:
+    at_once = fault.alarm and fault.advice is Advice.WAIT
+    breaker, note = after_fault(state.breaker, fault, now_us=now_us, jitter=jitter, at_once=at_once)
+    return (state if breaker is state.breaker else state.model_copy(update={"breaker": breaker})), note
 
 
 def _health_hold(state: AccountState, now_us: int) -> Hold | None:
@@ -365,42 +335,6 @@ def _most(state: AccountState, limits: AccountLimits, now_us: int, reserve: floa
     if state.quota is not None:
         most.append(1)
     return min(most, default=1_000_000)
-
-
-def _throttled(state: AccountState, fault: Fault, now_us: int, jitter: float, issued_us: int | None) -> tuple[AccountState, str]:
-    old = state.throttle
-    echo = old is not None and (issued_us < old.since_us if issued_us is not None else now_us < old.until_us)
-    again = old is not None and now_us - old.until_us < _THROTTLE_MEMORY_US
-    step = (old.step if echo else old.step + 1) if old is not None and (echo or again) else 0
-    asked_s = min(fault.retry_after_s, _RETRY_MOST_S) if fault.retry_after_s is not None else None
-    if echo and asked_s is None:
-        return state, ""
-    hold_s = max(asked_s if asked_s is not None else min(2.0 ** min(step, 10), THROTTLE_MOST_S), 0.1) * (1 + 0.1 * jitter)
-    until_us = max(now_us + int(hold_s * 1e6), old.until_us if old is not None else 0)
-    if old is not None and echo and until_us == old.until_us:
-        return state, ""
-    since_us = old.since_us if old is not None and echo else now_us
-    update = {"since_us": since_us, "until_us": until_us, "step": step, "cause": fault.cause, "reason": fault.text[:500]}
-    note = "" if echo or step else f"Slowed down for {format_duration(hold_s)} ({fault.cause}): {fault.text[:500]}"
-    return state.model_copy(update={"throttle": (old or Slowdown()).model_copy(update=update)}), note
-
-
-def _out_of_quota(state: AccountState, fault: Fault, now_us: int, jitter: float) -> tuple[AccountState, str]:
-    old = state.quota
-    if old is not None and now_us < old.until_us and fault.retry_after_s is None:
-        return state, ""
-    hold_s = min(fault.retry_after_s or QUOTA_PROBE_S, _RETRY_MOST_S) * (1 + 0.1 * jitter)
-    until_us = max(now_us + int(hold_s * 1e6), old.until_us if old is not None else 0)
-    update = {
-        "since_us": old.since_us if old is not None else now_us,
-        "until_us": until_us,
-        "step": old.step + 1 if old is not None else 0,
-        "probe_until_us": 0,
-        "cause": fault.cause,
-        "reason": fault.text[:500],
-    }
-    note = "" if old is not None else f"Quota used up; next try in {format_duration(hold_s)}: {fault.text[:500]}"
-    return state.model_copy(update={"quota": (old or Slowdown()).model_copy(update=update)}), note
 
 
 def _ago(slowdown: Slowdown | None, now_us: int) -> str:

@@ -33,6 +33,9 @@ class Cause:
 
 _ALL: Final = (
     # limits of the account: the mail waits, nothing is spent
+    Cause("limit-rate", "The account's own limit per time is used up for the moment."),
+    Cause("limit-quota", "The account's own daily or hourly limit is used up.", "Wait, or add an account to the route."),
+    Cause("connections", "All connections that the account may have are in use."),
     Cause("throttled-rate", "The mail server wants fewer mails per time from this account.", "Nothing: the pace is lowered."),
     Cause("throttled-connections", "The mail server wants fewer connections from this account.", "Lower `connections`."),
     Cause(
@@ -51,11 +54,13 @@ _ALL: Final = (
         "reputation",
         "The server refuses mail from our address on a block list or for its reputation; it is not the recipient's fault.",
         "Ask for delisting, check reverse DNS, or use another account.",
+        spends=False,
     ),
     Cause(
         "sender-authentication",
         "SPF, DKIM or DMARC of our own domain does not pass at the other side.",
         "Repair the domain's DNS records or the signing.",
+        spends=False,
     ),
     # the gateway
     Cause("gateway-unreachable", "The mail server could not be reached, or the connection broke before the mail was sent."),

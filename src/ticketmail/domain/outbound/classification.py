@@ -1,4 +1,4 @@
-"""From outcome to fault: provider text > enhanced code > reply code > phase. Pure; the rules are data (``rules.py``)."""
+"""From outcome to fault: provider text > enhanced code > reply code > phase. Pure; the rules are data."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from ticketmail.domain.outbound.codes import CODE_RULES, ENHANCED_RULES, HTTP_RULES
 from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
 from ticketmail.domain.outbound.outcome import NotReached, Outcome, Phase, Refused, Reply, Taken
-from ticketmail.domain.outbound.rules import CODE_RULES, ENHANCED_RULES, HTTP_RULES, TEXT_RULES, Rule
+from ticketmail.domain.outbound.rule import Rule
+from ticketmail.domain.outbound.wording import TEXT_RULES
 
 #: Nobody is asked to wait longer than this by a server's word (seconds).
 RETRY_AFTER_MOST_S: Final = 86_400.0

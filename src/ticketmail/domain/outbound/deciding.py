@@ -50,7 +50,7 @@ class Standing:
 @dataclass(frozen=True, slots=True)
 class Policy:
     """What settings say. ``schedules`` by cause or class of cause, over the shipped ones. ``evidence_after_s``: when evidence is
-    looked for, seconds after a mail became UNKNOWN. ``second_unknown``: what a second one leads to; ``hold`` waits for a human."""
+    looked for, seconds after a mail became UNKNOWN. ``second_unknown``: what a second one leads to; ``hold``: a human."""
 
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
     evidence_after_s: tuple[float, ...] = (60.0, 300.0, 900.0)
