@@ -92,7 +92,9 @@ def test_the_settings_variable_names_the_file(tmp_path: Path) -> None:
 def test_with_a_mapping_no_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "ticketmail.toml").write_text("nonsense")
 
-    assert load({"site": "mine"}, environ={}, directory=tmp_path).settings.site == "mine"
+    found = load({"site": "mine"}, environ={"TICKETMAIL_SITE": "env", "TICKETMAIL_MODE": "shadow"}, directory=tmp_path).settings
+
+    assert (found.site, found.mode) == ("mine", "shadow")
 
 
 def test_without_any_source_the_defaults_hold(tmp_path: Path) -> None:

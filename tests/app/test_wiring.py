@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from injector import Module, provider
 
-from ticketmail import Alert, Scope, SettingsError, TicketMail, UnknownScheme
+from ticketmail import Alert, Message, Scope, SettingsError, Submission, TicketMail, UnknownScheme
 from ticketmail.app.guarding import GuardedGateway
 from ticketmail.app.settings import Settings
 from ticketmail.app.settings_source import load
+from ticketmail.app.usecases.compile import Compiler
 from ticketmail.app.usecases.submit import Submit
 from ticketmail.app.wiring.alerting import blind_accounts, sinks_of
 from ticketmail.app.wiring.build import build
@@ -145,3 +146,18 @@ def test_an_accounts_limits_are_those_of_the_settings_with_our_share() -> None:
 def test_a_limit_that_cannot_be_read_is_refused_by_name() -> None:
     with pytest.raises(SettingsError, match=r"accounts\.a\.limits: "):
         settings(accounts={"a": {"url": "null://", "limits": "many/day"}})
+
+
+def test_the_span_that_hands_over_is_the_parent_of_what_follows() -> None:
+    trace = pytest.importorskip("opentelemetry.trace")
+    context = trace.SpanContext(int("ab" * 16, 16), int("cd" * 8, 16), is_remote=False, trace_flags=trace.TraceFlags(1))
+    message = Message(sender="help@example.com", to="ann@example.net", text="Hi")
+    made = settings(spool="sqlite:///never-opened.db", secret="0123456789abcdef")
+    compiler = build(made).get(Compiler)
+
+    with trace.use_span(trace.NonRecordingSpan(context)):
+        inside = compiler.compile(Submission(message=message)).entries[0]
+    outside = compiler.compile(Submission(message=message)).entries[0]
+
+    assert inside.traceparent == f"00-{'ab' * 16}-{'cd' * 8}-01"
+    assert outside.traceparent == ""

@@ -66,8 +66,8 @@ def load(
 ) -> LoadedSettings:
     """Read and check settings.
 
-    ``given`` is a path to a TOML file, or settings as a mapping (then no file is read), or ready ``Settings``. ``code`` are
-    names set in code: they win. ``environ`` is ``os.environ`` by default. Without ``given`` the file is
+    ``given`` is a path to a TOML file, or settings as a mapping (then no file is read), or ready ``Settings`` (then no
+    environment either). ``code`` are names set in code: they win, and over the environment a mapping does too. ``environ`` is ``os.environ`` by default. Without ``given`` the file is
     ``$TICKETMAIL_SETTINGS``, else ``ticketmail.toml`` in ``directory`` (the current one) if it is there.
 
     Raises:
@@ -75,16 +75,16 @@ def load(
     """
     environ = os.environ if environ is None else environ
     merged, path = _Merge(), None
-    if isinstance(given, Mapping):
-        merged.add(given, "code")
-    elif isinstance(given, Settings):
-        merged.add(_set_values(given), "code")
-    else:
+    if given is None or isinstance(given, (str, os.PathLike)):
         path = _file(given, environ, directory)
         if path is not None:
             merged.add(_read(path, environ), str(path))
     if not isinstance(given, Settings):
         merged.add(_from_environment(environ, merged.values), "environment")
+    if isinstance(given, Settings):
+        merged.add(_set_values(given), "code")
+    elif isinstance(given, Mapping):
+        merged.add(given, "code")
     merged.add(code or {}, "code")
     return LoadedSettings(parse(merged.values), merged.sources, path)
 

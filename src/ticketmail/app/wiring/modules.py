@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 
 from injector import Module, provider, singleton
 
 from ticketmail.adapters.alerting import LogSink
+from ticketmail.app.observing import NullTracer, open_tracer
 from ticketmail.app.plugins import open_spool
 from ticketmail.app.settings import Settings
 from ticketmail.app.settings_outbound import lanes_of, route_sizes, routes_of
@@ -20,6 +22,7 @@ from ticketmail.app.wiring.timing import SystemClock
 from ticketmail.domain.outbound.lanes import Lanes
 from ticketmail.domain.outbound.routing import Routes
 from ticketmail.domain.ports.accepting import Blobs, Directory, Intake
+from ticketmail.domain.ports.observing import Tracer
 from ticketmail.domain.ports.reading import Administering, Operating, Reading
 from ticketmail.domain.ports.rendering import Renderer
 from ticketmail.domain.ports.spooling import SpoolAdapter, SpoolOptions
@@ -145,7 +148,7 @@ class UseCaseModule(Module):
             clock=clock,
             random_bytes=os.urandom,
             rules=rules,
-            traceparent=host.tracer.current if host.tracer is not None else str,
+            traceparent=_tracer_of(host).current,
         )
 
     @singleton
@@ -162,6 +165,13 @@ class UseCaseModule(Module):
     @provider
     def watch(self, settings: Settings, reading: Reading, clock: Clock) -> Watch:
         return Watch(reading, tell=LogSink().write, clock=clock, site=settings.site)
+
+
+def _tracer_of(host: HostPieces) -> Tracer:
+    """The host's own; else OpenTelemetry's where the host has loaded it: its request's span goes on through the worker."""
+    if host.tracer is not None:
+        return host.tracer
+    return open_tracer() if "opentelemetry" in sys.modules else NullTracer()
 
 
 MODULES: tuple[type[Module], ...] = (TimingModule, SpoolModule, RenderingModule, OutboundModule, UseCaseModule)
