@@ -311,3 +311,9 @@ def test_ready_settings_are_taken_and_code_beside_them_wins() -> None:
     found = load(ready, code={"site": "b"}, environ={"TICKETMAIL_SITE": "ignored"}).settings
 
     assert found == ready.model_copy(update={"site": "b"})
+
+
+def test_a_variable_finds_a_name_that_code_spells_otherwise() -> None:
+    found = load({"accounts": {"Front-Desk": SMTP}}, environ={"TICKETMAIL_ACCOUNTS__FRONT_DESK__SHARE": "0.5"}).settings
+
+    assert found.accounts["Front-Desk"].share == 0.5

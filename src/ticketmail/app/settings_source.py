@@ -67,8 +67,9 @@ def load(
     """Read and check settings.
 
     ``given`` is a path to a TOML file, or settings as a mapping (then no file is read), or ready ``Settings`` (then no
-    environment either). ``code`` are names set in code: they win, and over the environment a mapping does too. ``environ`` is ``os.environ`` by default. Without ``given`` the file is
-    ``$TICKETMAIL_SETTINGS``, else ``ticketmail.toml`` in ``directory`` (the current one) if it is there.
+    environment either). ``code`` are names set in code: they win, and over the environment a mapping does too. ``environ`` is
+    ``os.environ`` by default. Without ``given`` the file is ``$TICKETMAIL_SETTINGS``, else ``ticketmail.toml`` in ``directory``
+    (the current one) if it is there.
 
     Raises:
         SettingsError: names the setting, the cause and the next step; never a value.
@@ -80,7 +81,8 @@ def load(
         if path is not None:
             merged.add(_read(path, environ), str(path))
     if not isinstance(given, Settings):
-        merged.add(_from_environment(environ, merged.values), "environment")
+        known = {**merged.values, **given} if isinstance(given, Mapping) else merged.values
+        merged.add(_from_environment(environ, known), "environment")
     if isinstance(given, Settings):
         merged.add(_set_values(given), "code")
     elif isinstance(given, Mapping):
