@@ -11,7 +11,7 @@ from sqlalchemy.schema import DropTable
 from ticketmail.adapters.sql import upgrading
 from ticketmail.adapters.sql.engine import Database
 from ticketmail.adapters.sql.rows import add_history, history_row
-from ticketmail.adapters.sql.transaction import Tx
+from ticketmail.adapters.sql.transaction import Tx, one_of
 from ticketmail.adapters.sql.upkeep import put_pause
 from ticketmail.domain.errors import SpoolError
 from ticketmail.domain.ports.reading import Pause
@@ -52,7 +52,7 @@ class SqlAdministering:
             reason = f"The spool of site {before!r} is {site!r}'s now{', held for review' if hold else ''}."
             add_history(tx, [history_row("adopt", tx.now_us, scope="all", reason=reason, actor=actor)])
             d = tx.tables.delivery.c
-            waiting = tx.rows_once(select(func.count()).where(d.state.in_(("queued", "claimed", "sending", "unknown"))))
+            waiting = tx.rows_once(select(func.count()).where(one_of(d.state, ("queued", "claimed", "sending", "unknown"))))
             return int(waiting[0][0])
 
         count = self._database.write(work)

@@ -80,21 +80,42 @@ def _pair(t: Tables, beyond: ColumnElement[bool]) -> Executable:
     return select(d.route, d.lane).where(d.state == "queued", beyond).order_by(d.route, d.lane).limit(1)
 
 
-def claim(tx: Tx, worker_id: UUID, wants: Sequence[Want]) -> list[ClaimedMail]:
-    """See ``Deliveries.claim``."""
-    book = tx.book(ClaimStatements)
-    paused = [Scope.parse(text) for (text,) in tx.rows(book.pauses, p_now=tx.now_us)]
-    allowed = None if not paused else _allowed(tx.tables, paused)
+def claim(tx: Tx, worker_id: UUID, wants: Sequence[Want]) -> list[ClaimedMail] | None:
+    """See ``Deliveries.claim``. None: pauses may make the pick scan, so it should not be done under a file's write lock; ask
+    :func:`picks`, then :func:`take_picked`."""
+    paused = _pauses(tx)
+    allowed = _allowed(tx.tables, paused)
+    if allowed is not None and not tx.language.locks_rows:
+        return None
     found: list[ClaimedMail] = []
     for want in wants:
         if not _is_paused(want, paused):
-            found += _claim_one(tx, worker_id, want, allowed)
+            found += _take(tx, worker_id, _pick(tx, want, allowed), allowed)
     return found
 
 
-def _claim_one(tx: Tx, worker_id: UUID, want: Want, allowed: ColumnElement[bool] | None) -> list[ClaimedMail]:
+def picks(tx: Tx, wants: Sequence[Want]) -> list[str]:
+    """Submissions that may be claimed now, by reading alone."""
+    paused = _pauses(tx)
+    allowed = _allowed(tx.tables, paused)
+    return [id_ for want in wants if not _is_paused(want, paused) for id_ in _pick(tx, want, allowed)]
+
+
+def take_picked(tx: Tx, worker_id: UUID, ids: Sequence[str]) -> list[ClaimedMail]:
+    """Claim what was picked, as far as it still may be."""
+    return _take(tx, worker_id, ids, _allowed(tx.tables, _pauses(tx)))
+
+
+def _pauses(tx: Tx) -> list[Scope]:
+    return [Scope.parse(text) for (text,) in tx.rows(tx.book(ClaimStatements).pauses, p_now=tx.now_us)]
+
+
+def _pick(tx: Tx, want: Want, allowed: ColumnElement[bool] | None) -> list[str]:
     keys = {"p_route": want.route, "p_lane": want.lane, "p_now": tx.now_us, "p_limit": want.limit}
-    ids = list(dict.fromkeys(id_ for id_, _ in _rows(tx, "pick", pick, allowed, keys)))
+    return list(dict.fromkeys(id_ for id_, _ in _rows(tx, "pick", pick, allowed, keys)))
+
+
+def _take(tx: Tx, worker_id: UUID, ids: Sequence[str], allowed: ColumnElement[bool] | None) -> list[ClaimedMail]:
     if not ids:
         return []
     taken = _rows(tx, "take", take, allowed, {"p_ids": tx.pack(ids), "p_now": tx.now_us, "p_worker": worker_id.hex})
@@ -113,8 +134,8 @@ def _is_paused(want: Want, paused: Sequence[Scope]) -> bool:
     return any(scope.kind is ScopeKind.ALL or (scope.kind is ScopeKind.LANE and scope.value == want.lane) for scope in paused)
 
 
-def _allowed(t: Tables, paused: Sequence[Scope]) -> ColumnElement[bool]:
-    """What no pause forbids; ``all`` and ``lane`` are looked at before."""
+def _allowed(t: Tables, paused: Sequence[Scope]) -> ColumnElement[bool] | None:
+    """What no pause forbids; ``all`` and ``lane`` are looked at before. None: no pause looks at single mails."""
     d = t.delivery.c
     columns = {
         ScopeKind.ID: d.submission_id,
@@ -129,7 +150,7 @@ def _allowed(t: Tables, paused: Sequence[Scope]) -> ColumnElement[bool]:
         values = [id_value(scope) for scope in paused if scope.kind is kind]
         if values:
             parts.append(or_(column.is_(None), and_(*(column != value for value in values))))
-    return and_(true(), *parts)
+    return and_(*parts) if parts else None
 
 
 def id_value(scope: Scope) -> str:
@@ -148,13 +169,13 @@ def routes(tx: Tx) -> list[tuple[str, str]]:
     return found
 
 
-def undo(tx: Tx, claimed: Sequence[ClaimedMail]) -> None:
+def undo(tx: Tx, claimed: Sequence[ClaimedMail] | None) -> None:
     """Give back a claim whose commit's answer was lost, for nobody knows of it."""
     tx.each(
         tx.book(ClaimStatements).undo,
         [
             {"p_id": mail.submission_id.hex, "p_number": delivery.number, "p_fence": delivery.fence}
-            for mail in claimed
+            for mail in claimed or ()
             for delivery in mail.deliveries
         ],
     )

@@ -23,6 +23,7 @@ class SqlDeliveries:
     """``Deliveries`` on a database."""
 
     def __init__(self, database: Database, thread: SpoolThread) -> None:
+        self._database = database
         self._thread = thread
         self._listener = Listener(database, thread)
 
@@ -37,8 +38,14 @@ class SqlDeliveries:
                 break  # what was claimed before must be known
         return found
 
-    def _claim(self, worker_id: UUID, wants: Sequence[Want]) -> asyncio.Future[list[ClaimedMail]]:
-        return self._thread.submit(lambda tx: claiming.claim(tx, worker_id, wants), undo=claiming.undo)
+    async def _claim(self, worker_id: UUID, wants: Sequence[Want]) -> list[ClaimedMail]:
+        found = await self._thread.submit(lambda tx: claiming.claim(tx, worker_id, wants), undo=claiming.undo)
+        if found is not None:
+            return found
+        ids = await asyncio.to_thread(self._database.read, lambda tx: claiming.picks(tx, wants))
+        if not ids:
+            return []
+        return await self._thread.submit(lambda tx: claiming.take_picked(tx, worker_id, ids), undo=claiming.undo)
 
     async def begin(self, worker_id: UUID, account: str, claims: Sequence[Fenced]) -> Sequence[bool]:
         if not claims:

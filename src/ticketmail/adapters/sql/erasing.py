@@ -16,8 +16,8 @@ from ticketmail.adapters.sql.administering import token_keys
 from ticketmail.adapters.sql.engine import Database
 from ticketmail.adapters.sql.rows import add_history, history_row
 from ticketmail.adapters.sql.schema import Tables
+from ticketmail.adapters.sql.selecting import CHUNK
 from ticketmail.adapters.sql.transaction import Language, Tx, bound
-from ticketmail.adapters.sql.upkeep import CHUNK
 from ticketmail.domain.ports.reading import Erased
 
 _TEXTS = ("reason", "reply")

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, delete, or_, select, update
+from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy.sql.elements import ColumnElement
 
 from ticketmail.adapters.sql import ends, erasing, joining
 from ticketmail.adapters.sql.book import DocumentStatements
 from ticketmail.adapters.sql.engine import Database
-from ticketmail.adapters.sql.reading import in_scope
 from ticketmail.adapters.sql.rows import add_events, add_history, add_suppressions, history_row
 from ticketmail.adapters.sql.schema import Tables
-from ticketmail.adapters.sql.transaction import Language, Row, Tx, bound
-from ticketmail.adapters.sql.upkeep import CHUNK, put_pause
+from ticketmail.adapters.sql.selecting import Key, Selection, chunks_in, in_chunks
+from ticketmail.adapters.sql.transaction import Language, Tx, bound
+from ticketmail.adapters.sql.upkeep import put_pause
 from ticketmail.domain.events import MailCancelled, MailSent
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.suppression import Suppression
@@ -70,13 +71,6 @@ class OperatingStatements:
         )
         self.resume = delete(t.pause).where(p.scope == bound("p_scope"))
         self.unsuppress = delete(t.suppression).where(x.tenant == bound("p_tenant"), x.address == bound("p_address"))
-        self.lock = (
-            t.submission.select()
-            .with_only_columns(t.submission.c.id)
-            .where(language.within(t.submission.c.id, "p_ids"))
-            .order_by(t.submission.c.id)
-            .with_for_update()
-        )
 
 
 class SqlOperating:
@@ -86,10 +80,11 @@ class SqlOperating:
         self._database = database
 
     def cancel(self, scope: Scope, *, actor: str, reason: str, connection: object | None = None) -> int:
-        step = partial(_cancel, scope=scope, actor=actor, reason=reason)
+        chosen = Selection(scope, _CANCELLABLE)
+        step = partial(_cancel, chosen, actor, reason)
         if connection is None:
-            return self._in_chunks(step, None)
-        return joining.run(self._database, connection, lambda tx: sum(iter(lambda: step(tx, CHUNK), 0)))
+            return in_chunks(self._database, chosen, step, None)
+        return joining.run(self._database, connection, lambda tx: chunks_in(tx, chosen, step))
 
     def pause(self, pause: Pause) -> None:
         def work(tx: Tx) -> None:
@@ -122,11 +117,12 @@ class SqlOperating:
         chosen = tuple(state for state in states if state in _REPLAYABLE)
         if not chosen:
             return 0
-        replay = _Replay(scope, chosen, lifetime_us, pace_per_s, actor, reason)
-        return self._in_chunks(replay, limit)
+        replay = _Replay(Selection(scope, chosen, _waits_for_a_human), lifetime_us, pace_per_s, actor, reason)
+        return in_chunks(self._database, replay.selection, replay, limit)
 
     def dismiss(self, scope: Scope, *, actor: str, reason: str) -> int:
-        return self._in_chunks(partial(_dismiss, scope=scope, actor=actor, reason=reason), None)
+        chosen = Selection(scope, (_S.DEAD,), _unread)
+        return in_chunks(self._database, chosen, partial(_dismiss, chosen, actor, reason), None)
 
     def edit(self, submission_id: UUID, number: int, *, recipient: str, actor: str, reason: str) -> bool:
         return self._database.write(partial(_edit, submission_id, number, recipient, actor, reason))
@@ -163,34 +159,11 @@ class SqlOperating:
 
         return self._database.write(work)
 
-    def _in_chunks(self, step: Callable[[Tx, int], int], limit: int | None) -> int:
-        """Run ``step(tx, size)`` in a transaction each until it changes nothing more."""
-        total = 0
-        while limit is None or total < limit:
-            size = CHUNK if limit is None else min(CHUNK, limit - total)
-            done = self._database.write(lambda tx, size=size: step(tx, size))  # type: ignore[misc]
-            total += done
-            if not done:
-                break
-        return total
 
-
-def _found(tx: Tx, scope: Scope, states: Sequence[DeliveryState], size: int, *more: Any) -> list[ends.Brief]:
-    """Deliveries in ``scope``, oldest first. Their mails are locked, so that claims of others skip them."""
-    t = tx.tables
-    chosen: Select[Any] = select(*ends.brief_columns(t)).join(t.submission, t.submission.c.id == t.delivery.c.submission_id)
-    chosen = in_scope(chosen, t, scope, states).where(*more)
-    d = t.delivery.c
-    rows: list[Row] = tx.rows_once(chosen.order_by(d.accepted_us, d.submission_id, d.number).limit(size))
-    if rows and tx.language.locks_rows:
-        tx.rows(tx.book(OperatingStatements).lock, p_ids=tx.pack(sorted({row[0] for row in rows})))
-    return ends.briefs(rows)
-
-
-def _cancel(tx: Tx, size: int, *, scope: Scope, actor: str, reason: str) -> int:
+def _cancel(chosen: Selection, actor: str, reason: str, tx: Tx, keys: Sequence[Key]) -> int:
     ended = ends.end(
         tx,
-        _found(tx, scope, _CANCELLABLE, size),
+        chosen.briefs(tx, keys),
         "cancelled",
         kind="cancelled",
         cause="cancelled",
@@ -201,34 +174,33 @@ def _cancel(tx: Tx, size: int, *, scope: Scope, actor: str, reason: str) -> int:
     return len(ended)
 
 
-class _Replay:
-    """One replay over all its chunks: it goes on counting, so that the pace holds over them."""
+def _unread(t: Tables) -> ColumnElement[bool]:
+    found: ColumnElement[bool] = t.delivery.c.dismissed_us.is_(None)
+    return found
 
-    def __init__(
-        self,
-        scope: Scope,
-        states: Sequence[DeliveryState],
-        lifetime_us: int,
-        pace_per_s: float | None,
-        actor: str,
-        reason: str,
-    ) -> None:
-        self._scope = scope
-        self._states = states
+
+def _waits_for_a_human(t: Tables) -> ColumnElement[bool]:
+    d = t.delivery.c
+    return and_(_unread(t), or_(d.state != "unknown", d.due_us.is_(None)))
+
+
+class _Replay:
+    """One replay over all its chunks: it goes on counting mails, so that the pace holds over them."""
+
+    def __init__(self, selection: Selection, lifetime_us: int, pace_per_s: float | None, actor: str, reason: str) -> None:
+        self.selection = selection
         self._lifetime_us = lifetime_us
         self._gap_us = 0 if pace_per_s is None else int(1_000_000 / pace_per_s)
         self._actor = actor
         self._reason = reason
         self._start_us: int | None = None
-        self._mails = 0
+        self._place: dict[str, int] = {}
 
-    def __call__(self, tx: Tx, size: int) -> int:
-        d = tx.tables.delivery.c
-        for_a_human = or_(d.state != "unknown", d.due_us.is_(None))
-        found = _found(tx, self._scope, self._states, size, d.dismissed_us.is_(None), for_a_human)
-        start_us = tx.now_us if self._start_us is None else self._start_us
-        place = {id_: self._mails + at for at, id_ in enumerate(dict.fromkeys(b.submission_id for b in found))}
-        due = [start_us + place[b.submission_id] * self._gap_us for b in found]
+    def __call__(self, tx: Tx, keys: Sequence[Key]) -> int:
+        found = self.selection.briefs(tx, keys)
+        if self._start_us is None:
+            self._start_us = tx.now_us
+        due = [self._start_us + self._place.setdefault(b.submission_id, len(self._place)) * self._gap_us for b in found]
         counts = tx.each(
             tx.book(OperatingStatements).replay,
             [
@@ -239,12 +211,11 @@ class _Replay:
         done = [b for b, count in zip(found, counts, strict=True) if count]
         add_history(tx, (_act(tx, "replayed", b, "queued", self._actor, self._reason) for b in done))
         tx.rings = bool(done)
-        self._start_us, self._mails = start_us, self._mails + len(place)
         return len(done)
 
 
-def _dismiss(tx: Tx, size: int, *, scope: Scope, actor: str, reason: str) -> int:
-    found = _found(tx, scope, (_S.DEAD,), size, tx.tables.delivery.c.dismissed_us.is_(None))
+def _dismiss(chosen: Selection, actor: str, reason: str, tx: Tx, keys: Sequence[Key]) -> int:
+    found = chosen.briefs(tx, keys)
     counts = tx.each(tx.book(OperatingStatements).dismiss, [{**_same(b), "p_now": tx.now_us} for b in found])
     done = [b for b, count in zip(found, counts, strict=True) if count]
     add_history(tx, (_act(tx, "dismissed", b, "dead", actor, reason) for b in done))

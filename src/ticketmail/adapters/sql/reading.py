@@ -16,7 +16,7 @@ from ticketmail.adapters.sql.claiming import id_value
 from ticketmail.adapters.sql.engine import Database
 from ticketmail.adapters.sql.rows import HISTORY, to_history, to_uuid
 from ticketmail.adapters.sql.schema import Tables
-from ticketmail.adapters.sql.transaction import Language, Row, Tx, bound
+from ticketmail.adapters.sql.transaction import Language, Row, Tx, bound, one_of
 from ticketmail.adapters.sql.upgrading import read_meta
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.suppression import Suppression
@@ -29,7 +29,7 @@ class ReadStatements:
 
     def __init__(self, t: Tables, language: Language) -> None:
         d, e, h, s = t.delivery.c, t.event.c, t.history.c, t.submission.c
-        self.counts = select(d.state, func.count()).group_by(d.state)
+        self.counts = select(d.state, func.count(), func.max(d.ended_us)).group_by(d.state)
         now = bound("p_now")
         self.lanes = (
             select(
@@ -43,7 +43,6 @@ class ReadStatements:
             .group_by(d.route, d.lane)
             .order_by(d.route, d.lane)
         )
-        self.last_sent = select(func.max(d.ended_us)).where(d.state == "sent")
         self.events = select(e.state, func.count(), func.min(e.created_us)).where(e.state != "done").group_by(e.state)
         history = select(*(h[name] for name in HISTORY)).where(h.submission_id == bound("p_id"), h.submission_id.is_not(None))
         self.history = history.order_by(h.seq)
@@ -174,15 +173,15 @@ class SqlReading:
         meta = read_meta(tx)
         events = {state: (count, oldest_us) for state, count, oldest_us in tx.rows(book.events)}
         waiting, dead = events.get("waiting", (0, None)), events.get("dead", (0, None))
-        last_sent = tx.row(book.last_sent)
+        counted = tx.rows(book.counts)
         return Overview(
             now_us=tx.now_us,
             site=meta.get("site", ""),
-            counts={DeliveryState(state): count for state, count in tx.rows(book.counts)},
+            counts={DeliveryState(state): count for state, count, _ in counted},
             lanes=[
                 LaneLoad(lane, route, n, int(due), oldest) for lane, route, n, due, oldest in tx.rows(book.lanes, p_now=tx.now_us)
             ],
-            last_sent_us=last_sent[0] if last_sent else None,
+            last_sent_us=next((ended_us for state, _, ended_us in counted if state == "sent"), None),
             events_waiting=waiting[0],
             events_dead=dead[0],
             oldest_event_us=waiting[1],
@@ -195,7 +194,7 @@ class SqlReading:
 def in_scope(statement: Select[Any], t: Tables, scope: Scope, states: Sequence[DeliveryState]) -> Select[Any]:
     """``statement`` on delivery, narrowed to a scope and states (() means any)."""
     if states:
-        statement = statement.where(t.delivery.c.state.in_([state.value for state in states]))
+        statement = statement.where(one_of(t.delivery.c.state, [state.value for state in states]))
     return statement.where(_selects(t, scope))
 
 

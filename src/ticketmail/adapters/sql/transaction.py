@@ -72,7 +72,7 @@ class Compiler:
     def once(self, statement: Executable) -> tuple[str, dict[str, Any]]:
         """For a statement built for one use, with its values in it."""
         assert isinstance(statement, ClauseElement)
-        compiled = statement.compile(dialect=self.language.sa, compile_kwargs={"render_postcompile": True})
+        compiled = statement.compile(dialect=self.language.sa)
         wanted = {name for name, bind in getattr(compiled, "binds", {}).items() if bind.required}
         fixed = {name: value for name, value in (compiled.params or {}).items() if name not in wanted}
         return str(compiled), fixed
@@ -173,7 +173,7 @@ def bound(name: str) -> BindParameter[Any]:
 
 
 def one_of(column: ColumnElement[Any], values: Sequence[str]) -> ColumnElement[bool]:
-    """IN for kept statements: SQLAlchemy's own expands when it is run, which these are not."""
+    """IN: SQLAlchemy's own expands when SQLAlchemy runs it, and our statements run on the driver's cursor."""
     return or_(*(column == value for value in values))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from sqlalchemy import and_, select, update
@@ -13,15 +15,13 @@ from ticketmail.adapters.sql.engine import Database
 from ticketmail.adapters.sql.purging import purge
 from ticketmail.adapters.sql.rows import add_events
 from ticketmail.adapters.sql.schema import Tables
+from ticketmail.adapters.sql.selecting import CHUNK, Key, parts
 from ticketmail.adapters.sql.thread import SpoolThread
 from ticketmail.adapters.sql.transaction import Language, Tx, bound
 from ticketmail.domain.events import MailDeadLettered, MailDelayed, MailExpired
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.ports.delivering import LaneEnd, Retention
 from ticketmail.domain.ports.reading import Pause
-
-#: Rows a transaction: what takes under 5 ms of the write lock.
-CHUNK = 50
 
 
 class UpkeepStatements:
@@ -53,7 +53,8 @@ class UpkeepStatements:
         )
         self.move = (
             update(t.delivery)
-            .where(d.submission_id == bound("p_id"), d.number == bound("p_number"), d.state == "queued")
+            .where(d.submission_id == bound("p_id"), d.number == bound("p_number"))
+            .where(d.state == "queued", d.route == bound("p_from"))
             .values(route=bound("p_to"))
         )
         self.move_mail = update(t.submission).where(s.id == bound("p_id")).values(route=bound("p_to"))
@@ -77,13 +78,12 @@ class SqlUpkeep:
         return await purge(self._thread, retention, limit)
 
     async def reroute(self, route_of: Callable[[str], str], limit: int) -> int:
+        # Looking through what waits takes its time: on a connection of its own, so that outcomes need not wait.
+        moves = await asyncio.to_thread(self._database.read, lambda tx: _moves(tx, route_of, limit))
         moved = 0
-        senders = await self._thread.submit(lambda tx: tx.rows(tx.book(UpkeepStatements).senders), reads=True)
-        for sender, route in senders:
-            to = route_of(sender)
-            if to != route and moved < limit:
-                step = _mover(sender, route, to)
-                moved += await self._in_chunks(limit - moved, step)
+        for (route, to), keys in moves.items():
+            for part in parts(keys):
+                moved += await self._thread.submit(partial(_move, route, to, part))
         return moved
 
     async def free_bytes(self) -> int | None:
@@ -130,16 +130,26 @@ def _delayed(brief: ends.Brief, due_us: int, reason: str, now_us: int) -> MailDe
     return MailDelayed(**facts, eta_us=due_us if due_us > now_us else None)
 
 
-def _mover(sender: str, route: str, to: str) -> Callable[[Tx, int], int]:
-    def move(tx: Tx, limit: int) -> int:
-        book = tx.book(UpkeepStatements)
-        found = tx.rows(book.moving, p_from=route, p_sender=sender, p_limit=limit)
-        counts = tx.each(book.move, [{"p_id": id_, "p_number": number, "p_to": to} for id_, number in found])
-        tx.each(book.move_mail, [{"p_id": id_, "p_to": to} for id_ in dict.fromkeys(id_ for id_, _ in found)])
-        tx.rings = tx.rings or any(counts)
-        return sum(counts)
+def _moves(tx: Tx, route_of: Callable[[str], str], limit: int) -> dict[tuple[str, str], list[Key]]:
+    """Which deliveries belong to another route now: (from, to) -> keys, at most ``limit``."""
+    book = tx.book(UpkeepStatements)
+    moves: dict[tuple[str, str], list[Key]] = {}
+    left = limit
+    for sender, route in tx.rows(book.senders):
+        to = route_of(sender)
+        if to != route and left > 0:
+            keys = tx.rows(book.moving, p_from=route, p_sender=sender, p_limit=left)
+            moves.setdefault((route, to), []).extend((id_, number) for id_, number in keys)
+            left -= len(keys)
+    return moves
 
-    return move
+
+def _move(route: str, to: str, keys: Sequence[Key], tx: Tx) -> int:
+    book = tx.book(UpkeepStatements)
+    counts = tx.each(book.move, [{"p_id": id_, "p_number": number, "p_from": route, "p_to": to} for id_, number in keys])
+    tx.each(book.move_mail, [{"p_id": id_, "p_to": to} for id_ in dict.fromkeys(id_ for id_, _ in keys)])
+    tx.rings = tx.rings or any(counts)
+    return sum(counts)
 
 
 class PauseStatements:
