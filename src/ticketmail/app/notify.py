@@ -54,19 +54,28 @@ class Notifier:
         """``EXTEND_TIMEOUT_USEC``: start or stop takes so much longer."""
         return self._send(f"EXTEND_TIMEOUT_USEC={int(seconds * 1_000_000)}", "")
 
-    def _send(self, word: str, status: str) -> bool:
+    def send(self, text: str) -> bool:
+        """Assignments as they are, one a line: ``READY=1``, ``WATCHDOG=1\\nSTATUS=...``. True if they were sent."""
         if self._address is None:
             return False
-        # A line break would begin another assignment.
-        lines = [word] * bool(word) + [f"STATUS={' '.join(status.split())}"] * bool(status)
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
                 sender.setblocking(False)
-                sender.sendto("\n".join(lines).encode(), self._address)
+                sender.sendto(text.encode(), self._address)
         except OSError as error:
-            _log.debug("the service manager was not told %s: %s", word or "the status", error)
+            _log.debug("the service manager was not told %s: %s", text, error)
             return False
         return True
+
+    def _send(self, word: str, status: str) -> bool:
+        # A line break would begin another assignment.
+        lines = [word] * bool(word) + [f"STATUS={' '.join(status.split())}"] * bool(status)
+        return self.send("\n".join(lines))
+
+
+def notify(text: str) -> None:
+    """Send assignments to the service manager of this process, if there is one. Never raises."""
+    Notifier().send(text)
 
 
 def _address(text: str) -> str | None:

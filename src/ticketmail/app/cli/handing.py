@@ -89,6 +89,7 @@ def listen(context: Context) -> int:
     handler = load_object(named, option="listen") if named else _beside_app(context)
     if not callable(handler):
         raise UsageError(f"The handler is a {type(handler).__name__}, which cannot be called.", remedy="Name a function.")
+    _log(context)
     with _ending() as stop:
         context.mail.listen(handler, stop=stop)
     return OK
@@ -122,7 +123,15 @@ def worker(context: Context) -> int:
     """Send, until SIGTERM."""
     from ticketmail.app.worker import run_worker
 
+    _log(context)
     return int(run_worker(context.mail, processes=context.args.processes) or OK)
+
+
+def _log(context: Context) -> None:
+    """Commands that go on say what they do to standard error, and never a secret."""
+    from ticketmail.app.logging import secrets_of, set_up
+
+    set_up(level=os.environ.get("TICKETMAIL_LOG_LEVEL", "INFO"), secrets=secrets_of(context.mail.settings))
 
 
 def demo(context: Context) -> int:
