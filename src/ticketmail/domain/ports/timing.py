@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class Clock(Protocol):
@@ -21,3 +24,11 @@ class Sleeper(Protocol):
     """Waiting, injected, so that tests do not wait."""
 
     async def sleep(self, seconds: float) -> None: ...
+
+
+class Threads(Protocol):
+    """Runs blocking calls off the event loop; inline in simulations, where no thread may be."""
+
+    async def run(self, call: Callable[[], T]) -> T:
+        """``call()``'s result, or what it raises."""
+        ...

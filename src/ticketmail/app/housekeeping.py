@@ -1,0 +1,94 @@
+"""What any worker does beside sending: deadlines, delay notices, retention, free space, old mail, reminders."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Literal
+
+from ticketmail.app.settings import Settings
+from ticketmail.app.usecases.alert import Alerts
+from ticketmail.domain.outbound.lanes import Lanes
+from ticketmail.domain.outbound.routing import Routes
+from ticketmail.domain.ports.delivering import LaneEnd, Retention, Upkeep
+from ticketmail.domain.ports.reading import Reading
+
+LEAST_FREE_BYTES = 64 * 1024 * 1024
+DELAY_TOLD_US = 3600 * 1_000_000
+OLD_MAIL_US = 600 * 1_000_000
+BATCH = 200
+
+
+class Housekeeping:
+    """``turn`` is called every few seconds. ``full``: too little room to record outcomes, so nothing may be sent."""
+
+    def __init__(
+        self, upkeep: Upkeep, settings: Settings, *, lanes: Lanes, routes: Routes, alerts: Alerts, reading: Reading
+    ) -> None:
+        self._upkeep = upkeep
+        self._settings = settings
+        self._routes = routes
+        self._ends = [LaneEnd(name, lanes[name].ends_as) for name in lanes]
+        self._alerts = alerts
+        self._reading = reading
+        self._minute_s = -1e9
+        self._hour_s = time.monotonic()
+        self._rerouted = False
+        self._troubles: dict[str, set[str]] = {}
+        self.full = False
+
+    def troubled(self, account: str, cause: str) -> None:
+        """An alarm about ``account`` is open."""
+        self._troubles.setdefault(account, set()).add(cause)
+
+    def well(self, account: str) -> set[str]:
+        """The account sends: the causes whose alarms are over."""
+        return self._troubles.pop(account, set())
+
+    async def turn(self) -> None:
+        """Raises SpoolError kin; the next turn goes on."""
+        await self._look_at_room()
+        if not self._rerouted:
+            self._rerouted = await self._upkeep.reroute(self._routes.route_of, BATCH) < BATCH
+        await self._upkeep.expire(self._ends, BATCH)
+        now_s = time.monotonic()
+        if now_s - self._minute_s >= 60:
+            self._minute_s = now_s
+            await self._upkeep.tell_delayed(DELAY_TOLD_US, BATCH)
+            await self._look_at_age()
+            await self._alerts.remind()
+        if now_s - self._hour_s >= 3600:
+            self._hour_s = now_s
+            await self._upkeep.purge(self._retention(), BATCH)
+
+    async def _look_at_room(self) -> None:
+        free = await self._upkeep.free_bytes()
+        full = free is not None and free < LEAST_FREE_BYTES
+        if full:
+            text = f"{free} bytes are free where the spool lives; sending pauses below {LEAST_FREE_BYTES}."
+            await self._alerts.occurred("spool-room", level="page", title="The spool's disk is nearly full", text=text)
+        elif self.full:
+            await self._alerts.over("spool-room")
+        self.full = full
+
+    async def _look_at_age(self) -> None:
+        overview = await asyncio.to_thread(self._reading.overview)
+        due = [lane.oldest_due_us for lane in overview.lanes if lane.lane == "reply" and lane.oldest_due_us is not None]
+        late_us = overview.now_us - min(due, default=overview.now_us)
+        if late_us > OLD_MAIL_US:
+            text = f"The oldest reply has been due for {late_us // 60_000_000} minutes. `ticketmail status` says what holds it."
+            level: Literal["page", "warn"] = "page" if late_us > 6 * OLD_MAIL_US else "warn"
+            await self._alerts.occurred("old-mail", level=level, title="Replies are late", text=text)
+        else:
+            await self._alerts.over("old-mail")
+
+    def _retention(self) -> Retention:
+        days = self._settings.retention
+        return Retention(
+            sent_body_days=days.sent_body,
+            dead_body_days=days.dead_body,
+            history_days=days.history,
+            event_days=days.events,
+            key_days=days.keys,
+            blob_days=days.blobs,
+        )

@@ -1,0 +1,134 @@
+"""The shared state of accounts, as one worker sees it: permits, holds, breakers. All arithmetic is the domain's."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from ticketmail.domain.outbound.account import (
+    AccountLimits,
+    AccountState,
+    Grant,
+    Hold,
+    charge,
+    drop_worker,
+    give_back,
+    hold_of,
+    settle_fault,
+    settle_success,
+    take,
+)
+from ticketmail.domain.outbound.faults import Fault
+from ticketmail.domain.ports.delivering import Book, Change
+
+T = TypeVar("T")
+KIND = "account"
+_log = logging.getLogger("ticketmail.accounts")
+
+
+class AccountHealth:
+    """Asks and settles through ``Book``; keeps the last state seen, so that a healthy account costs no write per mail.
+
+    Not thread-safe: one event loop. Raises SpoolError kin.
+    """
+
+    def __init__(
+        self, book: Book, limits: Mapping[str, AccountLimits], *, now_us: Callable[[], int], jitter: Callable[[], float]
+    ) -> None:
+        self._book = book
+        self._limits = dict(limits)
+        self._now_us = now_us
+        self._jitter = jitter
+        self._states: dict[str, AccountState] = {}
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The accounts that settings name."""
+        return tuple(self._limits)
+
+    async def refresh(self) -> None:
+        """Read all states: other workers change them too."""
+        documents = await self._book.load(KIND)
+        self._states = {name: AccountState.from_json(content) for name, content in documents.items()}
+
+    def state(self, account: str) -> AccountState:
+        """The last state seen."""
+        return self._states.get(account) or AccountState()
+
+    def holds(self) -> dict[str, Hold | None]:
+        """Why each account may not send now, by the last state seen."""
+        now_us = self._now_us()
+        return {name: hold_of(self.state(name), limits, now_us=now_us) for name, limits in self._limits.items()}
+
+    async def take(self, account: str, worker: str, *, permits: int, connections: int, in_use: int) -> Grant:
+        """Permits and connections, from the shared state."""
+
+        def step(state: AccountState, now_us: int) -> tuple[AccountState, Grant]:
+            return take(
+                state,
+                self._limits[account],
+                worker=worker,
+                permits=permits,
+                connections=connections,
+                in_use=in_use,
+                now_us=now_us,
+            )
+
+        return await self._change(account, step)
+
+    async def charge(self, account: str, worker: str, *, recipients: int, size_bytes: int) -> Hold | None:
+        """Count recipients beyond the first and bytes. A Hold: nothing was counted, the mails wait."""
+        if not any(window.unit != "messages" for window in self._limits[account].ours):
+            return None
+
+        def step(state: AccountState, now_us: int) -> tuple[AccountState, Hold | None]:
+            limits = self._limits[account]
+            return charge(state, limits, worker=worker, recipients=recipients, size_bytes=size_bytes, now_us=now_us)
+
+        return await self._change(account, step)
+
+    async def give_back(self, account: str, worker: str, permits: int) -> None:
+        """Permits not used."""
+        if permits > 0 and self._limits[account].ours:
+            await self._change(account, lambda state, now_us: (give_back(state, worker, permits, now_us), None))
+
+    async def drop(self, worker: str) -> None:
+        """Free what a worker that is gone held on every account."""
+        for name, state in self._states.items():
+            if drop_worker(state, worker) is not state:
+                await self._change(name, lambda state, now_us: (drop_worker(state, worker), None))
+
+    async def fault(self, account: str, fault: Fault, *, issued_us: int) -> str:
+        """An attempt failed. Returns the note that went into the history, '' if nothing changed for the account."""
+        jitter = self._jitter()
+        now, _ = settle_fault(self.state(account), fault, now_us=self._now_us(), jitter=jitter, permits_issued_us=issued_us)
+        if now is self.state(account):
+            return ""
+
+        def step(state: AccountState, now_us: int) -> tuple[AccountState, str]:
+            return settle_fault(state, fault, now_us=now_us, jitter=jitter, permits_issued_us=issued_us)
+
+        return await self._change(account, step, noted=True)
+
+    async def success(self, account: str) -> str:
+        """A mail was taken. Writes only if that changes anything."""
+        now, _ = settle_success(self.state(account), now_us=self._now_us())
+        if now is self.state(account):
+            return ""
+        return await self._change(account, lambda state, now_us: settle_success(state, now_us=now_us), noted=True)
+
+    async def _change(
+        self, account: str, step: Callable[[AccountState, int], tuple[AccountState, T]], *, noted: bool = False
+    ) -> T:
+        def change(content: bytes | None, now_us: int) -> tuple[Change | None, tuple[AccountState, T]]:
+            before = AccountState.from_json(content)
+            after, result = step(before, now_us)
+            if after is before:
+                return None, (before, result)
+            note = str(result) if noted and result else ""
+            return Change(after.to_json(), note=note, scope=f"account:{account}", actor="worker"), (after, result)
+
+        state, result = await self._book.change(KIND, account, change)
+        self._states[account] = state
+        return result

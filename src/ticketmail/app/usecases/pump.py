@@ -1,0 +1,226 @@
+"""The pump: claims what accounts have room for, and sets it going. Waiting mail stays in the spool."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+from uuid import UUID
+
+from ticketmail.app.usecases.deliver import Deliver, Errand, Report
+from ticketmail.app.usecases.health import AccountHealth
+from ticketmail.domain.outbound.account import AccountLimits
+from ticketmail.domain.outbound.lanes import Lanes, share
+from ticketmail.domain.outbound.routing import Routes, choose
+from ticketmail.domain.ports.delivering import ClaimedMail, Deliveries, Fenced, Want
+
+_log = logging.getLogger("ticketmail.pump")
+#: A mail whose lease was lost this often is sent with nothing else in flight, so that it proves itself poison or not.
+LONE_AFTER = 2
+_LEASE_RENEWED_S = 10.0
+
+
+class AccountLane:
+    """One account's work in this process: what is in flight, and how many connections the shared lease allows."""
+
+    def __init__(self, name: str, limits: AccountLimits) -> None:
+        self.name = name
+        self.limits = limits
+        self.connections = 0
+        self.leased_at_s = -1e9
+        self.in_flight = 0
+        self.slot = asyncio.Semaphore(limits.slots)
+        self.backlog = False  #: the last claim found more than there were permits for
+
+    @property
+    def room(self) -> int:
+        """Mails that may be claimed now: twice the connections, so that each has its next at hand."""
+        return max(0, 2 * min(self.limits.slots, max(1, self.connections)) - self.in_flight)
+
+
+class Pump:
+    """One per worker. ``started(task)`` is told of each errand; ``report`` hears what came of it."""
+
+    def __init__(
+        self,
+        *,
+        deliveries: Deliveries,
+        health: AccountHealth,
+        deliver: Deliver,
+        routes: Routes,
+        lanes: Lanes,
+        limits: dict[str, AccountLimits],
+        now_us: Callable[[], int],
+        monotonic_s: Callable[[], float],
+        report: Callable[[Errand, Report], None],
+    ) -> None:
+        self._deliveries = deliveries
+        self._health = health
+        self._deliver = deliver
+        self._routes = routes
+        self._lanes = lanes
+        self._now_us = now_us
+        self._monotonic_s = monotonic_s
+        self._report = report
+        self._accounts = {name: AccountLane(name, one) for name, one in limits.items()}
+        self._carried: dict[str, dict[str, int]] = {}
+        self._lone: list[Errand] = []
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.freed = asyncio.Event()
+
+    @property
+    def in_flight(self) -> int:
+        """Mails claimed by this worker and not finished."""
+        return len(self.tasks)
+
+    async def round(self, worker_id: UUID) -> bool:
+        """Claim once for every account that may send and has room. True if anything was set going. Raises SpoolError kin."""
+        self.freed.clear()
+        if self._lone:
+            return self._run_lone(worker_id)
+        plan = self._plan(await self._deliveries.routes())
+        started = [await self._feed(worker_id, self._accounts[name], pairs) for name, pairs in plan.items()]
+        return any(started)
+
+    def _plan(self, pairs: Sequence[tuple[str, str]]) -> dict[str, list[tuple[str, str]]]:
+        """By account: the (route, lane) pairs that it may serve now."""
+        holds = self._health.holds()
+        plan: dict[str, list[tuple[str, str]]] = {}
+        for route, lane in pairs:
+            account = choose(self._routes.accounts_of(route), holds)
+            if account is not None and account in self._accounts:
+                plan.setdefault(account, []).append((route, lane))
+        return plan
+
+    async def _feed(self, worker_id: UUID, account: AccountLane, pairs: list[tuple[str, str]]) -> bool:
+        await self._lease(worker_id, account)
+        room = account.room
+        if room <= 0 or account.connections <= 0:
+            return False
+        permits, issued_us = room, self._now_us()
+        if account.backlog and account.limits.ours:
+            permits = await self._permits(worker_id, account, room)
+            if permits <= 0:
+                return False
+        mails = await self._claim(worker_id, account.name, pairs, permits)
+        granted = len(mails)
+        if mails and not account.backlog:
+            granted = await self._permits(worker_id, account, len(mails))
+        elif account.backlog and len(mails) < permits:
+            await self._health.give_back(account.name, worker_id.hex, permits - len(mails))
+        account.backlog = bool(account.limits.ours) and len(mails) >= permits
+        await self._set_going(worker_id, account, mails, granted, issued_us)
+        return bool(granted and mails)
+
+    async def _claim(self, worker_id: UUID, account: str, pairs: list[tuple[str, str]], capacity: int) -> list[ClaimedMail]:
+        """By the lanes' shares; what a lane had nothing due for flows on to the others, the heavier first."""
+        mails = list(await self._deliveries.claim(worker_id, self._wants(account, pairs, capacity)))
+        rest = sorted(pairs, key=lambda pair: -self._lanes.of(pair[1]).weight) if len(pairs) > 1 else []
+        for route, lane in rest:
+            if len(mails) >= capacity:
+                break
+            mails += await self._deliveries.claim(worker_id, [Want(route, lane, capacity - len(mails))])
+        return mails
+
+    async def _set_going(
+        self, worker_id: UUID, account: AccountLane, mails: Sequence[ClaimedMail], granted: int, issued_us: int
+    ) -> None:
+        account.backlog = account.backlog or granted < len(mails)
+        back = list(mails[granted:])
+        for mail in mails[:granted]:
+            if not await self._charged(worker_id, account, mail):
+                back.append(mail)
+            elif any(one.lost >= LONE_AFTER for one in mail.deliveries):
+                self._lone.append(Errand(account.name, mail, issued_us))
+            else:
+                self._start(worker_id, account, Errand(account.name, mail, issued_us))
+        if back:
+            await self._deliveries.release(worker_id, [claim for mail in back for claim in _claims(mail)])
+
+    async def _charged(self, worker_id: UUID, account: AccountLane, mail: ClaimedMail) -> bool:
+        extra = len(mail.deliveries) - 1
+        hold = await self._health.charge(account.name, worker_id.hex, recipients=extra, size_bytes=mail.size_bytes)
+        return hold is None
+
+    async def _lease(self, worker_id: UUID, account: AccountLane) -> None:
+        """Connections are leases that every worker renews; a change of their number moves the semaphore."""
+        if self._monotonic_s() - account.leased_at_s < _LEASE_RENEWED_S and account.connections > 0:
+            return
+        await self._permits(worker_id, account, 0)
+
+    async def _permits(self, worker_id: UUID, account: AccountLane, count: int) -> int:
+        grant = await self._health.take(
+            account.name,
+            worker_id.hex,
+            permits=count,
+            connections=account.limits.slots,
+            in_use=min(account.in_flight, account.limits.slots),
+        )
+        account.leased_at_s = self._monotonic_s()
+        if grant.connections != account.connections:
+            account.connections = grant.connections
+            account.slot = asyncio.Semaphore(max(1, grant.connections))
+        return grant.permits
+
+    def _wants(self, account: str, pairs: list[tuple[str, str]], capacity: int) -> list[Want]:
+        """The capacity, shared by the lanes' weights as if each had as much due."""
+        lanes = {lane for _, lane in pairs}
+        granted, self._carried[account] = share(
+            self._lanes.weights(), capacity, dict.fromkeys(lanes, capacity), self._carried.get(account)
+        )
+        wants: list[Want] = []
+        for lane, count in sorted(granted.items(), key=lambda item: -self._lanes.of(item[0]).weight):
+            routes = [route for route, one in pairs if one == lane]
+            wants += [Want(route, lane, part) for route, part in zip(routes, _parts(count, len(routes)), strict=True) if part]
+        return wants
+
+    def _run_lone(self, worker_id: UUID) -> bool:
+        if self.tasks:
+            return False
+        errand = self._lone.pop(0)
+        self._start(worker_id, self._accounts[errand.account], errand)
+        return True
+
+    def _start(self, worker_id: UUID, account: AccountLane, errand: Errand) -> None:
+        account.in_flight += 1
+        task = asyncio.ensure_future(self._run(worker_id, account, errand))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def _run(self, worker_id: UUID, account: AccountLane, errand: Errand) -> None:
+        try:
+            self._report(errand, await self._deliver.deliver(worker_id, errand, slot=account.slot))
+        except Exception:  # one mail never stops the worker; its lease ends with this worker's, or it was recorded
+            _log.exception("delivery of %s failed unexpectedly", errand.mail.submission_id)
+            await self._give_back(worker_id, errand)
+        finally:
+            account.in_flight -= 1
+            self.freed.set()
+
+    async def _give_back(self, worker_id: UUID, errand: Errand) -> None:
+        try:
+            await self._deliveries.release(worker_id, _claims(errand.mail))
+        except Exception:
+            _log.exception("claims of %s could not be released", errand.mail.submission_id)
+
+    async def release_lone(self, worker_id: UUID) -> None:
+        """Give back what waited for its lonely turn. For an orderly end."""
+        lone, self._lone = self._lone, []
+        if lone:
+            await self._deliveries.release(worker_id, [claim for one in lone for claim in _claims(one.mail)])
+
+    def later(self, call: Coroutine[Any, Any, None]) -> None:
+        """Run ``call`` beside the mails; it counts as in flight."""
+        task = asyncio.ensure_future(call)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+
+def _claims(mail: ClaimedMail) -> list[Fenced]:
+    return [Fenced(mail.submission_id, one.number, one.fence) for one in mail.deliveries]
+
+
+def _parts(count: int, among: int) -> list[int]:
+    """``count`` in ``among`` nearly equal parts, the first ones larger."""
+    return [count // among + (1 if place < count % among else 0) for place in range(among)]
