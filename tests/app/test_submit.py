@@ -20,6 +20,7 @@ from ticketmail import (
     NaiveTime,
     Receipt,
     SettingsError,
+    SpoolBusy,
     Submission,
     TicketMail,
     TooLarge,
@@ -294,6 +295,16 @@ def test_in_the_hosts_own_transaction_a_rollback_leaves_nothing(tmp_path: Path) 
             receipt = mail.submit(NOTE, key="k", connection=connection)
             connection.execute(end)
             assert (receipt.durable, len(views(mail))) == ("transaction", expected)
+        connection.close()
+
+
+def test_a_new_spool_within_the_hosts_transaction_names_the_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "desk.db"
+    with TicketMail(spool={"url": f"sqlite:///{path}", "busy_timeout": "50ms"}, settings={}) as mail:
+        connection = sqlite3.connect(path, isolation_level=None)
+        connection.execute("BEGIN IMMEDIATE")
+        with pytest.raises(SpoolBusy, match=r"TicketMail\.prepare\(\)"):
+            mail.submit(NOTE, connection=connection)
         connection.close()
 
 

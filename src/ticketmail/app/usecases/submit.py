@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ticketmail.app.usecases.compile import Compiled, Compiler
-from ticketmail.domain.errors import ContractBroken, KeyReused, SpoolError, SubmitInDoubt, TicketmailError
+from ticketmail.domain.errors import ContractBroken, KeyReused, SpoolBusy, SpoolError, SubmitInDoubt, TicketmailError
 from ticketmail.domain.ports.accepting import Accepted, Blobs, Entry, Intake
 from ticketmail.domain.submission import Receipt, Submission
 
@@ -40,12 +40,14 @@ class Submit:
 
     def one(self, submission: Submission, *, connection: object | None = None, route: str | None = None) -> Receipt:
         """Accept one. Raises what :meth:`ticketmail.TicketMail.submit` says."""
+        self._ready(connection)
         compiled = self._compiler.compile(submission, route=route)
         self._put_blobs(compiled, connection)
         return self._accept_one(compiled, connection)
 
     def many(self, submissions: Sequence[Submission], *, connection: object | None = None) -> list[Receipt | TicketmailError]:
         """Accept many, with a result each, in order. With ``connection`` in one piece, and errors of the spool are raised."""
+        self._ready(connection)
         results: list[Receipt | TicketmailError | None] = [None] * len(submissions)
         jobs: list[_Job] = []
         for place, submission in enumerate(submissions):
@@ -66,6 +68,18 @@ class Submit:
                 results[job.place] = result
                 sick = result if isinstance(result, SpoolError) else sick
         return [_present(result) for result in results]
+
+    def _ready(self, connection: object | None) -> None:
+        """Token keys must be there before the host's transaction is used: on SQLite it locks us out of making them."""
+        if connection is None:
+            return
+        try:
+            self._compiler.keys()
+        except SpoolBusy as error:
+            raise SpoolBusy(
+                "The spool is new, and cannot be set up beside the host's open transaction.",
+                remedy="Call TicketMail.prepare() once, when the host starts.",
+            ) from error
 
     def _accept_one(self, compiled: Compiled, connection: object | None) -> Receipt:
         try:
