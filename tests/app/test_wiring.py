@@ -16,7 +16,7 @@ from ticketmail.app.settings import Settings
 from ticketmail.app.settings_source import load
 from ticketmail.app.usecases.compile import Compiler
 from ticketmail.app.usecases.submit import Submit
-from ticketmail.app.wiring.alerting import blind_accounts, sinks_of
+from ticketmail.app.wiring.alerting import blind_accounts, make_alerts, sinks_of
 from ticketmail.app.wiring.build import build
 from ticketmail.app.wiring.sending import account_limits, account_url, gateway_options, open_gateways, server_of
 from ticketmail.domain.outbound.account import Window
@@ -161,3 +161,23 @@ def test_the_span_that_hands_over_is_the_parent_of_what_follows() -> None:
 
     assert inside.traceparent == f"00-{'ab' * 16}-{'cd' * 8}-01"
     assert outside.traceparent == ""
+
+
+@pytest.mark.parametrize("spool", ["memory", "sqlite"])
+async def test_an_alarm_is_a_document_a_row_in_the_history_and_a_mail_by_the_other_road(spool: str, tmp_path: Path) -> None:
+    accounts = {"support": "smtp://h:pw@smtp.example.com", "rescue": "smtp://o:pw@relay.example.org"}
+    alerts = {"mail_to": "oncall@example.net", "mail_account": "rescue"}
+    url = "memory://" if spool == "memory" else f"sqlite:///{tmp_path}/spool.db"
+    with TicketMail(spool=url, accounts=accounts, alerts=alerts, settings={}) as mail:
+        side = mail.spool.worker_side()
+        raised = make_alerts(mail.settings, side.book, mail.injector.get(Submit))
+        for _ in range(2):
+            await raised.occurred("auth:support", level="page", title="Login refused", accounts=["support"])
+        await raised.over("auth:support")
+        await side.aclose()
+
+        subjects = [view.route for view in mail.reading.find(Scope.parse("all"))]
+        notes = [row.reason for row in mail.reading.log(since_us=0) if row.scope == "account:support"]
+        assert subjects == ["alerts", "alerts"]
+        assert list(mail.reading.documents("alert")) == ["auth:support"]
+        assert notes == ["page: Login refused", "over: Login refused"]
