@@ -160,6 +160,7 @@ async def test_retention_deletes_bodies_and_keys_but_no_unread_dead_letter(spool
     clock.go(95 * DAY)
     purged = await worker.upkeep.purge(Retention(), 100)
     assert (purged["bodies"], purged["submissions"], purged["blobs"]) == (1, 1, 1)
+    assert "1 bodies" in next(row.reason for row in spool.reading.log(since_us=clock.at) if row.kind == "purge")
     with pytest.raises(KeyError):
         spool.blobs.get("", digest)
     assert [spool.reading.body(mail.submission_id) for mail in (dead, kept, keyed)] == [b"body", b"body", None]

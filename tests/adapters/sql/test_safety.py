@@ -77,6 +77,21 @@ async def test_what_is_queued_together_is_committed_together(spool: Any, work: A
     assert worker.side._thread.commits - before < 30
 
 
+async def test_a_claim_that_nobody_waited_for_is_given_back(spool: Any, work: Any) -> None:
+    spool.intake.accept([entry()])
+    worker = await work()
+    claiming = asyncio.ensure_future(worker.claim())
+    await asyncio.sleep(0)
+    claiming.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await claiming
+    for _ in range(200):
+        if mails := await worker.claim():
+            break
+        await asyncio.sleep(0.01)
+    assert len(mails) == 1
+
+
 async def test_closing_commits_what_is_queued(spool: Any, work: Any) -> None:
     spool.intake.accept([entry()])
     worker = await work()

@@ -9,6 +9,7 @@ from sqlalchemy import and_, case, delete, or_, select, update
 from sqlalchemy.sql import Executable
 from sqlalchemy.sql.elements import ColumnElement
 
+from ticketmail.adapters.sql.rows import add_history, history_row
 from ticketmail.adapters.sql.schema import Tables
 from ticketmail.adapters.sql.thread import SpoolThread
 from ticketmail.adapters.sql.transaction import Language, Tx, bound
@@ -75,7 +76,14 @@ async def purge(thread: SpoolThread, retention: Retention, limit: int) -> Mappin
     }
     purged = {name: await _in_chunks(thread, step, limit) for name, step in steps.items()}
     purged["workers"] = await thread.submit(partial(_rest, retention))
+    if any(purged.values()):
+        await thread.submit(partial(_note, purged))
     return purged
+
+
+def _note(purged: Mapping[str, int], tx: Tx) -> None:
+    counts = ", ".join(f"{count} {name}" for name, count in purged.items() if count)
+    add_history(tx, [history_row("purge", tx.now_us, scope="all", reason=f"Retention deleted {counts}.")])
 
 
 async def _in_chunks(thread: SpoolThread, step: _Step, limit: int) -> int:

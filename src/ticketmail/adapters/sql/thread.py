@@ -117,8 +117,11 @@ class SpoolThread:
 
     def _serve(self) -> None:
         while (group := self._take()) is not None:
-            with self._database.busy():
-                self._commit(group)
+            try:
+                with self._database.busy():
+                    self._commit(group)
+            except Exception as error:  # a fault of ours must not leave anybody waiting
+                self._fail([op for op in group if not op.future.done()], error)
             if self._database.store.gap_s:
                 time.sleep(self._database.store.gap_s)
 
@@ -195,7 +198,7 @@ class SpoolThread:
         with rolling_back(connection):
             now_us = self._database.store.begin_own(cursor, write=writes)
             tx = self._database.tx(cursor, server_now_us=now_us)
-            self._run_undo(tx)
+            undone = self._run_undo(tx) if writes else 0
             until = time.monotonic() + self._database.store.chunk_s
             for bunch in _bunches(ops, together=self._database.language.locks_rows):
                 _run(tx, bunch)
@@ -203,7 +206,7 @@ class SpoolThread:
                 if time.monotonic() > until:
                     break
         commit(connection)
-        self._undo.clear()
+        del self._undo[:undone]
         self.commits += 1
         return done, tx
 
@@ -226,9 +229,11 @@ class SpoolThread:
             rollback(connection)
             connection.close()
 
-    def _run_undo(self, tx: Tx) -> None:
-        for undo, result in self._undo:
+    def _run_undo(self, tx: Tx) -> int:
+        pending = list(self._undo)  # it may grow from the event loop's side
+        for undo, result in pending:
             undo(tx, result)
+        return len(pending)
 
     def _doubt(self, ops: list[Op], error: CommitInDoubt) -> None:
         """The answer to COMMIT was lost. What nobody got to see is taken back first on the next connection."""
@@ -247,9 +252,20 @@ class SpoolThread:
             by_loop.setdefault(op.loop, []).append(op)
         for loop, mine in by_loop.items():
             try:
-                loop.call_soon_threadsafe(_hand_over, mine)
+                loop.call_soon_threadsafe(self._hand_over, mine)
             except RuntimeError:
                 continue  # that loop is closed: nobody waits
+
+    def _hand_over(self, ops: list[Op]) -> None:
+        """On the event loop's thread."""
+        for op in ops:
+            if op.future.done():  # cancelled: nobody got to see the result
+                if op.undo is not None and op.error is None:
+                    self._undo.append((op.undo, op.result))
+            elif op.error is not None:
+                op.future.set_exception(op.error)
+            else:
+                op.future.set_result(op.result)
 
 
 def _is_shut(error: Exception) -> bool:
@@ -277,13 +293,3 @@ def _run(tx: Tx, bunch: list[Op]) -> None:
         size = len(op.items or ())
         op.result = results[at : at + size]
         at += size
-
-
-def _hand_over(ops: list[Op]) -> None:
-    for op in ops:
-        if op.future.done():
-            continue
-        if op.error is not None:
-            op.future.set_exception(op.error)
-        else:
-            op.future.set_result(op.result)
