@@ -16,8 +16,10 @@ from typing import Any
 
 import pytest
 
+from ticketmail.adapters.sql import create
 from ticketmail.domain.ports.accepting import Entry
 from ticketmail.domain.ports.delivering import ClaimedMail, Fenced, Want, WorkerInfo
+from ticketmail.domain.ports.spooling import SpoolOptions
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -150,3 +152,17 @@ async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
             return
         await asyncio.sleep(0.01)
     raise AssertionError("it did not come to pass in time")
+
+
+def spools(url: str) -> Iterator[Callable[..., Any]]:
+    """Makes spools on ``url`` by a clock or by options, and closes them."""
+    made: list[Any] = []
+
+    def make(given: Any = None) -> Any:
+        spool = create(url, given if isinstance(given, SpoolOptions) else SpoolOptions(clock=given))
+        made.append(spool)
+        return spool
+
+    yield make
+    for spool in made:
+        spool.close()
