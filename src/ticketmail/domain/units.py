@@ -19,8 +19,8 @@ _BYTES: Final = {
     "mib": 2**20,
     "gib": 2**30,
 }
-_PART: Final = re.compile(r"\s*(\d{1,12}(?:\.\d{1,6})?)\s*(ms|min|s|m|h|d|w)")
-_SIZE: Final = re.compile(r"\s*(\d{1,15}(?:\.\d{1,6})?)\s*([a-z]{0,3})\s*")
+_PART: Final = re.compile(r"\s*(\d{1,12}(?:\.\d{1,6})?)\s*(ms|min|s|m|h|d|w)", re.ASCII)
+_SIZE: Final = re.compile(r"\s*(\d{1,15}(?:\.\d{1,6})?)\s*([a-z]{0,3})\s*", re.ASCII)
 
 
 def parse_duration(value: object) -> float:

@@ -1,0 +1,91 @@
+"""Routes by sender; another account takes over for faults of account or gateway only."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ticketmail.domain.errors import SettingsError
+from ticketmail.domain.outbound.account import Hold, HoldKind
+from ticketmail.domain.outbound.routing import Routes, choose
+
+TABLE = {"Support@example.com": ["support", "rescue"], "example.com": ["support"], "@example.org": ["org"], "*": ["rescue"]}
+ACCOUNTS = ("support", "rescue", "org")
+KINDS: tuple[HoldKind, ...] = ("rate", "quota", "breaker", "throttle", "connections", "pause")
+
+
+def hold(kind: HoldKind) -> Hold:
+    return Hold(kind, 1, "cause", "A sentence.")
+
+
+@pytest.mark.parametrize(
+    ("sender", "route", "accounts"),
+    [
+        ("support@example.com", "support@example.com", ("support", "rescue")),
+        ("SUPPORT@Example.com", "support@example.com", ("support", "rescue")),
+        ("sales@example.com", "example.com", ("support",)),
+        ("x@example.org", "example.org", ("org",)),
+        ("x@sub.example.com", "*", ("rescue",)),
+        ("", "*", ("rescue",)),
+    ],
+)
+def test_the_senders_address_goes_before_its_domain_before_the_rest(sender: str, route: str, accounts: tuple[str, ...]) -> None:
+    routes = Routes.parse(TABLE, ACCOUNTS)
+
+    assert routes.route_of(sender) == route
+    assert routes.accounts_of(route) == accounts
+
+
+def test_without_a_table_all_accounts_serve_everyone_in_their_order() -> None:
+    routes = Routes.parse({}, ACCOUNTS)
+
+    assert routes.route_of("anybody@anywhere.example") == "*"
+    assert routes.accounts_of("*") == ACCOUNTS
+
+
+def test_a_sender_that_no_route_fits_gets_no_strangers_account() -> None:
+    routes = Routes.parse({"example.com": ["support"]}, ACCOUNTS)
+
+    assert routes.accounts_of(routes.route_of("x@example.org")) == ()
+    assert routes.accounts_of("a-route-of-yesterday") == ()
+
+
+@pytest.mark.parametrize(
+    ("table", "said"), [({"x": []}, "at least one"), ({"x": ["a", "a"]}, "twice"), ({"x": ["suport"]}, "Did you mean 'support'")]
+)
+def test_a_route_that_cannot_be_is_refused(table: dict[str, list[str]], said: str) -> None:
+    with pytest.raises(SettingsError, match=said) as caught:
+        Routes.parse(table, ["support", "a"])
+
+    assert caught.value.name == "routes.x"
+
+
+def test_the_first_account_that_is_well_is_chosen() -> None:
+    assert choose(["a", "b"], {}) == "a"
+    assert choose(["a", "b"], {"a": hold("breaker")}) == "b"
+    assert choose(["a", "b"], {"a": hold("breaker"), "b": hold("quota")}) is None
+    assert choose([], {}) is None
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_trouble_moves_mail_on_and_a_short_limit_is_waited_for(kind: HoldKind) -> None:
+    assert choose(["a", "b"], {"a": hold(kind)}) == ("b" if kind in ("breaker", "quota", "pause") else None)
+
+
+def test_a_ticket_stays_on_the_account_of_its_last_mail_while_that_is_well() -> None:
+    assert choose(["a", "b"], {}, last_account="b") == "b"
+    assert choose(["a", "b"], {"b": hold("breaker")}, last_account="b") == "a"
+    assert choose(["a", "b"], {}, last_account="removed") == "a"
+
+
+@given(st.dictionaries(st.sampled_from("abc"), st.sampled_from(KINDS).map(hold)), st.sampled_from("abcd"))
+def test_what_may_have_been_taken_never_moves_on(holds: dict[str, Hold], last: str) -> None:
+    assert choose(["a", "b", "c"], holds, last_account=last, pinned=True) in (None, last)
+
+
+@given(st.lists(st.sampled_from("abc"), unique=True), st.dictionaries(st.sampled_from("abc"), st.sampled_from(KINDS).map(hold)))
+def test_no_held_account_is_ever_chosen(accounts: list[str], holds: dict[str, Hold]) -> None:
+    chosen = choose(accounts, holds)
+
+    assert chosen is None or (chosen in accounts and chosen not in holds)
