@@ -95,7 +95,8 @@ class AccountHealth:
 
     async def drop(self, worker: str) -> None:
         """Free what a worker that is gone held on every account."""
-        for name, state in self._states.items():
+        await self.refresh()
+        for name, state in list(self._states.items()):
             if drop_worker(state, worker) is not state:
                 await self._change(name, lambda state, now_us: (drop_worker(state, worker), None))
 
