@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from sql_support import ALL, HOUR, MINUTE, SECOND, HandClock, claims, entry
 
@@ -116,6 +117,20 @@ async def test_a_deferred_first_attempt_frees_the_next(spool: Any, work: Any, cl
     await worker.deliveries.record(worker.id, [deferred])
     (claimed,) = await worker.claim()
     assert claimed.submission_id == second.submission_id
+
+
+async def test_a_mail_waits_behind_the_last_of_a_batch_whatever_its_ids(spool: Any, work: Any, clock: HandClock) -> None:
+    """A batch shares its time of acceptance, and ids made of keys have no order."""
+    first, second = entry(ticket="7", submission_id=UUID(int=9)), entry(ticket="7", submission_id=UUID(int=1))
+    spool.intake.accept([first, second])
+    third = entry(ticket="7", submission_id=UUID(int=5))
+    spool.intake.accept([third])
+    assert spool.reading.find(Scope.parse(f"id:{third.submission_id}"))[0].behind == (second.submission_id, 0)
+    higher = entry(ticket="7", lane_weight=50)
+    spool.intake.accept([higher])
+    last = entry(ticket="7")
+    spool.intake.accept([last])
+    assert spool.reading.find(Scope.parse(f"id:{last.submission_id}"))[0].behind == (third.submission_id, 0)
 
 
 async def test_other_tickets_recipients_and_higher_lanes_do_not_wait(spool: Any, work: Any) -> None:

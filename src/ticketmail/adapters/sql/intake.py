@@ -32,7 +32,10 @@ class _Statements:
         )
         self.delivery = insert(t.delivery).values({name: bound(name) for name in _DELIVERY})
         self.ahead = (
-            select(d.tenant, d.ticket, d.recipient_key, d.submission_id, d.number, d.lane_weight, d.first_due_us, d.accepted_us)
+            select(
+                *(d.tenant, d.ticket, d.recipient_key, d.submission_id, d.number, d.lane_weight, d.first_due_us),
+                *(d.behind_submission_id, d.behind_number),
+            )
             .where(language.within(d.ticket, "p_tickets"), language.within(d.recipient_key, "p_keys"))
             .where(d.ticket.is_not(None), one_of(d.state, BEFORE_END), d.attempts == 0, d.unknowns == 0)
             .order_by(d.accepted_us, d.submission_id, d.number)
@@ -58,6 +61,7 @@ class _Waiting:
     number: int
     lane_weight: int
     first_due_us: int
+    behind: tuple[str | None, int | None]
 
 
 class SqlIntake:
@@ -159,9 +163,20 @@ class _Acceptance:
         place = line.setdefault((row["tenant"], row["ticket"], row["recipient_key"]), [])
         ahead = [w for w in place if w.lane_weight >= row["lane_weight"] and w.first_due_us <= row["first_due_us"]]
         if ahead:
-            row["behind_submission_id"], row["behind_number"] = ahead[-1].submission_id, ahead[-1].number
+            last = _last(ahead)
+            row["behind_submission_id"], row["behind_number"] = last.submission_id, last.number
             row["due_us"] = max(row["due_us"], now_us + self._order_wait_us)
-        place.append(_Waiting(row["submission_id"], row["number"], row["lane_weight"], row["first_due_us"]))
+        behind = (row["behind_submission_id"], row["behind_number"])
+        place.append(_Waiting(row["submission_id"], row["number"], row["lane_weight"], row["first_due_us"], behind))
+
+
+def _last(ahead: Sequence[_Waiting]) -> _Waiting:
+    """The end of the line: behind which nobody waits yet. Times of acceptance do not tell, for a batch shares one. Of several
+    ends (lanes do not wait for lower ones) the lowest lane's will go last."""
+    taken = {waiting.behind for waiting in ahead}
+    ends_ = [waiting for waiting in ahead if (waiting.submission_id, waiting.number) not in taken]
+    lowest = min(waiting.lane_weight for waiting in ends_)
+    return [waiting for waiting in ends_ if waiting.lane_weight == lowest][-1]
 
 
 def _line(tx: Tx, new: Sequence[Entry]) -> dict[tuple[str, ...], list[_Waiting]]:
@@ -172,10 +187,10 @@ def _line(tx: Tx, new: Sequence[Entry]) -> dict[tuple[str, ...], list[_Waiting]]
     tickets = tx.pack(sorted({str(entry.ticket) for entry in ticketed}))
     keys = tx.pack(sorted({recipient.lower() for entry in ticketed for recipient in entry.recipients}))
     line: dict[tuple[str, ...], list[_Waiting]] = {}
-    for tenant, ticket, key, id_, number, weight, first_due_us, _ in tx.rows(
-        tx.book(_Statements).ahead, p_tickets=tickets, p_keys=keys
-    ):
-        line.setdefault((tenant, ticket, key), []).append(_Waiting(id_, number, weight, first_due_us))
+    for row in tx.rows(tx.book(_Statements).ahead, p_tickets=tickets, p_keys=keys):
+        tenant, ticket, key, id_, number, weight, first_due_us, behind_id, behind_number = row
+        waiting = _Waiting(id_, number, weight, first_due_us, (behind_id, behind_number))
+        line.setdefault((tenant, ticket, key), []).append(waiting)
     return line
 
 
