@@ -9,8 +9,6 @@ import os
 import random
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -20,7 +18,9 @@ from ticketmail._version import __version__
 from ticketmail.app.facade import TicketMail
 from ticketmail.app.housekeeping import Housekeeping
 from ticketmail.app.notify import Notifier
+from ticketmail.app.observing import NullMeter, NullTracer, open_meter, open_tracer
 from ticketmail.app.settings_outbound import lanes_of, limits_of, routes_of, schedules_of
+from ticketmail.app.supervising import supervise
 from ticketmail.app.usecases.compile import Compiler
 from ticketmail.app.usecases.deliver import Deliver, Errand, Report
 from ticketmail.app.usecases.health import AccountHealth
@@ -28,6 +28,7 @@ from ticketmail.app.usecases.outgoing import Packer
 from ticketmail.app.usecases.pump import Pump
 from ticketmail.app.usecases.resolve import Resolve
 from ticketmail.app.usecases.submit import Submit
+from ticketmail.app.web import Health, serve
 from ticketmail.app.wiring.alerting import make_alerts
 from ticketmail.app.wiring.rendering import LazyRenderer
 from ticketmail.app.wiring.sending import open_gateways
@@ -35,6 +36,8 @@ from ticketmail.app.wiring.timing import LoopThreads
 from ticketmail.domain.errors import SettingsError, SiteMismatch, SpoolError
 from ticketmail.domain.outbound.deciding import Policy
 from ticketmail.domain.ports.delivering import WorkerInfo, WorkerSide
+from ticketmail.domain.ports.observing import Meter, Tracer
+from ticketmail.domain.ports.sending import Gateway
 
 _log = logging.getLogger("ticketmail.worker")
 POLL_S = 0.1
@@ -63,8 +66,12 @@ class SpoolClock:
 class Worker:
     """One worker of one process. ``run`` ends after ``drain`` was called (or a signal came) and what is in flight is done."""
 
-    def __init__(self, mail: TicketMail, *, notifier: Notifier | None = None) -> None:
+    def __init__(
+        self, mail: TicketMail, *, notifier: Notifier | None = None, meter: Meter | None = None, tracer: Tracer | None = None
+    ) -> None:
         self._mail = mail
+        self._meter = meter or NullMeter()
+        self._tracer = tracer or NullTracer()
         self._settings = mail.settings
         self._notifier = notifier or Notifier({})
         self._clock = SpoolClock()
@@ -80,6 +87,16 @@ class Worker:
         if self._stopping.is_set():
             self._abrupt.set()
         self._stopping.set()
+
+    def health(self) -> Health:
+        """Ready: registered, its heart beats, its spool is well. Thread-safe."""
+        if self._worker_id is None:
+            return Health(False, "starting")
+        if self._stopping.is_set():
+            return Health(False, "stopping")
+        if self._sick:
+            return Health(False, f"the spool is sick: {self._sick}")
+        return Health(self._may_start(), "" if self._may_start() else "no heartbeat reached the spool for 15 s")
 
     async def run(self) -> None:
         """Until drained. Raises SettingsError, SiteMismatch, SchemaMismatch, SpoolUnsafe at the start, nothing later."""
@@ -101,7 +118,7 @@ class Worker:
                     await gateway.aclose()
             await side.aclose()
 
-    def _wire(self, side: WorkerSide, compiler: Compiler, gateways: dict, submit: Submit) -> None:  # type: ignore[type-arg]
+    def _wire(self, side: WorkerSide, compiler: Compiler, gateways: dict[str, Gateway], submit: Submit) -> None:
         settings, host, now_us = self._settings, self._mail.host, self._clock.now_us
         limits = {name: limits_of(settings, name) for name in settings.accounts}
         policy = Policy(schedules=schedules_of(settings), evidence_after_s=tuple(settings.unknown.evidence_after))
@@ -127,7 +144,7 @@ class Worker:
         self._pump = Pump(
             deliveries=side.deliveries,
             health=self._health,
-            deliver=deliver,
+            deliver=Observed(deliver, self._meter, self._tracer),
             routes=routes_of(settings),
             lanes=lanes,
             limits=limits,
@@ -246,7 +263,10 @@ class Worker:
     def _reported(self, errand: Errand, report: Report) -> None:
         self._sent += report.taken
         account = errand.account
+        if report.taken:
+            self._meter.count("sent_total", report.taken, account=account, lane=errand.mail.lane)
         for fault in report.faults:
+            self._meter.count("faults_total", account=account, cause=fault.cause)
             if fault.alarm or fault.cause == "quota":
                 title = f"Account {account}: {fault.cause}"
                 telling = self._alerts.occurred(
@@ -282,6 +302,24 @@ class Worker:
             await asyncio.sleep(seconds)
 
 
+class Observed:
+    """Delivering, timed and traced: the span goes on from the one that was active where the mail was handed over."""
+
+    def __init__(self, deliver: Deliver, meter: Meter, tracer: Tracer) -> None:
+        self._deliver = deliver
+        self._meter = meter
+        self._tracer = tracer
+
+    async def deliver(self, worker_id: UUID, errand: Errand, *, slot: asyncio.Semaphore | None = None) -> Report:
+        """As :meth:`Deliver.deliver`."""
+        attributes = {"ticketmail.account": errand.account, "ticketmail.lane": errand.mail.lane}
+        began_s = time.monotonic()
+        with self._tracer.span("ticketmail.deliver", traceparent=errand.mail.traceparent, attributes=attributes):
+            report = await self._deliver.deliver(worker_id, errand, slot=slot)
+        self._meter.observe("delivery_seconds", time.monotonic() - began_s, account=errand.account)
+        return report
+
+
 async def _told(telling: Awaitable[bool]) -> None:
     await telling
 
@@ -302,74 +340,21 @@ def run_worker(mail: TicketMail, *, processes: int = 1) -> int:
         SpoolError: the spool cannot be used at the start.
     """
     if processes > 1:
-        return _supervise(mail, processes)
+        return supervise(mail, processes)
     return asyncio.run(_run_one(mail))
 
 
 async def _run_one(mail: TicketMail) -> int:
-    worker = Worker(mail, notifier=Notifier())
+    meter, exposition = open_meter(mail.reading)
+    worker = Worker(mail, notifier=Notifier(), meter=meter, tracer=open_tracer(__version__))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.drain)
-    server = await _health_server(mail)
+    bind = mail.settings.worker.http
+    server = await serve(bind, worker.health, metrics=exposition) if bind else None
     try:
         await worker.run()
     finally:
         if server is not None:
-            await server()
+            await server.aclose()
     return 0
-
-
-async def _health_server(mail: TicketMail) -> Callable[[], Awaitable[None]] | None:
-    """``[worker] http``: health and metrics."""
-    if not mail.settings.worker.http:
-        return None
-    from ticketmail.app.web.serving import serve_worker
-
-    return await serve_worker(mail)
-
-
-def _supervise(mail: TicketMail, processes: int) -> int:
-    """Children that are restarted when they die, and are asked to stop when we are."""
-    if not mail.spool.capabilities.many_processes:
-        raise SettingsError(
-            "this spool has one writer; more processes would only wait for one another.",
-            name="worker --processes",
-            remedy="Use 1, or a PostgreSQL spool.",
-        )
-    mail.close()
-    argv = _without_processes([sys.executable, "-m", "ticketmail", *sys.argv[1:]])
-    children = [subprocess.Popen(argv) for _ in range(processes)]  # noqa: S603
-    stopping = False
-
-    def stop(number: int, frame: object) -> None:
-        nonlocal stopping
-        stopping = True
-        for child in children:
-            child.send_signal(number)
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    while any(child.poll() is None for child in children) or not stopping:
-        time.sleep(0.2)
-        if stopping:
-            continue
-        for place, child in enumerate(children):
-            if child.poll() is not None:
-                _log.error("worker process %s ended with %s; starting another", child.pid, child.returncode)
-                time.sleep(1.0)
-                children[place] = subprocess.Popen(argv)  # noqa: S603
-    return max(child.returncode or 0 for child in children)
-
-
-def _without_processes(argv: list[str]) -> list[str]:
-    kept: list[str] = []
-    skip = False
-    for one in argv:
-        if skip or one.startswith("--processes="):
-            skip = False
-        elif one == "--processes":
-            skip = True
-        else:
-            kept.append(one)
-    return kept

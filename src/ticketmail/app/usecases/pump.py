@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
-from ticketmail.app.usecases.deliver import Deliver, Errand, Report
+from ticketmail.app.usecases.deliver import Errand, Report
 from ticketmail.app.usecases.health import AccountHealth
 from ticketmail.domain.outbound.account import AccountLimits
 from ticketmail.domain.outbound.lanes import Lanes, share
@@ -19,6 +19,14 @@ _log = logging.getLogger("ticketmail.pump")
 #: A mail whose lease was lost this often is sent with nothing else in flight, so that it proves itself poison or not.
 LONE_AFTER = 2
 _LEASE_RENEWED_S = 10.0
+
+
+class Delivering(Protocol):
+    """What sends one mail: the use case ``Deliver``, or something round it that watches."""
+
+    async def deliver(self, worker_id: UUID, errand: Errand, *, slot: asyncio.Semaphore | None = None) -> Report:
+        """As ``Deliver.deliver``."""
+        ...
 
 
 class AccountLane:
@@ -47,7 +55,7 @@ class Pump:
         *,
         deliveries: Deliveries,
         health: AccountHealth,
-        deliver: Deliver,
+        deliver: Delivering,
         routes: Routes,
         lanes: Lanes,
         limits: dict[str, AccountLimits],

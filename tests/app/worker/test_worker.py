@@ -1,0 +1,256 @@
+"""The worker, whole: a real spool, a real server on loopback, in one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from ticketmail import Message, Scope, TicketMail
+from ticketmail.app.worker import Worker
+from ticketmail.domain.outbound.delivery import DeliveryState
+from ticketmail.domain.ports.hosting import Verdict
+from ticketmail.domain.ports.reading import DeliveryView
+from ticketmail.testing.smtpd import ServerLimits, SmtpServer
+
+ALL = Scope.parse("all")
+
+
+def letter(to: str | tuple[str, ...] = "ann@example.net", **names: object) -> Message:
+    return Message(**{"sender": "help@example.com", "to": to, "subject": "Your printer", "text": "On its way.", **names})
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[SmtpServer]:
+    async with SmtpServer() as running:
+        yield running
+
+
+@pytest.fixture
+def make_mail(tmp_path: Path) -> Callable[..., TicketMail]:
+    def make(
+        *servers: SmtpServer, host: dict[str, object] | None = None, account: dict[str, object] | None = None, **names: object
+    ) -> TicketMail:
+        accounts = {
+            f"account{place}": {"url": f"smtp://127.0.0.1:{one.port}", **(account or {})} for place, one in enumerate(servers)
+        }
+        settings = {"spool": f"sqlite:///{tmp_path}/spool.db", "accounts": accounts, "unknown": {"evidence_after": ["0.1s"]}}
+        return TicketMail(settings={**settings, **names}, **(host or {}))
+
+    return make
+
+
+@contextlib.asynccontextmanager
+async def working(mail: TicketMail) -> AsyncIterator[Worker]:
+    worker = Worker(mail)
+    task = asyncio.ensure_future(worker.run())
+    try:
+        yield worker
+    finally:
+        worker.drain()
+        await asyncio.wait_for(task, 20)
+
+
+async def until(fact: Callable[[], bool], seconds: float = 15) -> None:
+    for _ in range(int(seconds / 0.02)):
+        if await asyncio.to_thread(fact):
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it did not come true in time")
+
+
+def views(mail: TicketMail) -> list[DeliveryView]:
+    return sorted(mail.reading.find(ALL, limit=1000), key=lambda view: (view.accepted_us, view.number))
+
+
+def all_in(mail: TicketMail, state: DeliveryState) -> Callable[[], bool]:
+    return lambda: {view.state for view in views(mail)} == {state}
+
+
+async def test_a_mail_is_sent_told_and_explained(server: SmtpServer, make_mail: Callable[..., TicketMail]) -> None:
+    with make_mail(server) as mail:
+        receipt = await mail.asubmit(letter(), ticket="4711", key="note-1")
+        async with working(mail):
+            await until(all_in(mail, DeliveryState.SENT))
+
+        (taken,) = server.taken
+        assert taken.message_id == receipt.message_id
+        assert [row.kind for row in mail.reading.history(receipt.submission_id)] == ["accepted", "attempt", "sent"] or [
+            row.outcome for row in mail.reading.history(receipt.submission_id) if row.outcome
+        ] == ["taken"]
+        events = [item.event for item in mail.spool.outbox.take(10, 30)]
+        assert [(event.kind, event.ticket, event.key) for event in events] == [("sent", "4711", "note-1")]
+
+
+async def test_blind_copies_are_in_the_envelope_alone(server: SmtpServer, make_mail: Callable[..., TicketMail]) -> None:
+    with make_mail(server) as mail:
+        await mail.asubmit(letter(bcc="secret@example.org"))
+        async with working(mail):
+            await until(all_in(mail, DeliveryState.SENT))
+
+        (taken,) = server.taken
+        assert sorted(taken.recipients) == ["ann@example.net", "secret@example.org"]
+        assert b"secret@" not in taken.data
+
+
+async def test_a_recipient_s_fault_fails_that_recipient_alone_and_suppresses_it(
+    server: SmtpServer, make_mail: Callable[..., TicketMail]
+) -> None:
+    server.refuse("rcpt", "550 5.1.1 no such user", recipient="gone@example.net")
+    with make_mail(server) as mail:
+        await mail.asubmit(letter(("ann@example.net", "gone@example.net")))
+        async with working(mail):
+            await until(lambda: {view.state for view in views(mail)} == {DeliveryState.SENT, DeliveryState.FAILED})
+
+        by_recipient = {view.recipient: view for view in views(mail)}
+        assert by_recipient["gone@example.net"].cause == "unknown-recipient"
+        assert by_recipient["ann@example.net"].state is DeliveryState.SENT
+        assert [one.address for one in mail.reading.suppressions()] == ["gone@example.net"]
+
+
+async def test_a_limit_holds_mail_without_spending_attempts(make_mail: Callable[..., TicketMail]) -> None:
+    """The server's limit is unknown to us: it refuses, the account waits, and all arrive with one spent attempt each."""
+    async with SmtpServer(limits=ServerLimits(rate=10, window_s=1.0, burst=3)) as limited:
+        with make_mail(limited) as mail:
+            for number in range(8):
+                await mail.asubmit(letter(f"u{number}@example.net"))
+            async with working(mail):
+                await until(all_in(mail, DeliveryState.SENT), 30)
+
+            assert limited.refused_count > 0
+            assert {view.attempts for view in views(mail)} == {1}
+
+
+async def test_known_limits_are_never_overrun(make_mail: Callable[..., TicketMail]) -> None:
+    async with SmtpServer(limits=ServerLimits(rate=20, window_s=1.0, connections=2)) as limited:
+        with make_mail(limited, account={"limits": ["20/s"], "connections": 2}) as mail:
+            for number in range(30):
+                await mail.asubmit(letter(f"u{number}@example.net"))
+            async with working(mail):
+                await until(all_in(mail, DeliveryState.SENT), 30)
+
+            assert limited.refused_count == 0
+            assert limited.connections_peak <= 2
+
+
+async def test_a_dead_server_is_passed_over_for_the_next_account(
+    server: SmtpServer, make_mail: Callable[..., TicketMail]
+) -> None:
+    async with SmtpServer() as down:
+        pass
+    with make_mail(down, server, retry={"transient": ["0.1s"], "connection": ["0.1s"]}) as mail:
+        for number in range(8):
+            await mail.asubmit(letter(f"u{number}@example.net"))
+        async with working(mail):
+            await until(all_in(mail, DeliveryState.SENT), 30)
+
+        assert {view.account for view in views(mail)} == {"account1"}
+        assert mail.reading.suppressions() == []
+
+
+async def test_a_lost_answer_becomes_unknown_and_the_host_s_evidence_saves_a_copy(
+    server: SmtpServer, make_mail: Callable[..., TicketMail]
+) -> None:
+    class SentFolder:
+        async def look(self, **facts: object) -> Verdict:
+            found = any(one.message_id == facts["message_id"] for one in server.taken)
+            return Verdict("sent" if found else "not-sent", "it is in the Sent folder")
+
+    server.cut("taken", times=1)
+    with make_mail(server, host={"evidence": SentFolder()}) as mail:
+        await mail.asubmit(letter())
+        async with working(mail):
+            await until(all_in(mail, DeliveryState.SENT))
+
+        assert len(server.taken) == 1
+        assert "unknown" in [item.event.kind for item in mail.spool.outbox.take(10, 30)]
+
+
+async def test_without_evidence_it_is_sent_once_more_with_the_same_message_id(
+    server: SmtpServer, make_mail: Callable[..., TicketMail]
+) -> None:
+    server.cut("taken", times=1)
+    with make_mail(server) as mail:
+        await mail.asubmit(letter())
+        async with working(mail):
+            await until(all_in(mail, DeliveryState.SENT))
+
+        assert len(server.taken) == 2
+        assert len({one.message_id for one in server.taken}) == 1
+
+
+async def test_a_login_code_is_never_sent_twice(server: SmtpServer, make_mail: Callable[..., TicketMail]) -> None:
+    server.cut("taken", times=1)
+    with make_mail(server) as mail:
+        await mail.asubmit(letter(), lane="code")
+        async with working(mail):
+            await until(all_in(mail, DeliveryState.DEAD))
+
+        assert len(server.taken) == 1
+
+
+async def test_a_cancelled_mail_does_not_go(server: SmtpServer, make_mail: Callable[..., TicketMail]) -> None:
+    with make_mail(server) as mail:
+        await mail.asubmit(letter(), ticket="1")
+        await mail.asubmit(letter("bob@example.net"), ticket="2")
+        await asyncio.to_thread(lambda: mail.cancel("ticket:1", reason="closed"))
+        async with working(mail):
+            await until(lambda: {view.state for view in views(mail)} == {DeliveryState.CANCELLED, DeliveryState.SENT})
+
+        assert [one.recipients for one in server.taken] == [("bob@example.net",)]
+
+
+async def test_large_content_travels_by_the_blob_store(server: SmtpServer, make_mail: Callable[..., TicketMail]) -> None:
+    from ticketmail import attach
+
+    with make_mail(server) as mail:
+        content = bytes(range(256)) * 1024
+        await mail.asubmit(letter(attachments=(attach(content, filename="a.bin"),)))
+        async with working(mail):
+            await until(all_in(mail, DeliveryState.SENT))
+
+        assert len(server.taken[0].data) > len(content)
+
+
+async def test_draining_lets_what_is_in_flight_end(server: SmtpServer, make_mail: Callable[..., TicketMail]) -> None:
+    server.delay("dot", 0.5)
+    with make_mail(server) as mail:
+        await mail.asubmit(letter())
+        async with working(mail):
+            await until(lambda: views(mail)[0].state is DeliveryState.SENDING)
+
+        (view,) = views(mail)
+        assert view.state is DeliveryState.SENT
+        assert mail.reading.workers()[0].retired_us is not None
+
+
+async def test_a_second_signal_stops_at_once_and_says_unknown(server: SmtpServer, make_mail: Callable[..., TicketMail]) -> None:
+    server.hang("dot")
+    with make_mail(server, unknown={"evidence_after": ["1h"]}) as mail:
+        await mail.asubmit(letter())
+        async with working(mail) as worker:
+            await until(lambda: views(mail)[0].state is DeliveryState.SENDING)
+            worker.drain()
+
+        assert views(mail)[0].state is DeliveryState.UNKNOWN
+        server.heal()
+
+
+async def test_replies_overtake_waiting_bulk(make_mail: Callable[..., TicketMail]) -> None:
+    async with SmtpServer() as slow:
+        with make_mail(slow, account={"limits": ["20/s"], "connections": 1}) as mail:
+            await asyncio.to_thread(lambda: mail.submit_many([_bulk(number) for number in range(60)]))
+            await mail.asubmit(letter("urgent@example.net"), lane="reply")
+            async with working(mail):
+                await until(lambda: any("urgent@example.net" in one.recipients for one in slow.taken))
+
+                assert len(slow.taken) < 20
+
+
+def _bulk(number: int) -> object:
+    from ticketmail import Submission
+
+    return Submission(message=letter(f"b{number}@example.net"), lane="bulk")
