@@ -99,8 +99,26 @@ def test_a_bad_message_is_refused_by_its_field(message: dict[str, Any], kind: ty
 
 @pytest.mark.parametrize(
     "name",
-    ["From", "TO", "Cc", "Bcc", "Subject", "Date", "Message-ID", "MIME-Version", "Content-Type", "content-x", "DKIM-Signature"]
-    + ["Received", "Return-Path", "X-Ticketmail-Id", "x-ticketmail-anything", "Reply-To", "In-Reply-To", "References"],
+    [
+        "From",
+        "TO",
+        "Cc",
+        "Bcc",
+        "Subject",
+        "Date",
+        "Message-ID",
+        "MIME-Version",
+        "Content-Type",
+        "content-x",
+        "DKIM-Signature",
+        "Received",
+        "Return-Path",
+        "X-Ticketmail-Id",
+        "x-ticketmail-anything",
+        "Reply-To",
+        "In-Reply-To",
+        "References",
+    ],
 )
 def test_names_that_ticketmail_writes_are_refused(name: str) -> None:
     error = refuse(submission(message={"headers": {name: "x"}}))

@@ -16,6 +16,7 @@ from ticketmail.domain.outbound.wording import TEXT_RULES
 RETRY_AFTER_MOST_S: Final = 86_400.0
 #: Text beyond this is neither searched nor kept.
 _TEXT_CHARS: Final = 2000
+_BEFORE_MAIL: Final = frozenset({Phase.CONNECT, Phase.BANNER, Phase.EHLO, Phase.TLS, Phase.AUTH})
 _AGAIN: Final = re.compile(
     r"(?:again|retry|wait|back|defer\w*|in|after|for)[ :=]{1,3}(?:in |after |for |at least )?(\d{1,6}) ?"
     r"(s|secs?|seconds?|m|mins?|minutes?|h|hours?)\b",
@@ -54,20 +55,29 @@ def retry_after_s(text: str) -> float | None:
 def _refused(outcome: Refused, profile: str, http: bool, rules: Sequence[Rule]) -> Fault:
     reply = outcome.reply
     for tier in (rules, TEXT_RULES, *((HTTP_RULES,) if http else (ENHANCED_RULES, CODE_RULES))):
-        rule = _first(tier, reply, outcome.phase, profile)
+        rule = _first(tier, reply, outcome.phase, profile, http)
         if rule is not None:
             return _fault(rule, outcome, http)
     return _by_digit(outcome)
 
 
-def _first(rules: Iterable[Rule], reply: Reply, phase: Phase, profile: str) -> Rule | None:
+def _first(rules: Iterable[Rule], reply: Reply, phase: Phase, profile: str, http: bool) -> Rule | None:
     code, text = str(reply.code), reply.text[:_TEXT_CHARS]
     for rule in rules:
         if rule.enhanced and not reply.enhanced and not rule.text:
             continue
-        if rule.fits(code=code, enhanced=reply.enhanced, text=text, phase=phase, profile=profile):
+        if _possible(rule, phase, http) and rule.fits(
+            code=code, enhanced=reply.enhanced, text=text, phase=phase, profile=profile
+        ):
             return rule
     return None
+
+
+def _possible(rule: Rule, phase: Phase, http: bool) -> bool:
+    """Nobody can be at fault of whom the server has not heard yet."""
+    if phase in _BEFORE_MAIL:
+        return rule.scope in (FaultScope.ACCOUNT, FaultScope.GATEWAY)
+    return http or phase is not Phase.MAIL or rule.advice is not Advice.FAIL
 
 
 def _fault(rule: Rule, outcome: Refused, http: bool) -> Fault:
@@ -83,7 +93,8 @@ def _fault(rule: Rule, outcome: Refused, http: bool) -> Fault:
         scope,
         advice,
         retry_after_s=asked if asked is not None else rule.pause_s,
-        suppress=rule.suppress,
+        # An answer to the whole mail does not say which of its recipients it means.
+        suppress=rule.suppress and (http or outcome.phase is Phase.RCPT),
         alarm=rule.alarm,
         text=_shown(outcome.reply),
     )
@@ -97,6 +108,8 @@ def _asked_s(outcome: Refused) -> float | None:
 
 def _by_digit(outcome: Refused) -> Fault:
     text = _shown(outcome.reply)
+    if outcome.phase in _BEFORE_MAIL:
+        return Fault("account-setup", FaultScope.ACCOUNT, Advice.WAIT, alarm=True, text=text)
     scope = FaultScope.RECIPIENT if outcome.phase is Phase.RCPT else FaultScope.MESSAGE
     if 400 <= outcome.reply.code < 500:
         return Fault("transient", scope, Advice.RETRY, retry_after_s=_asked_s(outcome), text=text)
