@@ -94,11 +94,8 @@ def _ends_emptily(name: str) -> bool:
 
 
 def _all_lists(module: Module) -> list[list[str]]:
-    found = []
-    for node in module.tree.body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
-            found.append(list(ast.literal_eval(node.value)))
-    return found
+    assigned = [node for node in module.tree.body if isinstance(node, ast.Assign)]
+    return [list(ast.literal_eval(node.value)) for node in assigned if ast.unparse(node.targets[0]) == "__all__"]
 
 
 def _has_code(module: Module) -> bool:

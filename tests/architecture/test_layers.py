@@ -13,15 +13,16 @@ CONTRACTS = Path(__file__).with_name("contracts.toml")
 
 #: What the domain may use: pure functions and values. No I/O, no clock, no randomness, no logging, no concurrency.
 PURE = {
-    "__future__", "abc", "base64", "bisect", "binascii", "collections", "contextlib", "dataclasses", "datetime", "difflib", "enum",
-    "fractions", "functools", "hashlib", "heapq", "hmac", "html", "ipaddress", "itertools", "json", "math", "operator", "re",
-    "string", "textwrap", "types", "typing", "unicodedata", "urllib.parse", "uuid", "zoneinfo",
+    "__future__", "abc", "base64", "bisect", "binascii", "collections", "contextlib", "dataclasses", "datetime", "difflib",
+    "enum", "fractions", "functools", "hashlib", "heapq", "hmac", "html", "ipaddress", "itertools", "json", "math", "operator",
+    "re", "string", "textwrap", "types", "typing", "unicodedata", "urllib.parse", "uuid", "zoneinfo",
     "pydantic", "ticketmail.domain",
 }  # fmt: skip
 
 #: Clocks and dice that hide in pure modules.
 IMPURE_CALLS = {
-    "datetime.now", "datetime.utcnow", "datetime.today", "date.today", "uuid.uuid1", "uuid.uuid4", "uuid1", "uuid4", "open", "print", "input",
+    "datetime.now", "datetime.utcnow", "datetime.today", "date.today", "uuid.uuid1", "uuid.uuid4", "uuid1", "uuid4", "open",
+    "print", "input",
 }  # fmt: skip
 
 

@@ -1,0 +1,236 @@
+"""A site under test: settings, a slow mail server, workers and submitters, all real processes, and a spool to look into."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chaos.canary import Canary
+from chaos.sink import USER, Journal, Live, journal_of, sink_command
+from ticketmail import DeliveryState, Scope, TicketMail
+from ticketmail.domain.ports.reading import DeliveryView
+
+HERE = Path(__file__).parent
+ALL = Scope.parse("all")
+UNFINISHED = (DeliveryState.QUEUED, DeliveryState.CLAIMED, DeliveryState.SENDING)
+_MANY = 1_000_000
+
+
+def free_port() -> int:
+    """A port of loopback that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(condition: Callable[[], bool], seconds: float, what: str, every_s: float = 0.02) -> None:
+    """Poll, bounded. Raises AssertionError naming ``what`` did not come."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"after {seconds:.0f} s still not: {what}"
+        time.sleep(every_s)
+
+
+class Child:
+    """A process of ours with a log of its own; always the same command, started as often as need be."""
+
+    def __init__(self, name: str, command: list[str], log: Path, env: Mapping[str, str] | None = None) -> None:
+        self.name, self.log = name, log
+        self._command = command
+        self._env = {**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it (again)."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._env)
+
+    @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code; None while it runs."""
+        return None if self._process is None else self._process.poll()
+
+    def send(self, number: int) -> None:
+        """A signal, to that very process."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(timeout=30)
+
+    def stop(self, seconds: float = 60.0) -> int:
+        """SIGTERM; its exit code. Killed (and AssertionError) if it does not end in time."""
+        assert self._process is not None
+        self._process.terminate()
+        return self.wait(seconds)
+
+    def wait(self, seconds: float) -> int:
+        """Wait for its end; its exit code."""
+        assert self._process is not None
+        try:
+            return self._process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"{self.name} did not end within {seconds:.0f} s:\n{self.said()}") from None
+
+    def said(self, lines: int = 25) -> str:
+        """The last lines of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
+
+
+SETTINGS = """
+site = "chaos"
+secret = "{secret}"
+
+[spool]
+url = "{spool}"
+
+[accounts.desk]
+url = "smtp://{user}:{password}@127.0.0.1:{port}"
+allow_plaintext = true
+connections = {connections}
+
+[unknown]
+evidence_after = "1s"
+
+[retry]
+transient = "1s"
+connection = "1s"
+greylist = "2s"
+
+[worker]
+drain = "30s"
+beat = "1s"
+http = "127.0.0.1:{http}"
+{more}
+"""
+
+
+@dataclass
+class Site:
+    """Use as a context manager: all processes end with it. ``connections / dot_delay_s`` is the sink's pace."""
+
+    directory: Path
+    spool_url: str
+    connections: int = 4
+    dot_delay_s: float = 0.04
+    workers_count: int = 1
+    more: str = ""
+    password: Canary = field(default_factory=Canary)
+    secret: Canary = field(default_factory=Canary)
+
+    def __post_init__(self) -> None:
+        self.directory.mkdir(exist_ok=True)
+        self.logs = self.directory / "logs"
+        self.logs.mkdir(exist_ok=True)
+        self.settings = self.directory / "ticketmail.toml"
+        self.port, self.http = free_port(), free_port()
+        self.children: list[Child] = []
+        self.write_settings()
+        sink = sink_command(self.directory, port=self.port, password=self.password.secret, dot_delay_s=self.dot_delay_s)
+        self.sink = self._child("sink", sink)
+        self.workers = [self.worker(f"worker{number}") for number in range(self.workers_count)]
+        self.live = Live(self.directory)
+
+    def write_settings(self) -> None:
+        """The settings file, from what the fields say now."""
+        values = {"secret": self.secret.secret, "spool": self.spool_url, "user": USER, "password": self.password.in_url}
+        values |= {"port": str(self.port), "http": str(self.http), "connections": str(self.connections), "more": self.more}
+        self.settings.write_text(SETTINGS.format(**values))
+
+    def worker(self, name: str) -> Child:
+        """A worker process. The first has the health page, for a port is one process's."""
+        first = name == "worker0"
+        env = {} if first else {"TICKETMAIL_WORKER__HTTP": ""}
+        command = [sys.executable, "-m", "ticketmail", "--settings", str(self.settings), "worker"]
+        return self._child(name, command, env)
+
+    def submitter(self, mode: str, name: str, count: int, pace_s: float = 0.0) -> Child:
+        """A host process; see ``submitter.py``."""
+        script = str(HERE / "submitter.py")
+        words = [str(self.settings), mode, name, str(count), str(self.record_of(name)), str(pace_s), self.spool_url]
+        return self._child(name, [sys.executable, script, *words])
+
+    def record_of(self, name: str) -> Path:
+        """What a submitter knows to be accepted."""
+        return self.directory / f"accepted-{name}.jsonl"
+
+    @property
+    def journal(self) -> Journal:
+        """What the mail server took."""
+        return journal_of(self.directory)
+
+    def _child(self, name: str, command: list[str], env: Mapping[str, str] | None = None) -> Child:
+        child = Child(name, command, self.logs / f"{name}.log", env)
+        self.children.append(child)
+        return child
+
+    def __enter__(self) -> Site:
+        with self.mail() as mail:
+            mail.prepare()
+        self.start_sink()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for child in self.children:
+            if child.runs:
+                child.send(signal.SIGCONT)
+                child.kill()
+
+    def start_sink(self) -> None:
+        """Start the mail server and wait until it listens."""
+        self.sink.start()
+        until(self._sink_listens, 15, "the sink listens")
+
+    def _sink_listens(self) -> bool:
+        assert self.sink.runs, self.sink.said()
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    # --- looking in -------------------------------------------------------------------------------------------------------
+
+    def mail(self) -> TicketMail:
+        """A facade of this process's own."""
+        return TicketMail(settings=self.settings)
+
+    def counts(self) -> dict[DeliveryState, int]:
+        """Deliveries by state."""
+        with closing(self.mail()) as mail:
+            return dict(mail.reading.overview().counts)
+
+    def views(self, *states: DeliveryState) -> list[DeliveryView]:
+        """All deliveries, or those in these states."""
+        with closing(self.mail()) as mail:
+            return list(mail.reading.find(ALL, states=states, limit=_MANY))
+
+    def quiescent(self) -> bool:
+        """Nothing will move any more: all ended, or UNKNOWN and waiting for a human."""
+        counts = self.counts()
+        if any(counts.get(state) for state in UNFINISHED):
+            return False
+        unknown = self.views(DeliveryState.UNKNOWN) if counts.get(DeliveryState.UNKNOWN) else []
+        return all(view.due_us is None for view in unknown)
+
+    def heal(self, seconds: float) -> None:
+        """Bring everything up and wait until nothing moves."""
+        if not self.sink.runs:
+            self.start_sink()
+        for worker in self.workers:
+            if not worker.runs:
+                worker.start()
+        until(self.quiescent, seconds, f"all mail has come to an end ({self.counts()}); {self.workers[0].said()}", every_s=0.25)

@@ -1,0 +1,107 @@
+"""Whatever is killed, nothing is lost, and every second copy is owned up to."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from chaos.canary import files_below, rows_of
+from chaos.harness import Child, Site, until
+from chaos.killing import Killer, Kills
+from chaos.submitter import read_record
+from chaos.table import table
+from chaos.verdict import Verdict, joined_and_rolled_back, judge
+
+pytestmark = pytest.mark.chaos
+
+FULL = os.environ.get("TICKETMAIL_TEST_CHAOS") == "full"
+MAILS = int(os.environ.get("TICKETMAIL_TEST_CHAOS_MAILS", "5000" if FULL else "500"))
+KILLS = int(os.environ.get("TICKETMAIL_TEST_CHAOS_KILLS", "52" if FULL else "10"))
+SEED = int(os.environ.get("TICKETMAIL_TEST_CHAOS_SEED", "2"))
+PATIENCE_S = 1500.0 if FULL else 240.0
+LEAST_WITH_BODY = 0.6
+MODES = ("one", "one", "many", "joined")
+
+
+@pytest.mark.timeout(1800 if FULL else 300)
+def test_kills_lose_nothing_and_copies_are_bounded_and_owned(
+    spool_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workers = 2 if spool_url.startswith("postgresql") else 1
+    with Site(tmp_path / "site", spool_url, workers_count=workers) as site:
+        names = [f"{mode}{number}" for number, mode in enumerate(MODES)]
+        each = MAILS // len(names)
+        submitters = [site.submitter(mode, name, each, pace_s=0.005) for mode, name in zip(MODES, names, strict=True)]
+        for child in [*site.workers, *submitters]:
+            child.start()
+        kills = Killer(site, submitters, kills=KILLS, mails=each * len(names), seed=SEED).run(PATIENCE_S)
+        until(lambda: all(child.code == 0 for child in submitters), PATIENCE_S, _unfinished(submitters))
+        site.heal(PATIENCE_S)
+        verdict = judge(site, kills.in_flight, names)
+        _show(capsys, site, names, kills, verdict)
+        stopped = [worker.stop() for worker in site.workers]
+        assert stopped == [0] * workers
+        assert verdict.problems() == []
+        assert verdict.accepted == each * len(names)
+        assert kills.all >= KILLS
+        assert kills.with_body >= LEAST_WITH_BODY * kills.all
+        assert _joined_faults(site) == []
+        assert _leaks(site) == []
+
+
+@pytest.mark.timeout(180)
+def test_without_faults_there_are_no_copies(spool_url: str, tmp_path: Path) -> None:
+    with Site(tmp_path / "site", spool_url, dot_delay_s=0.0) as site:
+        submitter = site.submitter("many", "calm", 300)
+        for child in (site.workers[0], submitter):
+            child.start()
+        assert submitter.wait(60) == 0
+        site.heal(60)
+        verdict = judge(site, (), ["calm"])
+        assert site.workers[0].stop() == 0
+        assert verdict.problems() == []
+        assert (verdict.accepted, verdict.copies, verdict.states) == (300, 0, {"sent": 300})
+
+
+def _unfinished(submitters: list[Child]) -> str:
+    return f"all submitters have ended ({[(child.name, child.code) for child in submitters]})"
+
+
+def _joined_faults(site: Site) -> list[str]:
+    if site.spool_url.startswith("sqlite"):
+        with closing(sqlite3.connect(site.spool_url.removeprefix("sqlite:///"))) as connection:
+            rows = connection.execute("SELECT note_key FROM host_note").fetchall()
+    else:
+        import psycopg
+
+        with psycopg.connect(site.spool_url) as server:
+            rows = server.execute("SELECT note_key FROM host_note").fetchall()
+    with closing(site.mail()) as mail:
+        return joined_and_rolled_back(site, {key for (key,) in rows}, mail.reading)
+
+
+def _leaks(site: Site) -> list[str]:
+    texts = files_below(site.directory, but=[site.settings])
+    if site.spool_url.startswith("postgresql"):
+        texts |= rows_of(site.spool_url)
+    return [*site.password.leaks(texts), *site.secret.leaks(texts)]
+
+
+def _show(capsys: pytest.CaptureFixture[str], site: Site, names: list[str], kills: Kills, verdict: Verdict) -> None:
+    seconds = sorted(line["seconds"] for name in names for line in read_record(site.record_of(name)))
+    rows = {
+        "accepted": verdict.accepted,
+        "killed": f"{kills.all} ({kills.workers} workers, {kills.submitters} submitters)",
+        "with a body in flight": f"{kills.with_body} ({kills.with_body / kills.all:.0%})",
+        "lost": len(verdict.lost),
+        "copies beyond the first": f"{verdict.copies} (bound {verdict.bound})",
+        "without a row": len(verdict.unowned),
+        "ended as": dict(verdict.states),
+        "submit p50 / p99": f"{seconds[len(seconds) // 2] * 1e3:.1f} / {seconds[int(len(seconds) * 0.99)] * 1e3:.1f} ms",
+    }
+    with capsys.disabled():
+        print(table(f"kills on {site.spool_url.partition(':')[0]}", rows))
