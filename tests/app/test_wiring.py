@@ -24,7 +24,7 @@ from ticketmail.domain.ports.spooling import SpoolAdapter, SpoolOptions
 
 
 def settings(**names: Any) -> Settings:
-    return load({}, code={"spool": "memory://", **names}, environ={}).settings
+    return load({}, code={"spool": "sqlite:///never-opened.db", **names}, environ={}).settings
 
 
 def test_building_opens_nothing_and_gives_one_of_each(tmp_path: Path) -> None:
@@ -99,13 +99,13 @@ async def test_a_hosts_own_token_source_wins() -> None:
     assert await options.token(False) == "mine"
 
 
-async def test_an_alarm_by_mail_has_a_route_of_its_own_to_the_account_named_for_it() -> None:
+async def test_an_alarm_by_mail_has_a_route_of_its_own_to_the_account_named_for_it(tmp_path: Path) -> None:
     accounts = {
         "support": "smtp://help%40example.com:pw@smtp.example.com",
         "rescue": "smtp://ops%40example.org:pw@relay.example.org",
     }
     with TicketMail(
-        spool="memory://", accounts=accounts, settings={}, routes={"*": ["support"]},
+        spool=f"sqlite:///{tmp_path}/spool.db", accounts=accounts, settings={}, routes={"*": ["support"]},
         alerts={"mail_to": "oncall@example.net", "mail_account": "rescue"},
     ) as mail:  # fmt: skip
         (sink,) = sinks_of(mail.settings, mail.injector.get(Submit))
