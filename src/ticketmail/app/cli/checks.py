@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
 
@@ -10,6 +11,9 @@ from ticketmail.app.cli.context import Context
 from ticketmail.app.settings import Settings
 from ticketmail.app.usecases.report import Facts, Finding, Level, Status, status
 from ticketmail.domain.errors import SettingsError, TicketmailError
+from ticketmail.domain.outbound.causes import cause_of
+from ticketmail.domain.outbound.classification import classify
+from ticketmail.domain.outbound.outcome import NotReached, Phase, Refused
 from ticketmail.domain.ports.reading import Reading
 from ticketmail.domain.ports.sending import Gateway
 from ticketmail.domain.scope import Scope
@@ -29,13 +33,16 @@ def examine(context: Context) -> list[Finding]:
     except SettingsError as error:
         return [Finding(Level.BAD, "settings", str(error), "Correct it; `ticketmail settings` shows each value's source.")]
     found = [_settings(context)]
-    found += _guarded("spool", lambda: _spool(context))
+    reachable = _guarded("spool", lambda: _reachable(context.reading))
+    found += reachable
+    if not reachable:
+        found += _guarded("spool", lambda: _spool(context, settings))
     found += _guarded("accounts", lambda: _accounts(context))
     found += _guarded("alarms", lambda: _alarms(context, settings))
-    if not any(one.level is Level.BAD and one.subject == "spool" for one in found):
+    if not reachable:
         found += _guarded("clock", lambda: _clock(context.reading))
         found += _guarded("routes", lambda: _routes(context))
-        found += _guarded("status", lambda: _mail(status(context.reading, context.facts), context.facts))
+        found += _guarded("status", lambda: _mail(status(context.reading, context.facts)))
     return found
 
 
@@ -52,23 +59,29 @@ def _settings(context: Context) -> Finding:
     return Finding(Level.OK, "settings", f"site {loaded.settings.site!r}, {where}.")
 
 
-def _spool(context: Context) -> Iterator[Finding]:
-    overview = context.reading.overview()  # first: as any first use, it makes tables where settings let it
-    problems = list(context.mail.administering.check())
+def _reachable(reading: Reading) -> list[Finding]:
+    """Nothing, or what keeps us from looking. As any first use it makes tables, where settings let it."""
+    reading.now_us()
+    return []
+
+
+def _spool(context: Context, settings: Settings) -> Iterator[Finding]:
+    overview, problems = context.reading.overview(), list(context.mail.administering.check())
+    foreign = overview.site != settings.site
     for one in problems:
-        # What names a command says already what to do.
-        yield Finding(Level.BAD, "spool", one, "" if "`" in one else "Mend the database, then `ticketmail db check`.")
+        if not foreign or settings.site not in one:  # status below says the same of the site, with its remedy
+            yield Finding(Level.BAD, "spool", one, "Mend the database, then `ticketmail db check`.")
     if not problems:
         yield Finding(Level.OK, "spool", f"reachable, safe, schema {overview.schema_version}, site {overview.site!r}.")
-        if overview.free_bytes is not None:
-            yield Finding(*_disk(overview.free_bytes))
+    if overview.free_bytes is not None:
+        yield _disk(overview.free_bytes)
 
 
-def _disk(free_bytes: int) -> tuple[Level, str, str, str]:
+def _disk(free_bytes: int) -> Finding:
     text = f"{free_bytes // 2**20} MiB are free where the spool lives."
     if free_bytes < 64 * 2**20:
-        return Level.BAD, "disk", f"{text} Below 64 MiB sending pauses.", "Free some space."
-    return (Level.WARN if free_bytes < 512 * 2**20 else Level.OK), "disk", text, "Free some space."
+        return Finding(Level.BAD, "disk", f"{text} Below 64 MiB sending pauses.", "Free some space.")
+    return Finding(Level.WARN if free_bytes < 512 * 2**20 else Level.OK, "disk", text, "Free some space.")
 
 
 def _clock(reading: Reading) -> Iterator[Finding]:
@@ -89,10 +102,20 @@ def _accounts(context: Context) -> Iterator[Finding]:
             Level.BAD, "accounts", "There is none: nothing can be sent.", 'Add [accounts.NAME] with url = "smtp://...".'
         )
         return
+    gateways: dict[str, Gateway] = {}
+    for name in settings.accounts:
+        try:
+            gateways[name] = _open(context, settings, name)
+        except TicketmailError as error:  # the others are looked at all the same
+            yield Finding(Level.BAD, f"account {name}", str(error))
+    yield from asyncio.run(_check_all(gateways, context.facts))
+
+
+def _open(context: Context, settings: Settings, name: str) -> Gateway:
     from ticketmail.app.wiring.sending import open_gateways
 
-    gateways = open_gateways(settings, tokens=context.mail.host.tokens)
-    yield from asyncio.run(_check_all(gateways, context.facts))
+    alone = settings.model_copy(update={"accounts": {name: settings.accounts[name]}})
+    return open_gateways(alone, tokens=context.mail.host.tokens)[name]
 
 
 async def _check_all(gateways: dict[str, Gateway], facts: Facts) -> list[Finding]:
@@ -118,14 +141,18 @@ async def _check(name: str, gateway: Gateway, facts: Facts) -> Finding:
 
 
 def remedy_for(error: OSError) -> str:
-    """The next step for what a network or a server did."""
-    if isinstance(error, PermissionError):
-        return "Correct user, password or token; many providers want an app password or OAuth2."
-    if isinstance(error, ConnectionRefusedError):
-        return "Nothing listens there: check host and port (587 is STARTTLS, 465 is smtps://)."
+    """The next step for what a network or a server did. A gateway of ours tells the fact in ``failure``."""
+    failure = getattr(error, "failure", None)
     text = str(error).lower()
-    if "certificate" in text or "tls" in text or "ssl" in text:
+    if isinstance(error, PermissionError) or (isinstance(failure, Refused) and failure.phase is Phase.AUTH):
+        return "Correct user, password or token; many providers want an app password or OAuth2."
+    if isinstance(failure, Refused):
+        cause = cause_of(classify(failure).cause)
+        return f"{cause.sentence} {cause.remedy}".rstrip()
+    if isinstance(error, ssl.SSLError) or (isinstance(failure, NotReached) and failure.tls):
         return "Check the server's name and certificate, `ca_file`, and the clock; smtps:// is for port 465."
+    if isinstance(error, ConnectionRefusedError) or "refused" in text or "connect call failed" in text:
+        return "Nothing listens there: check host and port (587 is smtp://, 465 is smtps://)."
     return "Check host, port, name resolution and firewall."
 
 
@@ -164,7 +191,7 @@ def _routes(context: Context) -> Iterator[Finding]:
         yield Finding(Level.OK, "routes", f"{len(facts.routes)} in the settings; {len(ways)} senders seen, each has one.")
 
 
-def _mail(found: Status, facts: Facts) -> Iterator[Finding]:
+def _mail(found: Status) -> Iterator[Finding]:
     """What status finds, but not what was looked at above."""
     for one in found.findings:
         # Modes and accounts speak for themselves above; a silent account is a warning there, a red mode here.

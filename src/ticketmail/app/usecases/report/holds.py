@@ -82,7 +82,7 @@ def general_holds(around: Surroundings, times: Times) -> tuple[Hold, ...]:
 
 def pause_hold(pause: Pause, times: Times) -> Hold:
     """A human's pause as a hold."""
-    why = f": {pause.reason}" if pause.reason else ""
+    why = f": {pause.reason.rstrip('.')}" if pause.reason else ""
     return Hold(
         HoldKind.PAUSE,
         str(pause.scope),
