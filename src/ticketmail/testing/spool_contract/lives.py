@@ -21,7 +21,8 @@ def taken(claim: Fenced, **more: Any) -> Completion:
 
 def state_of(spool: Any, submission: Any, number: int = 0) -> S:
     views = spool.reading.find(Scope.parse(f"id:{submission.submission_id}"))
-    return next(view.state for view in views if view.number == number)
+    found: S = next(view.state for view in views if view.number == number)
+    return found
 
 
 class LifeContract:
