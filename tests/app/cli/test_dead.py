@@ -134,6 +134,25 @@ def test_unknowns_are_listed_and_settled_by_a_human(desk) -> None:
     assert desk.run("unknowns", "list").code == 1
 
 
+def test_a_password_that_a_server_or_an_adapter_repeats_is_masked(desk) -> None:
+    """The fixture greps all output for it; here it is where it could be shown."""
+    canary = "canary-Pa55word"
+    id_ = desk.submit()
+    desk.end(S.DEAD, outcome="refused", cause="policy", reply=f"550 no {canary}", reason=f"login with {canary} failed")
+    for argv in (
+        ["dead", "list"],
+        ["dead", "show", str(id_)],
+        ["why", str(id_)],
+        ["find", "all"],
+        ["log", "--all"],
+        ["db", "export"],
+    ):
+        for more in ([], ["--json"]):
+            ran = desk.run(*argv, *more)
+            assert canary not in ran.out + ran.err
+    assert "550 no ***" in desk.run("dead", "show", str(id_)).out
+
+
 def test_a_servers_line_cannot_command_the_terminal(desk) -> None:
     id_ = desk.submit()
     desk.end(S.DEAD, outcome="refused", cause="policy", reply="550 \x1b[2Jno\r\nBAD forged line [red]x[/red]")

@@ -87,7 +87,7 @@ def show_deliveries(context: Context, found: Sequence[DeliveryView], *, empty: s
         context.out.json(found)
         return
     times = context.times
-    table = Table(_HEADS, [_row(one, times) for one in found], empty=empty)
+    table = Table(_HEADS, [_row(one, times) for one in found], empty=empty, keep=(1,))
     context.out.table(table)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -34,6 +33,7 @@ class Table:
     title: str = ""
     empty: str = ""
     right: Sequence[int] = ()  #: columns of numbers
+    keep: Sequence[int] = ()  #: columns that are copied and pasted: never folded
 
 
 class Output:
@@ -130,7 +130,8 @@ class Output:
 
         made = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
         for at, head in enumerate(table.heads):
-            made.add_column(head, justify="right" if at in table.right else "left", overflow="fold")
+            side: Any = "right" if at in table.right else "left"
+            made.add_column(head, justify=side, overflow="fold", no_wrap=at in table.keep)
         for row in table.rows:
             made.add_row(*(Text(self._cell(cell), style=_style(cell)) for cell in row))
         return made
@@ -152,8 +153,3 @@ class Output:
 
 def _style(cell: Any) -> str:
     return cell[1] if isinstance(cell, tuple) else ""
-
-
-def terminal_width() -> int:
-    """Columns of the terminal, 80 if there is none."""
-    return shutil.get_terminal_size((80, 24)).columns
