@@ -77,6 +77,8 @@ def _held(old: Slowdown, fault: Fault, now_us: int, hold_s: float, step: int) ->
 
 def _prolonged(old: Slowdown, fault: Fault, now_us: int, jitter: float) -> Slowdown:
     """The same hold, longer if the server names a later time; the same object if not."""
-    asked_s = min(fault.retry_after_s or 0.0, RETRY_MOST_S) * (1 + 0.1 * jitter)
+    if fault.retry_after_s is None:
+        return old
+    asked_s = min(fault.retry_after_s, RETRY_MOST_S) * (1 + 0.1 * jitter)
     until_us = now_us + int(asked_s * 1e6)
     return old if until_us <= old.until_us else old.model_copy(update={"until_us": until_us})
