@@ -89,6 +89,7 @@ async def test_a_broken_login_is_bad_and_a_throttle_is_pace(desk) -> None:
     await desk.fault(Fault("throttled-rate", FaultScope.ACCOUNT, Advice.WAIT, retry_after_s=30, text="450 4.7.1 slow down"))
     found = desk.status()
     assert found.level is Level.OK
+    assert found.headline.startswith("Mail is leaving as its limits let it: 1 due")
     assert found.accounts[0].state == "held (throttle)"
     desk.clock.go(60)
     await desk.fault(Fault("auth-failed", FaultScope.ACCOUNT, Advice.WAIT, alarm=True, text="535 5.7.8 no"))

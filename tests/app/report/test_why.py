@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib import import_module
 
 import pytest
 
@@ -36,6 +37,13 @@ async def test_a_throttled_account_is_named_with_the_servers_words_its_end_and_t
     answer = desk.why(id_)
     assert answer.eta_us is not None
     assert answer.eta_us == answer.holds[0].until_us
+
+
+async def test_in_a_long_lane_only_the_due_ones_are_told(desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("ticketmail.app.usecases.report.why"), "COUNTED", 2)
+    await desk.start_worker()
+    ids = [desk.accept(f"{at}@example.net") for at in range(3)]
+    assert "3 in the same lane are due; the oldest go first." in desk.told(ids[2])
 
 
 async def test_nothing_holds_a_mail_that_is_due_while_a_worker_lives(desk) -> None:
@@ -236,4 +244,6 @@ async def test_a_used_up_window_is_a_hold_with_the_time_of_its_next_place(desk) 
     assert [one.kind for one in answer.holds] == [HoldKind.QUOTA]
     assert answer.eta_us is not None
     assert answer.eta_us > desk.clock.at + 86_000_000_000
+    assert "account 'support' is held because the account's limit of 5/day is used up, until 2027-01-16" in desk.told(id_)
+    assert desk.status().headline.startswith("Mail is held: 1 due, and account 'support' is held")
     assert desk.status().accounts[0].used == ("1 of 5 connections", "5 of 5/day")

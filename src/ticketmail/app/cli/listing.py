@@ -51,9 +51,9 @@ def unsuppress(context: Context) -> int:
 
 
 def accounts(context: Context) -> int:
-    """Accounts, their state and what they are held by. Exit code 1 if one is held."""
+    """Accounts, their state and what they are held by. Exit code 1 if one is in trouble."""
     from ticketmail.app.cli.screen import accounts_table, holds_table
-    from ticketmail.app.usecases.report import Times, surroundings
+    from ticketmail.app.usecases.report import Level, Times, surroundings
 
     around = surroundings(context.reading, context.facts)
     found = tuple(around.accounts.values())
@@ -65,7 +65,7 @@ def accounts(context: Context) -> int:
         context.out.table(accounts_table(found, times))
         if held:
             context.out.table(holds_table(held, times))
-    return NOT_QUITE if held else OK
+    return OK if all(one.level is Level.OK for one in found) else NOT_QUITE
 
 
 def clear_account(context: Context) -> int:

@@ -67,7 +67,8 @@ def workers_table(workers: Sequence[WorkerStatus], times: Times) -> Table:
     table = Table(heads, title="Workers", empty="none: start one with `ticketmail worker`")
     for one in workers:
         state: Any = "alive" if one.alive else ("dead", RED)
-        does = ", ".join(f"{key} {value}" for key, value in sorted(one.stats.items()) if isinstance(value, (int, float, str)))
+        stats = [(key, value) for key, value in sorted(one.stats.items()) if isinstance(value, (int, float, str)) and value != ""]
+        does = ", ".join(f"{key} {value}" for key, value in stats)
         process = f"{one.host}:{one.pid} {one.version}"
         table.rows.append((str(one.worker_id)[-12:], process, state, times.ago(one.beat_us), does or "-"))
     return table

@@ -38,18 +38,18 @@ def account_status(name: str, content: bytes | None, facts: Facts, now_us: int) 
 def _hold(name: str, found: domain.Hold, state: domain.AccountState) -> Hold:
     kind = HoldKind(found.kind)
     said = _said(kind, state)
-    because = (
-        f"because the server said {said}"
-        if said[:3].isdigit()
-        else f"because of {said}"
-        if said
-        else f"({found.reason.rstrip('.')})"
-    )
+    text = f"account {name!r} is held because {_because(said, found.reason)}"
     since_us = state.breaker.since_us or None if kind is HoldKind.BREAKER else None
-    text = f"account {name!r} is held {because}"
     if found.until_us is None:
         return Hold(kind, f"account:{name}", text, decision=f"`ticketmail accounts clear {name}`", since_us=since_us)
     return Hold(kind, f"account:{name}", text, until_us=found.until_us, since_us=since_us)
+
+
+def _because(said: str, reason: str) -> str:
+    """A clause: the other side's own words where there are any."""
+    if said[:3].isdigit():
+        return f"the server said {said}"
+    return f"of {said}" if said else f"{reason[:1].lower()}{reason[1:].rstrip('.')}"
 
 
 def _said(kind: HoldKind, state: domain.AccountState) -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from ticketmail.app.usecases.report.models import AccountStatus, Facts, Hold, HoldKind, Level
 from ticketmail.app.usecases.report.times import Times
-from ticketmail.domain.address import Address
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.routing import FAILOVER_KINDS
 from ticketmail.domain.ports.reading import DeliveryView, Overview, Pause, WorkerView
@@ -104,7 +103,7 @@ def covers(scope: Scope, view: DeliveryView) -> bool:
         case ScopeKind.TO:
             return value == view.recipient.lower()
         case ScopeKind.DOMAIN:
-            return value == Address.model_validate(view.recipient).domain
+            return value == view.recipient.lower().rpartition("@")[2]
         case ScopeKind.ACCOUNT:
             return False
         case _:

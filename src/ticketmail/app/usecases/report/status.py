@@ -34,6 +34,8 @@ from ticketmail.domain.ports.reading import LaneLoad, Reading, WorkerView
 SHOW_DEAD_US = 24 * 3_600_000_000
 #: Events that wait longer than this have no listener (seconds).
 OLD_EVENT_S = 600.0
+#: Holds that are how it should be: the mail flows, no faster than it may.
+PACE = frozenset({HoldKind.RATE, HoldKind.THROTTLE, HoldKind.CONNECTIONS})
 
 
 def surroundings(reading: Reading, facts: Facts) -> Surroundings:
@@ -127,7 +129,10 @@ def _headline(around: Surroundings, lanes: Sequence[LaneStatus], holds: Sequence
     if not around.alive and queued:
         return f"Mail is not leaving: no worker is alive, {queued} waiting; {last}."
     if due and _all_routes_held(around, times):
-        return f"Mail is held: {due} due, and {holds[0].text if holds else 'everything is held'}; {last}."
+        if all(one.kind in PACE for one in holds):
+            return f"Mail is leaving as its limits let it: {due} due, {queued} waiting in all; {last}."
+        heaviest = next((one for one in holds if one.kind not in PACE), holds[0])
+        return f"Mail is held: {due} due, and {heaviest.text}; {last}."
     if due:
         return f"Mail is leaving: {due} due, {queued} waiting in all; {last}."
     if queued:
@@ -184,9 +189,7 @@ def _on_holds(holds: Sequence[Hold]) -> Iterable[Finding]:
 
 #: A pace is how it should be; trouble is not. What is not listed is worth a look today.
 _LEVELS = {
-    HoldKind.RATE: Level.OK,
-    HoldKind.THROTTLE: Level.OK,
-    HoldKind.CONNECTIONS: Level.OK,
+    **dict.fromkeys(PACE, Level.OK),
     HoldKind.BREAKER: Level.BAD,
     HoldKind.ACCOUNT: Level.BAD,
     HoldKind.NO_ROUTE: Level.BAD,

@@ -131,11 +131,11 @@ def _with_end(hold: Hold, times: Times) -> str:
 
 def _place(reading: Reading, view: DeliveryView, around: Surroundings) -> str:
     """How many of the same lane and route are due before it."""
-    due = sum(load.due for load in around.overview.lanes if (load.lane, load.route) == (view.lane, view.route))
-    if due > COUNTED:
-        return f"About {due} in the same lane are due; the oldest go first."
-    lane = Scope(kind=ScopeKind.LANE, value=view.lane)
-    waiting = reading.find(lane, states=[_S.QUEUED], limit=2 * COUNTED)
+    loads = [load for load in around.overview.lanes if load.lane == view.lane]
+    if sum(load.queued for load in loads) > COUNTED:
+        due = sum(load.due for load in loads if load.route == view.route)
+        return f"{due} in the same lane are due; the oldest go first."
+    waiting = reading.find(Scope(kind=ScopeKind.LANE, value=view.lane), states=[_S.QUEUED], limit=2 * COUNTED)
     earlier = sum(1 for one in waiting if one.route == view.route and _order(one) < _order(view))
     return f"{earlier} earlier in the same lane." if earlier else "It is the first in its lane."
 
