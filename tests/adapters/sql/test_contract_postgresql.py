@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from sql_support import spools
 
-contract = pytest.importorskip("ticketmail.testing.spool_contract", reason="the shipped contract suite is not here yet")
+from ticketmail.testing.spool_contract import SpoolContract
 
 
 @pytest.mark.postgresql
-class TestPostgresqlSpool(contract.SpoolContract):  # type: ignore[misc,name-defined]
+class TestPostgresqlSpool(SpoolContract):
     @pytest.fixture
     def make_spool(self, postgresql_url: str) -> Iterator[Callable[..., Any]]:
         yield from spools(postgresql_url)

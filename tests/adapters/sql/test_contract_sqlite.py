@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from sql_support import spools
 
-contract = pytest.importorskip("ticketmail.testing.spool_contract", reason="the shipped contract suite is not here yet")
+from ticketmail.testing.spool_contract import SpoolContract
 
 
-class TestSqliteSpool(contract.SpoolContract):  # type: ignore[misc,name-defined]
+class TestSqliteSpool(SpoolContract):
     @pytest.fixture
     def make_spool(self, tmp_path: Path) -> Iterator[Callable[..., Any]]:
         yield from spools(f"sqlite:///{tmp_path}/spool.db")
