@@ -113,6 +113,24 @@ def test_never_more_than_the_limit_in_any_window(window: Window, steps: list[tup
         assert sum(at_us <= other <= at_us + period_us for other in used[first:]) <= window.limit
 
 
+@given(WINDOWS, st.floats(0, 3))
+def test_not_even_the_greediest_gets_more_than_the_limit(window: Window, idle: float) -> None:
+    """First all at once, used as late as can be; then each as soon as it may go, used at once: the most that a span can hold."""
+    state, now_us, period_us = WindowState(), START, int(window.period_s * SECOND)
+    used: list[int] = []
+    while now_us <= START + 2 * period_us:
+        free = available(window, state, now_us)
+        state = spend(window, state, now_us, free, "w")
+        used += [now_us + (window.life_us if now_us == START else 0)] * free
+        now_us = max(next_us(window, state, now_us), now_us + 1)
+        if idle and now_us > START + period_us:
+            now_us, idle = now_us + int(idle * period_us), 0
+
+    used.sort()
+    for first, at_us in enumerate(used):
+        assert sum(other <= at_us + period_us for other in used[first:]) <= window.limit
+
+
 @given(WINDOWS)
 def test_a_window_that_is_always_asked_gives_nearly_its_limit(window: Window) -> None:
     state, now_us, got = WindowState(), START, 0
