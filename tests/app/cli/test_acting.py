@@ -95,7 +95,7 @@ def test_erase_asks_first_and_then_forgets(desk) -> None:
     assert "Nothing was done. Add --yes." in ran.err
     ran = desk.act("erase", "Ann@Example.net", "--yes")
     assert ran.code == 0
-    assert ran.out.startswith("Erased: 1 mail, 1 bodies")
+    assert ran.out.startswith("Erased: 1 mail; bodies 1")
     assert "ann@example.net" not in desk.run("find", "all").out
     assert desk.act("erase", "ann@example.net", "--yes", "--json").json["deliveries"] == 0
 
@@ -103,16 +103,14 @@ def test_erase_asks_first_and_then_forgets(desk) -> None:
 def test_erase_of_what_is_no_address_is_refused(desk) -> None:
     ran = desk.act("erase", "nobody", "--yes")
     assert ran.code == 2
-    assert len(ran.err.splitlines()) == 1
+    assert ran.err.startswith("error: address: 'nobody' is not an address")
 
 
 def test_a_copied_spool_is_refused_until_it_is_adopted_and_then_held(desk) -> None:
     """A restored or copied spool never mails real customers."""
     desk.submit()
     desk.write('site = "staging"\nspool = "sqlite:///spool.db"\n')
-    ran = desk.run("find", "all")
-    if ran.code == 0:  # a spool lets foreign sites look; workers and intake are refused
-        assert desk.run("status").code == 2
+    assert desk.run("status").code == 2
     ran = desk.act("adopt", "staging", "--hold")
     assert ran.code == 0
     assert "The spool is staging's now; 1 mail waiting. Everything is paused" in ran.out

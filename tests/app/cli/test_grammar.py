@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ticketmail import Message, TicketMail
 from ticketmail.app.cli.errors import UsageError
 from ticketmail.app.cli.moments import aware, future_us, lifetime_us, pace_per_s, past_us
 from ticketmail.app.cli.parsing import build, parse
@@ -92,6 +93,36 @@ def test_the_package_runs_as_a_module(tmp_path: Path) -> None:
         [sys.executable, "-m", "ticketmail", "--version"], capture_output=True, text=True, check=True, timeout=60, cwd=tmp_path
     )
     assert done.stdout.startswith("ticketmail ")
+
+
+def test_a_fault_of_ours_is_one_line_and_debug_shows_where(desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(context: object) -> int:
+        raise RuntimeError("unforeseen\nthing")
+
+    monkeypatch.setattr("ticketmail.app.cli.looking.find", fail)
+    ran = desk.run("find", "all")
+    assert (ran.code, ran.err) == (2, "error: RuntimeError: unforeseen thing. This is a fault of ours; --debug shows where.\n")
+    with pytest.raises(RuntimeError):
+        desk.run("find", "all", "--debug")
+
+
+def test_an_interrupt_ends_with_130(desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(context: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ticketmail.app.cli.looking.find", interrupted)
+    assert desk.run("find", "all").code == 130
+
+
+def test_a_reader_that_goes_away_is_no_error(desk, tmp_path: Path) -> None:
+    """``ticketmail db export | head -1``."""
+    with TicketMail() as mail:  # more than a pipe holds
+        mail.submit_many([Message(sender="a@example.com", to="b@example.net", text="x" * 60_000) for _ in range(5)])
+    line = f"{sys.executable} -m ticketmail db export --bodies | head -c 1"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {line}"], capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "{", "")
 
 
 # --- times as people type them ----------------------------------------------------------------------------------------------

@@ -117,6 +117,9 @@ number = 4711
 def make():
     return mail
 
+def broken():
+    return 1 / 0
+
 def handler(event):
     with open("told.txt", "a") as file:
         print(event.kind, event.recipient, file=file)
@@ -127,6 +130,7 @@ def handler(event):
 def host(desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     name = f"hostapp{time.time_ns()}"
     (tmp_path / f"{name}.py").write_text(HOST)
+    (tmp_path / f"{name}_broken.py").write_text("raise RuntimeError('no database')")
     monkeypatch.setattr("sys.path", list(sys.path))
     yield name
     module = sys.modules.pop(name, None)
@@ -152,12 +156,15 @@ def test_the_environment_may_name_the_app(desk, host: str, monkeypatch: pytest.M
         ("{host}:male", "has no 'male'"),
         ("{host}:number", "is a int. Name a TicketMail"),
         ("{host}", "is not module:object. Write desk.mail:mail."),
+        ("{host}:broken", "{host}:broken raised ZeroDivisionError: division by zero. --debug shows where."),
+        ("{host}_broken:mail", "{host}_broken raised RuntimeError: no database. --debug shows where."),
     ],
 )
 def test_an_app_that_is_none_is_named(desk, host: str, named: str, said: str) -> None:
     ran = desk.run("--app", named.format(host=host), "status")
     assert ran.code == 2
-    assert said in ran.err
+    assert said.format(host=host) in ran.err
+    assert len(ran.err.splitlines()) == 1
 
 
 def test_app_and_settings_together_are_refused(desk, host: str) -> None:

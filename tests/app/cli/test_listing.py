@@ -41,7 +41,9 @@ def test_a_suppression_may_be_one_tenants(desk) -> None:
 
 
 def test_what_is_no_address_is_refused(desk) -> None:
-    assert desk.act("suppressions", "add", "nobody").code == 2
+    for argv in (["add", "nobody"], ["remove", "nobody"]):
+        ran = desk.act("suppressions", *argv)
+        assert (ran.code, ran.err[:36]) == (2, "error: address: 'nobody' is not an a")
 
 
 def test_an_account_in_trouble_is_shown_and_cleared(desk) -> None:

@@ -134,7 +134,7 @@ async def test_dead_letters_and_unknowns_wait_for_a_human(desk) -> None:
     found = desk.status()
     assert found.level is Level.WARN
     assert subjects(found, Level.WARN) == ["dead", "unknown"]
-    assert "1 dead letter waits for a human, most of them 'relay-denied'." in [one.text for one in found.findings]
+    assert "1 dead letter waits for a human: 'relay-denied'." in [one.text for one in found.findings]
 
 
 async def test_events_that_nobody_takes_are_told_after_ten_minutes(desk) -> None:

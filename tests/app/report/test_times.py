@@ -27,7 +27,16 @@ def test_microseconds_survive_in_what_programs_read() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0, "0 s"), (0.42, "0.4 s"), (59.9, "59 s"), (60, "1 min"), (7500, "2 h 5 min"), (90_000, "1 d 1 h"), (3600, "1 h")],
+    [
+        (0, "0 s"),
+        (0.42, "420 ms"),
+        (1.42, "1.4 s"),
+        (59.9, "59 s"),
+        (60, "1 min"),
+        (7500, "2 h 5 min"),
+        (90_000, "1 d 1 h"),
+        (3600, "1 h"),
+    ],
 )
 def test_spans_have_two_units_at_most(seconds: float, words: str) -> None:
     assert span(seconds) == words

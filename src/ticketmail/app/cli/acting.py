@@ -5,7 +5,7 @@ from __future__ import annotations
 from ticketmail.app.cli import NOT_QUITE, OK
 from ticketmail.app.cli.context import Context
 from ticketmail.app.cli.moments import future_us
-from ticketmail.domain.address import Address
+from ticketmail.domain.address import parse_address
 from ticketmail.domain.ports.reading import Pause
 from ticketmail.domain.scope import Scope
 
@@ -51,7 +51,7 @@ def resume(context: Context) -> int:
 
 def erase(context: Context) -> int:
     """Forget a person."""
-    address = Address.model_validate(context.args.address).key
+    address = parse_address(context.args.address).key
     reason = context.reason
     context.confirm(f"Erase {address} for good, from all mail, dead letters and events?")
     erased = context.mail.operating.erase(address, actor=context.actor, reason=reason)
@@ -59,8 +59,8 @@ def erase(context: Context) -> int:
         context.out.json(erased)
     else:
         context.out.line(
-            f"Erased: {mails(erased.deliveries)}, {erased.bodies} bodies, {erased.blobs} attachments, {erased.events} events, "
-            f"{erased.history} history rows, {erased.suppressions} suppressions."
+            f"Erased: {mails(erased.deliveries)}; bodies {erased.bodies}, attachments {erased.blobs}, events {erased.events}, "
+            f"history rows {erased.history}, suppressions {erased.suppressions}."
         )
     return OK if erased.deliveries or erased.suppressions else NOT_QUITE
 

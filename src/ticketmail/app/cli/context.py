@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ticketmail.app.cli.errors import UsageError
 from ticketmail.app.cli.output import Output
 from ticketmail.app.usecases.report.times import Times
+from ticketmail.domain.errors import TicketmailError
 
 if TYPE_CHECKING:
     from ticketmail.app.facade import TicketMail
@@ -48,7 +49,7 @@ class Context:
     @cached_property
     def facts(self) -> Facts:
         """What the settings say, for reports."""
-        from ticketmail.app.cli.facts import facts_of
+        from ticketmail.app.wiring.facts import facts_of
 
         return facts_of(self.mail.settings)
 
@@ -96,22 +97,32 @@ def load_object(named: str, *, option: str) -> Any:
     module_name, colon, path = named.partition(":")
     if not colon or not module_name or not path:
         raise UsageError(f"{option} {named!r} is not module:object.", remedy="Write desk.mail:mail.")
+    found = _module(module_name, option)
+    for name in path.split("."):
+        if not hasattr(found, name):
+            raise UsageError(f"{option}: {module_name} has no {path!r}.", remedy="Name what is there.")
+        found = getattr(found, name)
+    return found
+
+
+def _module(name: str, option: str) -> Any:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        found: Any = import_module(module_name)
+        return import_module(name)
     except ModuleNotFoundError as error:
-        if error.name and not module_name.startswith(error.name):
-            raise
-        raise UsageError(
-            f"{option}: there is no module {module_name!r}.", remedy=f"Looked for in {here} and in what is installed."
-        ) from None
-    for name in path.split("."):
-        if not hasattr(found, name):
-            raise UsageError(f"{option}: {module_name} has no {path!r}.", remedy="Name the TicketMail there.")
-        found = getattr(found, name)
-    return found
+        if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
+            raise _hosts_fault(option, name, error) from error
+        raise UsageError(f"{option}: there is no module {name!r}.", remedy=f"Looked for in {here} too.") from None
+    except TicketmailError:
+        raise  # the host's TicketMail says itself what is wrong with its settings
+    except Exception as error:  # the host's own code may raise anything
+        raise _hosts_fault(option, name, error) from error
+
+
+def _hosts_fault(option: str, named: str, error: Exception) -> UsageError:
+    return UsageError(f"{option}: {named} raised {type(error).__name__}: {error}.", remedy="--debug shows where.")
 
 
 def _from_app(named: str) -> TicketMail:
@@ -119,7 +130,12 @@ def _from_app(named: str) -> TicketMail:
 
     found = load_object(named, option="--app")
     if callable(found) and not isinstance(found, TicketMail):
-        found = found()
+        try:
+            found = found()
+        except TicketmailError:
+            raise
+        except Exception as error:  # the host's own code may raise anything
+            raise _hosts_fault("--app", named, error) from error
     if not isinstance(found, TicketMail):
         raise UsageError(f"--app {named} is a {type(found).__name__}.", remedy="Name a TicketMail, or what returns one.")
     return found

@@ -14,7 +14,7 @@ from ticketmail.app.cli.moments import lifetime_us, pace_per_s
 from ticketmail.app.cli.output import Table
 from ticketmail.app.usecases.replay import Plan, Replay
 from ticketmail.app.usecases.report import span
-from ticketmail.domain.address import Address
+from ticketmail.domain.address import parse_address
 from ticketmail.domain.outbound.causes import cause_of
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.ports.reading import CauseGroup, DeliveryView
@@ -103,7 +103,7 @@ def show(context: Context) -> int:
 def edit(context: Context) -> int:
     """Correct the recipient."""
     id_, number = delivery_of(context.args.delivery)
-    address = Address.model_validate(context.args.to).addr_spec
+    address = parse_address(context.args.to, field="--to").addr_spec
     changed = context.mail.operating.edit(id_, number, recipient=address, actor=context.actor, reason=context.reason)
     text = (
         f"Its recipient is {address} now; `ticketmail dead replay {id_}` sends it."

@@ -10,13 +10,13 @@ from ticketmail.app.cli.context import Context
 from ticketmail.app.cli.errors import UsageError
 from ticketmail.app.cli.moments import future_us
 from ticketmail.app.cli.output import Table
-from ticketmail.domain.address import Address
+from ticketmail.domain.address import parse_address
 from ticketmail.domain.outbound.suppression import Suppression
 
 
 def suppressions(context: Context) -> int:
     """Who, why, until when. Exit code 1 if there are none."""
-    address = Address.model_validate(context.args.address).key if context.args.address else None
+    address = parse_address(context.args.address).key if context.args.address else None
     found = list(context.reading.suppressions(address))
     if context.out.as_json:
         context.out.json(found)
@@ -33,7 +33,7 @@ def suppressions(context: Context) -> int:
 def suppress(context: Context) -> int:
     """Do not write to an address."""
     args, now_us = context.args, context.reading.now_us()
-    key = Address.model_validate(args.address).key
+    key = parse_address(args.address).key
     until_us = future_us(args.until, now_us, option="--until") if args.until else None
     reason = context.reason
     suppression = Suppression(key, "manual", reason, now_us, until_us, args.tenant)
@@ -44,7 +44,7 @@ def suppress(context: Context) -> int:
 def unsuppress(context: Context) -> int:
     """Write to it again."""
     args = context.args
-    key = Address.model_validate(args.address).key
+    key = parse_address(args.address).key
     found = context.mail.operating.unsuppress(key, actor=context.actor, reason=context.reason, tenant=args.tenant)
     text = f"{key} is written to again." if found else f"{key} was not suppressed{f' for {args.tenant}' if args.tenant else ''}."
     return done(context, int(found), text, address=key)

@@ -215,7 +215,8 @@ def _on_dead(reading: Reading, around: Surroundings) -> Iterable[Finding]:
     groups = reading.dead_causes()
     if groups:
         total, first = sum(group.count for group in groups), groups[0]
-        text = f"{total} dead letter{'s wait' if total > 1 else ' waits'} for a human, most of them {first.cause!r}."
+        most = f", most of them {first.cause!r}" if len(groups) > 1 else f": {first.cause!r}"
+        text = f"{total} dead letter{'s wait' if total > 1 else ' waits'} for a human{most}."
         yield Finding(Level.WARN, "dead", text, "`ticketmail dead list`.")
     unknown = {state.value: count for state, count in around.overview.counts.items()}.get("unknown", 0)
     if unknown:

@@ -43,7 +43,9 @@ def iso(at_us: int) -> str:
 
 
 def span(seconds: float) -> str:
-    """A duration in its two largest units: ``2 h 5 min``, ``45 s``, ``0.4 s``."""
+    """A duration in its two largest units: ``2 h 5 min``, ``45 s``, ``1.4 s``, ``12 ms``."""
+    if 0 < seconds < 1:
+        return f"{max(1, round(seconds * 1000))} ms"
     if seconds < 10:
         return f"{seconds:.1f} s" if seconds % 1 >= 0.05 else f"{seconds:.0f} s"
     left = int(seconds)

@@ -60,7 +60,8 @@ def _attempt(row: HistoryRow, times: Times) -> str:
     through = f"attempt through account {row.account!r}" if row.account else "attempt"
     if row.ended_us is None:
         return f"{through} began; its end is not recorded."
-    took = f"after {span((row.ended_us - row.at_us) / 1_000_000)}"
+    # Begin is by the spool's clock, the end by the worker's copy of it: they may be a moment apart.
+    took = f"after {span(max(0, row.ended_us - row.at_us) / 1_000_000)}"
     said = row.reply or row.reason
     match row.outcome:
         case "taken":
