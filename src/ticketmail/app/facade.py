@@ -194,16 +194,16 @@ class TicketMail:
 
     def status(self) -> Status:
         """Is mail leaving? One screen of the spool; needs no worker alive. Raises SpoolError kin."""
-        from ticketmail.app.cli.facts import facts_of
         from ticketmail.app.usecases.report import status
+        from ticketmail.app.wiring.facts import facts_of
 
         return status(self.reading, facts_of(self.settings))
 
     def why(self, what: str | Scope | UUID) -> list[Answer]:
         """What happened to each delivery of an id or scope (``ticket:4711``), what holds it, and when it should leave; newest
         first, at most 100. Raises InvalidScope, SpoolError kin."""
-        from ticketmail.app.cli.facts import facts_of
         from ticketmail.app.usecases.report import Times, surroundings, why
+        from ticketmail.app.wiring.facts import facts_of
 
         scope = Scope.parse(f"id:{what}" if isinstance(what, UUID) else what)
         around = surroundings(self.reading, facts_of(self.settings))

@@ -7,10 +7,11 @@ import time
 from typing import Literal
 
 from ticketmail.app.settings import Settings
+from ticketmail.app.settings_outbound import lane_ends, retention_of
 from ticketmail.app.usecases.alert import Alerts
 from ticketmail.domain.outbound.lanes import Lanes
 from ticketmail.domain.outbound.routing import Routes
-from ticketmail.domain.ports.delivering import LaneEnd, Retention, Upkeep
+from ticketmail.domain.ports.delivering import Upkeep
 from ticketmail.domain.ports.reading import Reading
 
 LEAST_FREE_BYTES = 64 * 1024 * 1024
@@ -28,7 +29,7 @@ class Housekeeping:
         self._upkeep = upkeep
         self._settings = settings
         self._routes = routes
-        self._ends = [LaneEnd(name, lanes[name].ends_as) for name in lanes]
+        self._ends = lane_ends(settings)
         self._alerts = alerts
         self._reading = reading
         self._minute_s = -1e9
@@ -59,7 +60,7 @@ class Housekeeping:
             await self._alerts.remind()
         if now_s - self._hour_s >= 3600:
             self._hour_s = now_s
-            await self._upkeep.purge(self._retention(), BATCH)
+            await self._upkeep.purge(retention_of(self._settings), BATCH)
 
     async def _look_at_room(self) -> None:
         free = await self._upkeep.free_bytes()
@@ -81,14 +82,3 @@ class Housekeeping:
             await self._alerts.occurred("old-mail", level=level, title="Replies are late", text=text)
         else:
             await self._alerts.over("old-mail")
-
-    def _retention(self) -> Retention:
-        days = self._settings.retention
-        return Retention(
-            sent_body_days=days.sent_body,
-            dead_body_days=days.dead_body,
-            history_days=days.history,
-            event_days=days.events,
-            key_days=days.keys,
-            blob_days=days.blobs,
-        )

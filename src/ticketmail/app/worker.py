@@ -19,7 +19,7 @@ from ticketmail.app.facade import TicketMail
 from ticketmail.app.housekeeping import Housekeeping
 from ticketmail.app.notify import Notifier
 from ticketmail.app.observing import NullMeter, NullTracer, open_meter, open_tracer
-from ticketmail.app.settings_outbound import lanes_of, limits_of, routes_of, schedules_of
+from ticketmail.app.settings_outbound import lanes_of, limits_of, policy_of, routes_of
 from ticketmail.app.supervising import supervise
 from ticketmail.app.usecases.compile import Compiler
 from ticketmail.app.usecases.deliver import Deliver, Errand, Report
@@ -34,7 +34,6 @@ from ticketmail.app.wiring.rendering import LazyRenderer
 from ticketmail.app.wiring.sending import open_gateways
 from ticketmail.app.wiring.timing import LoopThreads
 from ticketmail.domain.errors import SettingsError, SiteMismatch, SpoolError
-from ticketmail.domain.outbound.deciding import Policy
 from ticketmail.domain.ports.delivering import WorkerInfo, WorkerSide
 from ticketmail.domain.ports.observing import Meter, Tracer
 from ticketmail.domain.ports.sending import Gateway
@@ -121,7 +120,7 @@ class Worker:
     def _wire(self, side: WorkerSide, compiler: Compiler, gateways: dict[str, Gateway], submit: Submit) -> None:
         settings, host, now_us = self._settings, self._mail.host, self._clock.now_us
         limits = {name: limits_of(settings, name) for name in settings.accounts}
-        policy = Policy(schedules=schedules_of(settings), evidence_after_s=tuple(settings.unknown.evidence_after))
+        policy = policy_of(settings)
         lanes = lanes_of(settings)
         self._health = AccountHealth(side.book, limits, now_us=now_us, jitter=random.random)
         packer = Packer(

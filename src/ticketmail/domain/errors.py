@@ -165,7 +165,7 @@ class SettingsError(TicketmailError, ValueError):
 
     def __init__(self, message: str, *, name: str = "", remedy: str = "") -> None:
         super().__init__(f"{name}: {message}" if name else message, remedy=remedy)
-        self.name = name
+        self.name: str | None = name  # ImportError, of which MissingExtra is one too, has it so
 
 
 class UnknownScheme(SettingsError):

@@ -13,7 +13,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import aiosmtplib
 
@@ -217,15 +217,24 @@ async def dial(host: str, port: int, timeout_s: float) -> socket.socket:
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(timeout_s):
         infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        for left in range(len(infos), 0, -1):
-            family, kind, proto, _, address = infos[-left]
-            try:
-                async with asyncio.timeout(timeout_s / len(infos) if left > 1 else None):
-                    return await _dial_one(family, kind, proto, address)
-            except OSError:
-                if left == 1:
-                    raise
+        for place, info in enumerate(infos, start=1):
+            # The last one has what is left of the time, and says why it fails.
+            found = await _tried(info, timeout_s / len(infos) if place < len(infos) else None)
+            if found is not None:
+                return found
     raise OSError(f"{host} has no address")
+
+
+async def _tried(info: tuple[Any, ...], share_s: float | None) -> socket.socket | None:
+    """A connection, or None if it failed and ``share_s`` says that there are others. Raises OSError kin for the last."""
+    family, kind, proto, _, address = info
+    try:
+        async with asyncio.timeout(share_s):
+            return await _dial_one(family, kind, proto, address)
+    except OSError:
+        if share_s is None:
+            raise
+    return None
 
 
 async def _dial_one(family: int, kind: int, proto: int, address: object) -> socket.socket:

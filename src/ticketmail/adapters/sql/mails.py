@@ -29,6 +29,7 @@ class MailStatements:
 
 
 def submission_columns(t: Tables) -> list[ColumnElement[Any]]:
+    """What a worker reads of a submission, in the order of ``ClaimedMail``."""
     s = t.submission.c
     return [
         *(s.id, s.message_id, s.sender, s.route, s.lane, s.return_path, s.body, s.size_bytes, s.accepted_us),
@@ -37,6 +38,7 @@ def submission_columns(t: Tables) -> list[ColumnElement[Any]]:
 
 
 def claim_columns(t: Tables) -> list[ColumnElement[Any]]:
+    """What a worker reads of a delivery that it has claimed."""
     d = t.delivery.c
     return [
         *(d.submission_id, d.number, d.recipient, d.fence, d.attempts, d.unknowns, d.lost, d.lost_alone, d.due_us),

@@ -137,9 +137,13 @@ class ServerEar(threading.Thread):
             connection.execute(f'LISTEN "{self._database.bell_name}"')
             self._ring()  # what came before we listened
             while not self._closed.is_set():
-                if select.select([connection.fileno()], [], [], 0.5)[0]:
-                    connection.pgconn.consume_input()
-                    while connection.pgconn.notifies():
-                        self._ring()
+                self._hear_once(connection)
         finally:
             connection.close()
+
+    def _hear_once(self, connection: Any) -> None:
+        """At most half a second: whoever closes us must not wait longer."""
+        if select.select([connection.fileno()], [], [], 0.5)[0]:
+            connection.pgconn.consume_input()
+            while connection.pgconn.notifies():
+                self._ring()

@@ -15,7 +15,8 @@ from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.ports.reading import DeliveryView, HistoryRow, WorkerView
 from ticketmail.domain.scope import Scope, ScopeKind
 
-_HEADS = ("accepted", "id/n", "to", "state", "lane", "ticket", "cause", "due or ended")
+#: The id last: where the terminal is narrow, it stands on a line of its own.
+_HEADS = ("accepted", "state", "lane", "to", "ticket", "cause", "due or ended", "id/n")
 
 
 def status(context: Context) -> int:
@@ -87,7 +88,7 @@ def show_deliveries(context: Context, found: Sequence[DeliveryView], *, empty: s
         context.out.json(found)
         return
     times = context.times
-    table = Table(_HEADS, [_row(one, times) for one in found], empty=empty, keep=(1,))
+    table = Table(_HEADS, [_row(one, times) for one in found], empty=empty, wide=True)
     context.out.table(table)
 
 
@@ -95,13 +96,13 @@ def _row(view: DeliveryView, times: Times) -> tuple[str, ...]:
     moment = view.ended_us if view.ended_us is not None else view.due_us
     return (
         times.at(view.accepted_us),
-        f"{view.submission_id}/{view.number}",
-        view.recipient,
         view.state.value,
         view.lane,
+        view.recipient,
         view.ticket or "",
         view.cause,
         times.at(moment) if moment is not None else "",
+        f"{view.submission_id}/{view.number}",
     )
 
 

@@ -33,7 +33,7 @@ class Table:
     title: str = ""
     empty: str = ""
     right: Sequence[int] = ()  #: columns of numbers
-    keep: Sequence[int] = ()  #: columns that are copied and pasted: never folded
+    wide: bool = False  #: rows are copied and pasted: where they do not fit, the terminal wraps them, and no cell is folded
 
 
 class Output:
@@ -93,7 +93,7 @@ class Output:
             self.line(table.title, "bold")
         if not table.rows:
             self.line(f"  {table.empty}" if table.title else table.empty)
-        elif (console := self._console()) is None:
+        elif (console := self._console()) is None or (table.wide and self._width_of(table) > console.width):
             self._plain_table(table)
         else:
             console.print(self._rich_table(table))
@@ -131,14 +131,21 @@ class Output:
         made = RichTable(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
         for at, head in enumerate(table.heads):
             side: Any = "right" if at in table.right else "left"
-            made.add_column(head, justify=side, overflow="fold", no_wrap=at in table.keep)
+            made.add_column(head, justify=side, overflow="fold")
         for row in table.rows:
             made.add_row(*(Text(self._cell(cell), style=_style(cell)) for cell in row))
         return made
 
-    def _plain_table(self, table: Table) -> None:
+    def _cells(self, table: Table) -> tuple[list[list[str]], list[int]]:
+        """Rows as text, heads first, and the width of each column."""
         rows = [list(table.heads), *([self._cell(cell) for cell in row] for row in table.rows)]
-        widths = [max(len(row[at]) for row in rows) for at in range(len(table.heads))]
+        return rows, [max(len(row[at]) for row in rows) for at in range(len(table.heads))]
+
+    def _width_of(self, table: Table) -> int:
+        return sum(width + 3 for width in self._cells(table)[1])
+
+    def _plain_table(self, table: Table) -> None:
+        rows, widths = self._cells(table)
         for row in rows:
             cells = [
                 text.rjust(width) if at in table.right else text.ljust(width)

@@ -50,14 +50,18 @@ class Tell:
         with _Caller(handler) as call:
             while not stop.is_set():
                 try:
-                    items = self._outbox.take(batch.size, LEASE_S)
-                    told = self._round(items, call) if items else 0
-                    if not items:
-                        self._outbox.wait(WAIT_S)
-                    batch.took(told)
+                    batch.took(self._turn(batch.size, call))
                     pause.well()
                 except SpoolError as error:
                     stop.wait(pause.sick(error))
+
+    def _turn(self, size: int, call: Callable[[Any], None]) -> int:
+        """Tell what is due, or wait for something. How many were told."""
+        items = self._outbox.take(size, LEASE_S)
+        if items:
+            return self._round(items, call)
+        self._outbox.wait(WAIT_S)
+        return 0
 
     async def alisten(self, handler: TicketHandler, *, stop: asyncio.Event) -> None:
         """The same for a running loop: async handlers are awaited here, sync ones and the spool run in threads."""

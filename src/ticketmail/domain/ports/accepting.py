@@ -12,7 +12,7 @@ from ticketmail.domain.errors import KeyReused
 
 @dataclass(frozen=True, slots=True)
 class TokenRef:
-    """A row that leads from an id in a mail back to its ticket. ``ref`` is 9 bytes (72 bits); no submission: the thread's root."""
+    """A row that leads from an id in a mail back to its ticket. ``ref`` has 9 bytes (72 bits); no submission: the root."""
 
     ref: bytes
     tenant: str

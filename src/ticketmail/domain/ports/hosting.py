@@ -30,4 +30,6 @@ class Evidence(Protocol):
 class WantedCheck(Protocol):
     """Asked right before sending: does the host still want this mail? (closed, merged, reassigned tickets)"""
 
-    async def still_wanted(self, *, submission_id: str, ticket: str | None, lane: str) -> bool: ...
+    async def still_wanted(self, *, submission_id: str, ticket: str | None, lane: str) -> bool:
+        """False: the mail is cancelled. An exception counts as True: a hook that fails must not stop mail."""
+        ...

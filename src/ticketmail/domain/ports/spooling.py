@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ticketmail.domain.ports.accepting import Blobs, Directory, Intake
@@ -32,7 +32,7 @@ class SpoolOptions:
     order_wait_s: float = 600.0
     busy_timeout_s: float = 30.0
     allow_lossy: bool = False
-    listen_url: str = ""
+    listen_url: str = field(default="", repr=False)  #: it may hold a password
     create: bool = True  #: make or upgrade the tables at first use
     pool_size: int = 5
     clock: Clock | None = None

@@ -23,12 +23,14 @@ DAY = 24 * HOUR
 
 
 async def end_all(spool: Any, worker: Any, state: S, **more: Any) -> None:
+    """All that is due ends as ``state``."""
     for mail in await worker.claim():
         done = [Completion(c, state, spends=True, account="a", outcome="refused", **more) for c in claims(mail)]
         await worker.deliveries.record(worker.id, done)
 
 
 def event_of(mail: Any) -> MailFailed:
+    """An event about ``mail``."""
     return MailFailed(event_id=uuid4(), at_us=1, submission_id=mail.submission_id, recipient=mail.recipients[0])
 
 

@@ -16,10 +16,12 @@ from ticketmail.testing.spool_contract.kit import ALL_MAIL, HOUR, MINUTE, SECOND
 
 
 def taken(claim: Fenced, **more: Any) -> Completion:
+    """A completion: the gateway has taken it."""
     return Completion(claim, S.SENT, spends=True, account="a", outcome="taken", reply="250 ok", **more)
 
 
 def state_of(spool: Any, submission: Any, number: int = 0) -> S:
+    """The state of one delivery."""
     views = spool.reading.find(Scope.parse(f"id:{submission.submission_id}"))
     found: S = next(view.state for view in views if view.number == number)
     return found
