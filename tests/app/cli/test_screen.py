@@ -120,6 +120,15 @@ def test_on_a_terminal_trouble_is_red(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b[33mWARN" in stream.getvalue()
 
 
+@pytest.mark.parametrize("width", [60, 200])
+def test_ids_are_never_folded(width: int) -> None:
+    """They are copied and pasted."""
+    stream = io.StringIO()
+    id_ = "01a20f19-85c1-7f06-bb0c-abd44c822ed6/0"
+    Output(stream=stream, colour=True, width=width).table(Table(("to", "id/n"), [("ann@example.net" * 2, id_)], wide=True))
+    assert any(line.rstrip().endswith(id_) for line in stream.getvalue().splitlines())
+
+
 def test_text_is_never_markup_and_never_a_command() -> None:
     stream = io.StringIO()
     out = Output(stream=stream, colour=True, width=80)
