@@ -29,6 +29,7 @@ from ticketmail.domain.outbound.classification import classify
 from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
 from ticketmail.domain.outbound.leases import LEASE_US
 from ticketmail.domain.outbound.outcome import NotReached, Phase, Refused, Reply, Unclear
+from ticketmail.domain.outbound.routing import choose
 
 SECOND = 1_000_000
 NOW = 1_800_000_000 * SECOND
@@ -388,7 +389,20 @@ def test_one_mail_with_a_bad_sender_domain_does_not_stop_the_account() -> None:
     spoofed = classify(Refused(Reply(550, "x", "5.7.26"), Phase.DOT))
 
     assert spoofed.alarm
-    assert grant(after(AccountState(), spoofed)).hold is None
+    state = AccountState()
+    for _ in range(10):
+        state, _ = settle_success(after(state, spoofed), now_us=NOW)
+        state, _ = settle_success(state, now_us=NOW)
+        assert grant(state).hold is None
+
+
+def test_a_refused_reputation_twice_in_a_row_stops_the_account_so_that_another_takes_over() -> None:
+    listed = classify(Refused(Reply(550, "blocked using zen.spamhaus.org", "5.7.1"), Phase.RCPT))
+    hold = grant(after(AccountState(), listed, listed)).hold
+
+    assert hold is not None
+    assert (hold.kind, hold.cause, hold.until_us) == ("breaker", "reputation", NOW + 900 * SECOND)
+    assert choose(["a", "b"], {"a": hold}) == "b"
 
 
 def test_a_success_on_a_healthy_account_changes_nothing() -> None:

@@ -137,6 +137,11 @@ def test_anything_else_is_refused_by_name_of_its_field(text: str) -> None:
     assert str(caught.value).isprintable(), "what is refused must not get into a log as it is"
 
 
+def test_several_addresses_in_one_text_are_answered_with_a_list() -> None:
+    with pytest.raises(InvalidAddress, match="as a list"):
+        parse_address("ann@example.net, bob@example.org")
+
+
 @pytest.mark.parametrize(
     ("fields", "field"),
     [

@@ -14,8 +14,8 @@ NOW = 1_800_000_000 * SECOND
 DOWN = Fault("gateway-unreachable", FaultScope.GATEWAY, Advice.WAIT, text="connection refused")
 
 
-def fail(breaker: Breaker, now_us: int = NOW, *, at_once: bool = False, fault: Fault = DOWN, jitter: float = 0.0) -> Breaker:
-    return after_fault(breaker, fault, now_us=now_us, jitter=jitter, at_once=at_once)[0]
+def fail(breaker: Breaker, now_us: int = NOW, *, fault: Fault = DOWN, jitter: float = 0.0, **names: float) -> Breaker:
+    return after_fault(breaker, fault, now_us=now_us, jitter=jitter, **names)[0]
 
 
 def opened(now_us: int = NOW) -> Breaker:
@@ -31,7 +31,7 @@ def test_it_opens_after_five_faults_in_a_row_and_not_after_four() -> None:
         breaker = fail(breaker)
         assert allowed(breaker, NOW) is None
 
-    breaker, note = after_fault(breaker, DOWN, now_us=NOW, jitter=0.0, at_once=False)
+    breaker, note = after_fault(breaker, DOWN, now_us=NOW, jitter=0.0)
 
     assert (breaker.phase, allowed(breaker, NOW)) == ("open", 0)
     assert breaker.until_us == NOW + 30 * SECOND
@@ -66,10 +66,10 @@ def test_faults_of_different_minutes_do_not_add_up() -> None:
     assert breaker.phase == "closed"
 
 
-def test_what_a_human_must_mend_opens_it_at_once_with_a_try_every_five_minutes() -> None:
+def test_it_can_be_told_to_open_at_once_and_for_how_long() -> None:
     breaker = Breaker()
     for number in range(4):
-        breaker = fail(breaker, NOW + number * 400 * SECOND, at_once=True)
+        breaker = fail(breaker, NOW + number * 400 * SECOND, in_a_row=1, open_s=300.0)
         assert breaker.until_us == NOW + (number * 400 + 300) * SECOND
 
 
@@ -86,7 +86,7 @@ def test_each_opening_in_a_row_lasts_twice_as_long_up_to_a_quarter_of_an_hour() 
 def test_a_server_that_says_when_is_left_alone_until_then() -> None:
     told = Fault("gateway-busy", FaultScope.GATEWAY, Advice.WAIT, retry_after_s=600)
 
-    assert fail(Breaker(), fault=told, at_once=True).until_us == NOW + 600 * SECOND
+    assert fail(Breaker(), fault=told, in_a_row=1).until_us == NOW + 600 * SECOND
 
 
 def test_half_open_lets_one_two_four_and_eight_through_and_then_closes() -> None:

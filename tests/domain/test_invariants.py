@@ -10,7 +10,7 @@ from ticketmail.domain.outbound.classification import classify
 from ticketmail.domain.outbound.deciding import Policy, Standing, decide, decide_unknown
 from ticketmail.domain.outbound.delivery import FINAL, LEGAL, DeliveryState
 from ticketmail.domain.outbound.faults import FaultScope
-from ticketmail.domain.outbound.lanes import SHIPPED
+from ticketmail.domain.outbound.lanes import SHIPPED, Lane
 from ticketmail.domain.outbound.outcome import NotReached, Outcome, Phase, Refused, Reply, Taken, Unclear
 from ticketmail.domain.outbound.routing import choose
 
@@ -40,7 +40,7 @@ JITTERS = st.floats(0, 1, exclude_max=True)
 
 
 @given(st.sampled_from([lane for lane in SHIPPED.values() if lane.deadline_s > 8 * 3600]), st.data())
-def test_an_outage_shorter_than_the_deadline_ends_no_mail_and_spends_no_attempt(lane: object, data: st.DataObject) -> None:
+def test_an_outage_shorter_than_the_deadline_ends_no_mail_and_spends_no_attempt(lane: Lane, data: st.DataObject) -> None:
     """Invariant 5, with breaker, throttle and quota holds as the worker would meet them."""
     outage_us = data.draw(st.integers(0, 6 * HOUR), label="outage")
     state, now_us, tries = AccountState(), NOW, 0
@@ -75,7 +75,7 @@ SMTP = st.builds(
 
 
 @given(SMTP, st.sampled_from(list(SHIPPED.values())), st.integers(0, 50), JITTERS)
-def test_only_an_unclear_end_makes_unknown(outcome: Outcome, lane: object, attempts: int, jitter: float) -> None:
+def test_only_an_unclear_end_makes_unknown(outcome: Outcome, lane: Lane, attempts: int, jitter: float) -> None:
     """Invariant 3: an answer, or certainty that the dot was not written, is never UNKNOWN."""
     one = Standing(attempts, 0, NOW, NOW + 24 * HOUR, False, lane)
 
@@ -84,7 +84,7 @@ def test_only_an_unclear_end_makes_unknown(outcome: Outcome, lane: object, attem
 
 
 @given(st.sampled_from(list(SHIPPED.values())), st.lists(st.sampled_from(["sent", "not-sent", "no-evidence"]), max_size=30))
-def test_without_proof_a_mail_leaves_at_most_twice_however_often_its_end_is_unclear(lane: object, verdicts: list[str]) -> None:
+def test_without_proof_a_mail_leaves_at_most_twice_however_often_its_end_is_unclear(lane: Lane, verdicts: list[str]) -> None:
     """Invariant 4: every copy beyond the first needs a fault, and there is one more try without proof, not two."""
     unknowns, checks, now_us, blind = 0, 0, NOW, 0
     state = DeliveryState.QUEUED

@@ -103,7 +103,9 @@ def parse_parts(text: str, *, field: str = "address") -> dict[str, str]:
     try:
         return _parse(text)
     except _NotOneError as error:
-        raise InvalidAddress(f"{_quoted(text)} is not an address: {error}.", field=field, remedy=_REMEDY) from None
+        several = text.count("@") > 1 and ("," in text or ";" in text)
+        remedy = "Pass several addresses as a list." if several else _REMEDY
+        raise InvalidAddress(f"{_quoted(text)} is not an address: {error}.", field=field, remedy=remedy) from None
 
 
 def ascii_domain(domain: str) -> str:

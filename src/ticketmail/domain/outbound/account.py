@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ticketmail.domain.errors import ContractBroken, SettingsError
 from ticketmail.domain.outbound.breaker import (
+    IN_A_ROW,
     PROBE_LIFE_US,
     Breaker,
     after_fault,
@@ -49,6 +50,8 @@ __all__ = [
 
 HoldKind = Literal["rate", "quota", "breaker", "throttle", "connections", "pause"]
 
+MENDED_BY_HUMANS_S: Final = 300.0  #: a login or setting that is wrong is tried again so often
+REPUTATION_S: Final = 900.0
 _THROTTLES: Final = frozenset({"throttled-rate", "throttled-connections"})
 _QUOTAS: Final = frozenset({"quota", "sender-mailbox-full"})
 
@@ -287,9 +290,20 @@ def _recent(state: AccountState, now_us: int) -> dict[str, Block]:
 
 
 def _counted(state: AccountState, fault: Fault, now_us: int, jitter: float) -> tuple[AccountState, str]:
-    at_once = fault.alarm and fault.advice is Advice.WAIT
-    breaker, note = after_fault(state.breaker, fault, now_us=now_us, jitter=jitter, at_once=at_once)
+    in_a_row, open_s = _patience(fault)
+    breaker, note = after_fault(state.breaker, fault, now_us=now_us, jitter=jitter, in_a_row=in_a_row, open_s=open_s)
     return (state if breaker is state.breaker else state.model_copy(update={"breaker": breaker})), note
+
+
+def _patience(fault: Fault) -> tuple[int, float | None]:
+    """After how many faults in a row the breaker opens, and for how many seconds (None: its own way).
+
+    A bad login concerns every mail: at once. A reputation or a domain's DKIM may concern this one mail's sender alone, and that
+    must not stop the others: only if the next attempt of the account ends so too.
+    """
+    if not fault.alarm:
+        return IN_A_ROW, None
+    return (1, MENDED_BY_HUMANS_S) if fault.advice is Advice.WAIT else (2, REPUTATION_S)
 
 
 def _health_hold(state: AccountState, now_us: int) -> Hold | None:

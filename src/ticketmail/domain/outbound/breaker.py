@@ -1,8 +1,7 @@
 """The breaker of an account: after faults of account or gateway nothing is tried for a while, then one mail, then a few.
 
 Numbers: reference of other systems in ADR and documentation; opens after 5 faults in a row, or half of at least 10 within a
-minute; stays open 30 s, doubling to 15 min. Faults that a human must mend (login, configuration) open it at once, with one try
-every 5 minutes.
+minute; stays open 30 s, doubling to 15 min. Faults that a human must mend open it sooner: see ``account.py``.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ MINUTE_US: Final = 60_000_000
 MINUTE_LEAST: Final = 10
 OPEN_S: Final = 30.0
 OPEN_MOST_S: Final = 900.0
-MENDED_BY_HUMANS_S: Final = 300.0
 #: Half-open lets 1, 2, 4, 8 mails through, each round after all of the one before went well.
 LAST_ROUND: Final = 8
 #: A probe without an outcome for so long does not keep others from probing (microseconds).
@@ -49,15 +47,18 @@ class Breaker(BaseModel):
     reason: str = ""
 
 
-def after_fault(breaker: Breaker, fault: Fault, *, now_us: int, jitter: float, at_once: bool) -> tuple[Breaker, str]:
-    """The breaker after a fault of account or gateway, and a note if it opened."""
+def after_fault(
+    breaker: Breaker, fault: Fault, *, now_us: int, jitter: float, in_a_row: int = IN_A_ROW, open_s: float | None = None
+) -> tuple[Breaker, str]:
+    """The breaker after a fault of account or gateway, and a note if it opened: after ``in_a_row`` faults, for ``open_s`` seconds
+    (None: 30 s, doubling)."""
     if breaker.phase == "open" and now_us < breaker.until_us:
         return breaker, ""  # what was under way when it opened says nothing new
     counted = _counted(breaker, now_us, fault=True)
     half = counted.minute_all >= MINUTE_LEAST and counted.minute_faults * 2 >= counted.minute_all
-    if breaker.phase == "closed" and not at_once and counted.in_a_row < IN_A_ROW and not half:
+    if breaker.phase == "closed" and counted.in_a_row < in_a_row and not half:
         return counted, ""
-    return _opened(counted, fault, now_us=now_us, jitter=jitter, at_once=at_once)
+    return _opened(counted, fault, now_us=now_us, jitter=jitter, open_s=open_s)
 
 
 def after_success(breaker: Breaker, *, now_us: int) -> tuple[Breaker, str]:
@@ -117,8 +118,8 @@ def _counted(breaker: Breaker, now_us: int, *, fault: bool) -> Breaker:
     )
 
 
-def _opened(breaker: Breaker, fault: Fault, *, now_us: int, jitter: float, at_once: bool) -> tuple[Breaker, str]:
-    open_s = MENDED_BY_HUMANS_S if at_once else min(OPEN_S * 2 ** min(breaker.strikes, 10), OPEN_MOST_S)
+def _opened(breaker: Breaker, fault: Fault, *, now_us: int, jitter: float, open_s: float | None) -> tuple[Breaker, str]:
+    open_s = open_s if open_s is not None else min(OPEN_S * 2 ** min(breaker.strikes, 10), OPEN_MOST_S)
     open_s = max(open_s, min(fault.retry_after_s or 0.0, 3600.0)) * (1 + 0.1 * jitter)
     reason = fault.text[:500]
     opened = breaker.model_copy(

@@ -54,13 +54,13 @@ _ALL: Final = (
         "reputation",
         "The server refuses mail from our address on a block list or for its reputation; it is not the recipient's fault.",
         "Ask for delisting, check reverse DNS, or use another account.",
-        spends=False,
+        retry="account",
     ),
     Cause(
         "sender-authentication",
         "SPF, DKIM or DMARC of our own domain does not pass at the other side.",
         "Repair the domain's DNS records or the signing.",
-        spends=False,
+        retry="account",
     ),
     # the gateway
     Cause("gateway-unreachable", "The mail server could not be reached, or the connection broke before the mail was sent."),

@@ -46,14 +46,13 @@ ENHANCED_RULES: Final = (
         source="RFC 4954 section 6, Office 365 535 5.7.139",
     ),
     Rule("tls-failed", _G, _WAIT, enhanced=r"[45]\.7\.30|[45]\.7\.10", alarm=True, source="RFC 5248, RFC 7672"),
-    Rule("reputation", _A, _RETRY, enhanced=r"5\.7\.25", alarm=True, pause_s=900.0, source="RFC 7372: reverse DNS"),
+    Rule("reputation", _A, _RETRY, enhanced=r"5\.7\.25", alarm=True, source="RFC 7372: reverse DNS"),
     Rule(
         "sender-authentication",
         _A,
         _RETRY,
         enhanced=r"5\.7\.(?:2[0-4]|26|29)",
         alarm=True,
-        pause_s=900.0,
         source="RFC 7372: SPF, DKIM, DMARC, ARC",
     ),
     Rule(

@@ -57,6 +57,7 @@ DEFAULTS: Final[Mapping[str, Schedule]] = {
     "mailbox-full": Schedule.parse("1h, 4h"),
     "recipient-busy": Schedule.parse("15m"),
     "connection": Schedule.parse("10s, 30s, 1m, 5m, 15m"),
+    "account": Schedule.parse("1m, 5m, 15m, 30m, 1h"),
     "domain": Schedule.parse("5m, 10m, 15m, 30m, 1h"),
     "split": Schedule.parse("0s, 30s, 5m, 1h"),
     "protocol": Schedule.parse("1m, 10m, 1h"),

@@ -115,7 +115,6 @@ TEXT_RULES: Final = (
         r"(?:client|your) (?:host|ip|ip address|address)[\w .:\[\]-]{0,60} (?:rejected|blocked|banned)|banned sending IP",
         code="5..",
         alarm=True,
-        pause_s=900.0,
         source="outbound reference 4.2 REPUTATION; 83 rules of ZoneMTA make such 5xx temporary",
     ),
     Rule(
@@ -126,7 +125,6 @@ TEXT_RULES: Final = (
         r"\b(?:SPF|DKIM)\b[\w ]{0,30}(?:fail|check|not pass|did not)",
         code="5..",
         alarm=True,
-        pause_s=900.0,
         source="Google 550 5.7.26",
     ),
     # the sender
