@@ -118,3 +118,41 @@ def test_a_copied_spool_is_refused_until_it_is_adopted_and_then_held(desk) -> No
     assert found["spool"]["site"] == "staging"
     assert "pause" in [one["kind"] for one in found["holds"]]
     assert [row["actor"] for row in desk.run("log", "--json").json if row["kind"] == "adopt"] == ["mia (a test)"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["cancel", "everything", "--reason", "r"], "Use all, id:UUID, account:X"),
+        (["pause", "lane", "--reason", "r"], "Use all, id:UUID, account:X"),
+        (["resume", "lane:", "--reason", "r"], "Use all, id:UUID, account:X"),
+        (["dead", "dismiss", "old", "--reason", "r"], "Use all, id:UUID, account:X"),
+        (["dead", "replay", "old", "--reason", "r"], "Use all, id:UUID, account:X"),
+        (["dead", "list", "old"], "Use all, id:UUID, account:X"),
+        (["db", "export", "old"], "Use all, id:UUID, account:X"),
+        (["log", "--since", "2026-11-24T10:00"], "has no offset"),
+        (["adopt"], "required: SITE"),
+        (["unknowns", "settle", "old", "--sent", "--reason", "r"], "is not a mail"),
+        (["suppressions", "add", "a@example.com", "--until", "later", "--reason", "r"], "neither a duration nor a time"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_is_not_understood_is_refused_in_one_line(desk, argv: list[str], said: str) -> None:
+    ran = desk.run(*argv)
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
+    assert len(ran.err.splitlines()) == 1
+    assert "fault of ours" not in ran.err
+
+
+def test_a_worker_without_an_account_is_refused_in_one_line(desk) -> None:
+    desk.write('spool = "sqlite:///spool.db"\n')
+    ran = desk.run("worker")
+    assert ran.code == 2
+    assert "accounts" in ran.err.splitlines()[-1]
+
+
+def test_more_processes_on_one_file_are_refused(desk) -> None:
+    ran = desk.run("worker", "--processes", "2")
+    assert ran.code == 2
+    assert "PostgreSQL" in ran.err.splitlines()[-1]

@@ -60,6 +60,7 @@ def test_the_page_of_help_names_the_exit_codes(desk) -> None:
         (["dead", "lst"], "There is no command 'lst'. Did you mean `list`?"),
         (["frobnicate"], "There is no command 'frobnicate'. Known: status, why, find,"),
         ([], "The following arguments are required: COMMAND. See `ticketmail --help`."),
+        (["db"], "The following arguments are required: COMMAND. See `ticketmail db --help`."),
         (["find"], "The following arguments are required: SCOPE."),
         (["find", "all", "--limit", "0"], "'0' is not a number above 0."),
     ],
@@ -70,6 +71,16 @@ def test_wrong_usage_is_one_line_with_the_next_step(desk, argv: list[str], said:
     assert ran.err.startswith("error: ")
     assert said in ran.err
     assert len(ran.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("group", "same"),
+    [("dead", "list"), ("unknowns", "list"), ("suppressions", "list"), ("accounts", "list"), ("events", "dead")],
+)
+def test_a_group_alone_lists(desk, group: str, same: str) -> None:
+    desk.bury()
+    alone, named = desk.run(group, "--json"), desk.run(group, same, "--json")
+    assert (alone.code, alone.json) == (named.code, named.json)
 
 
 def test_options_may_stand_on_either_side_of_the_command() -> None:

@@ -40,8 +40,10 @@ class Parser(argparse.ArgumentParser):
 class Commands:
     """Adds commands to a parser. ``run`` is ``module:function`` below ``ticketmail.app.cli``."""
 
-    def __init__(self, parser: argparse.ArgumentParser, dest: str = "command") -> None:
-        self._added = parser.add_subparsers(dest=dest, metavar="COMMAND", required=True, parser_class=Parser, title="commands")
+    def __init__(self, parser: argparse.ArgumentParser, dest: str = "command", *, required: bool = True) -> None:
+        self._added = parser.add_subparsers(
+            dest=dest, metavar="COMMAND", required=required, parser_class=Parser, title="commands"
+        )
 
     def add(self, name: str, run: str, text: str, *parts: Callable[[argparse.ArgumentParser], None]) -> Parser:
         """One command; ``parts`` add its options."""
@@ -52,11 +54,12 @@ class Commands:
         made.set_defaults(run=run)
         return made
 
-    def group(self, name: str, text: str) -> Commands:
-        """A command with commands of its own."""
+    def group(self, name: str, text: str, **default: Any) -> Commands:
+        """A command with commands of its own. ``default`` is what it does without one: ``run``, and the options of that."""
         made = self._added.add_parser(name, help=text, description=text)
         _common(made, top=False)
-        return Commands(made, dest=f"{name}_command")
+        made.set_defaults(**default)
+        return Commands(made, dest=f"{name}_command", required=not default)
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -179,7 +182,7 @@ def _act(commands: Commands) -> None:
 
 
 def _dead(commands: Commands) -> None:
-    dead = commands.group("dead", "dead letters: read, correct, send again, put away")
+    dead = commands.group("dead", "dead letters: read, correct, send again, put away", run="dead:listed", scope="all", limit=50)
     dead.add("list", "dead:listed", "dead letters by cause", _scope_or_all, _limit(50))
     dead.add("show", "dead:show", "one mail: what happened, and what it says", _delivery)
     dead.add("edit", "dead:edit", "correct the recipient", _delivery, _option("--to", metavar="ADDRESS", required=True), _human)
@@ -196,7 +199,7 @@ def _dead(commands: Commands) -> None:
         _human,
     )
     dead.add("dismiss", "dead:dismiss", "read, and put away", _option("scope", metavar="SCOPE|ID", help=_SCOPES), _human)
-    unknowns = commands.group("unknowns", "mail that may or may not have been taken")
+    unknowns = commands.group("unknowns", "mail that may or may not have been taken", run="dead:unknowns", limit=100)
     unknowns.add("list", "dead:unknowns", "those that wait for proof or a human", _limit(100))
     sent = _option("--sent", action="store_true", help="it arrived")
     again = _option("--again", action="store_true", help="send it once more")
@@ -204,18 +207,18 @@ def _dead(commands: Commands) -> None:
 
 
 def _lists(commands: Commands) -> None:
-    suppressions = commands.group("suppressions", "addresses we do not write to")
+    suppressions = commands.group("suppressions", "addresses we do not write to", run="listing:suppressions", address=None)
     tenant = _option("--tenant", metavar="X", default="", help="for one tenant only")
     address = _option("address", metavar="ADDRESS")
     suppressions.add("list", "listing:suppressions", "who, why, until when", _option("address", metavar="ADDRESS", nargs="?"))
     until = _option("--until", metavar="WHEN", help="2h, 90d, or a time with offset (default: until removed)")
     suppressions.add("add", "listing:suppress", "do not write to an address", address, tenant, until, _human)
     suppressions.add("remove", "listing:unsuppress", "write to it again", address, tenant, _human)
-    accounts = commands.group("accounts", "accounts, and what holds them")
+    accounts = commands.group("accounts", "accounts, and what holds them", run="listing:accounts")
     accounts.add("list", "listing:accounts", "limits in use, breakers, holds")
     name = _option("name", metavar="NAME")
     accounts.add("clear", "listing:clear_account", "it is well again: forget breaker and holds", name, _human)
-    events = commands.group("events", "what the host could not be told")
+    events = commands.group("events", "what the host could not be told", run="listing:dead_events")
     events.add("dead", "listing:dead_events", "how many events the host's handler would not take")
     ids = _option("ids", metavar="EVENT_ID", nargs="*", help="(default: all)")
     events.add("replay", "listing:replay_events", "tell them again", ids)
