@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ NOW = 1_800_000_000 * SECOND
 DOWN = Fault("gateway-unreachable", FaultScope.GATEWAY, Advice.WAIT, text="connection refused")
 
 
-def fail(breaker: Breaker, now_us: int = NOW, *, fault: Fault = DOWN, jitter: float = 0.0, **names: float) -> Breaker:
+def fail(breaker: Breaker, now_us: int = NOW, *, fault: Fault = DOWN, jitter: float = 0.0, **names: Any) -> Breaker:
     return after_fault(breaker, fault, now_us=now_us, jitter=jitter, **names)[0]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -102,6 +103,6 @@ def test_settings_change_fields_of_a_lane_or_add_one() -> None:
 @pytest.mark.parametrize(
     "wrong", [{"weight": 0}, {"deadline_s": 0}, {"reserve": 1.0}, {"reserve": -0.1}, {"ends_as": DeliveryState.FAILED}]
 )
-def test_a_lane_that_cannot_be_is_refused(wrong: dict[str, object]) -> None:
+def test_a_lane_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(SettingsError, match=r"lanes\.x"):
         Lanes([Lane(**{"name": "x", "weight": 1, "deadline_s": 1.0} | wrong)])
