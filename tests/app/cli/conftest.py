@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -120,14 +122,15 @@ class Desk:
 @pytest.fixture(autouse=True)
 def _own_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A directory of its own, UTC+1, no terminal, no settings of whoever runs the tests."""
-    import os
-
     for name in [one for one in os.environ if one.startswith("TICKETMAIL_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TZ", "<+01>-1")
     time.tzset()
+    logger = logging.getLogger("ticketmail")
+    before = (logger.handlers[:], logger.propagate, logger.level)
     yield
+    logger.handlers[:], logger.propagate, logger.level = before  # `worker` sets logging up for its process
     monkeypatch.delenv("TZ")
     time.tzset()
 
