@@ -167,7 +167,8 @@ def test_an_unknown_lane_is_answered_with_the_nearest() -> None:
 
 @pytest.mark.parametrize("field", ["not_before", "deadline"])
 def test_a_naive_time_is_refused(field: str) -> None:
-    error = refuse(submission(**{field: datetime(2026, 11, 24)}))  # noqa: DTZ001
+    naive: dict[str, Any] = {field: datetime(2026, 11, 24)}  # noqa: DTZ001
+    error = refuse(submission(**naive))
 
     assert (type(error), error.field) == (NaiveTime, field)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -30,6 +31,7 @@ S = DeliveryState
 SECOND = 1_000_000
 NOW = 1_800_000_000 * SECOND
 POLICY = Policy()
+Verdict = Literal["sent", "not-sent", "no-evidence"]
 JITTERS = st.floats(0, 1, exclude_max=True)
 HOLDING = Lane("held", 1, 3600.0, unknown="hold")
 LANES = st.sampled_from([*SHIPPED.values(), HOLDING])
@@ -280,7 +282,7 @@ def test_an_unclear_end_is_unknown_in_every_lane_and_evidence_is_looked_for_firs
     st.integers(0, 10),
     st.sampled_from(["hold", "resend", "dead"]),
 )
-def test_a_look_for_evidence_leads_to_a_legal_state(one: Standing, verdict: str, checks: int, second: str) -> None:
+def test_a_look_for_evidence_leads_to_a_legal_state(one: Standing, verdict: Verdict, checks: int, second: Any) -> None:
     made = decide_unknown(one, verdict, checks, Policy(second_unknown=second), now_us=NOW)
 
     assert made.state in LEGAL[S.UNKNOWN] | {S.UNKNOWN}
@@ -337,7 +339,7 @@ def test_a_lane_that_holds_waits_for_a_human_at_the_first_unknown() -> None:
 
 
 @pytest.mark.parametrize("verdict", ["not-sent", "no-evidence"])
-def test_what_nobody_wants_any_more_is_not_sent_again(verdict: str) -> None:
+def test_what_nobody_wants_any_more_is_not_sent_again(verdict: Verdict) -> None:
     made = decide_unknown(standing(unknowns=1, left_s=0), verdict, 2, POLICY, now_us=NOW)
 
     assert (made.state, made.cause) == (S.DEAD, "expired")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +19,7 @@ from ticketmail.domain.outbound.routing import choose
 SECOND = 1_000_000
 HOUR = 3600 * SECOND
 NOW = 1_800_000_000 * SECOND
+Verdict = Literal["sent", "not-sent", "no-evidence"]
 LIMITS = AccountLimits.parse(["30/s", "1000/h"])
 
 #: What an account or its server says or does while it is out of order.
@@ -84,7 +87,7 @@ def test_only_an_unclear_end_makes_unknown(outcome: Outcome, lane: Lane, attempt
 
 
 @given(st.sampled_from(list(SHIPPED.values())), st.lists(st.sampled_from(["sent", "not-sent", "no-evidence"]), max_size=30))
-def test_without_proof_a_mail_leaves_at_most_twice_however_often_its_end_is_unclear(lane: Lane, verdicts: list[str]) -> None:
+def test_without_proof_a_mail_leaves_at_most_twice_however_often_its_end_is_unclear(lane: Lane, verdicts: list[Verdict]) -> None:
     """Invariant 4: every copy beyond the first needs a fault, and there is one more try without proof, not two."""
     unknowns, checks, now_us, blind = 0, 0, NOW, 0
     state = DeliveryState.QUEUED

@@ -104,5 +104,6 @@ def test_settings_change_fields_of_a_lane_or_add_one() -> None:
     "wrong", [{"weight": 0}, {"deadline_s": 0}, {"reserve": 1.0}, {"reserve": -0.1}, {"ends_as": DeliveryState.FAILED}]
 )
 def test_a_lane_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
+    fields: dict[str, Any] = {"name": "x", "weight": 1, "deadline_s": 1.0}
     with pytest.raises(SettingsError, match=r"lanes\.x"):
-        Lanes([Lane(**{"name": "x", "weight": 1, "deadline_s": 1.0} | wrong)])
+        Lanes([Lane(**fields | wrong)])
