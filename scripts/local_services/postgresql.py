@@ -40,7 +40,7 @@ def _start(directory: Path, _: Mapping[str, str]) -> Started:
     binaries = _binaries()
     if binaries is None:
         raise CannotStart(_missing())
-    data, log, password = directory / "data", directory / "log", directory / "password"
+    data, password = directory / "data", directory / "password"
     secret = secrets.token_urlsafe(18)
     password.write_text(secret)
     if is_root():  # initdb refuses root
@@ -50,12 +50,22 @@ def _start(directory: Path, _: Mapping[str, str]) -> Started:
     initdb = [str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync"]
     _as_postgres([*initdb, "-A", "scram-sha-256", f"--pwfile={password}"], directory)
     port = free_port()
-    options = " ".join(f"-c {name}={value}" for name, value in {**_SETTINGS, "port": str(port)}.items())
-    _as_postgres([str(binaries / "pg_ctl"), "-D", str(data), "-l", str(log), "-w", "-o", options, "start"], directory)
+    with (data / "postgresql.conf").open("a") as file:
+        file.writelines(f"{name} = {value}\n" for name, value in {**_SETTINGS, "port": str(port)}.items())
+    control(directory, "start")
     wait_for_port(port, "PostgreSQL")
     pid = int((data / "postmaster.pid").read_text().split()[0])
     url = f"postgresql://postgres:{secret}@127.0.0.1:{port}/postgres"
     return Started({pid: signal.SIGINT}, {"TICKETMAIL_TEST_POSTGRESQL": url})  # SIGINT: fast shutdown
+
+
+def control(directory: Path, *words: str) -> None:
+    """``pg_ctl`` for a server that was started in ``directory``: start, stop, restart (``-m immediate``: as in a crash)."""
+    binaries = _binaries()
+    if binaries is None:
+        raise CannotStart(_missing())
+    data, log = directory / "data", directory / "log"
+    _as_postgres([str(binaries / "pg_ctl"), "-D", str(data), "-l", str(log), "-w", *words], directory)
 
 
 def _as_postgres(command: Sequence[str], directory: Path) -> None:

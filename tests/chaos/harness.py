@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import UUID
 
-from chaos.canary import Canary
+from chaos.canary import Canary, files_below, rows_of
 from chaos.sink import USER, Journal, Live, journal_of, sink_command
+from chaos.submitter import run as run_submitter
 from ticketmail import DeliveryState, Scope, TicketMail
 from ticketmail.domain.ports.reading import DeliveryView
 
@@ -22,6 +24,9 @@ HERE = Path(__file__).parent
 ALL = Scope.parse("all")
 UNFINISHED = (DeliveryState.QUEUED, DeliveryState.CLAIMED, DeliveryState.SENDING)
 _MANY = 1_000_000
+
+#: One claim that was sending when something was killed: (submission, number, fence).
+InFlight = tuple[UUID, int, int]
 
 
 def free_port() -> int:
@@ -182,7 +187,7 @@ class Site:
 
     def __enter__(self) -> Site:
         with self.mail() as mail:
-            mail.prepare()
+            mail.administering.upgrade()
         self.start_sink()
         return self
 
@@ -217,6 +222,24 @@ class Site:
         """All deliveries, or those in these states."""
         with closing(self.mail()) as mail:
             return list(mail.reading.find(ALL, states=states, limit=_MANY))
+
+    def sending(self) -> set[InFlight]:
+        """What is in flight by the spool's word: ask while nobody can change it."""
+        return {(view.submission_id, view.number, view.fence) for view in self.views(DeliveryState.SENDING)}
+
+    def hand_over(self, count: int, name: str = "direct") -> None:
+        """``count`` mails from this process, recorded as a submitter's are."""
+        run_submitter(str(self.settings), "many", name, count, self.record_of(name), 0.0, self.spool_url)
+
+    def leaks(self) -> list[str]:
+        """Where a planted secret can be seen: logs, records, the spool's files or rows."""
+        texts = files_below(self.directory, but=[self.settings])
+        if self.spool_url.startswith("postgresql"):
+            texts |= rows_of(self.spool_url)
+        else:
+            file = Path(self.spool_url.removeprefix("sqlite:///"))
+            texts |= {str(path): path.read_bytes() for path in file.parent.glob(f"{file.name}*")}
+        return [*self.password.leaks(texts), *self.secret.leaks(texts)]
 
     def quiescent(self) -> bool:
         """Nothing will move any more: all ended, or UNKNOWN and waiting for a human."""

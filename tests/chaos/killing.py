@@ -7,9 +7,7 @@ import signal
 import time
 from dataclasses import dataclass, field
 
-from chaos.harness import Child, Site
-from chaos.verdict import InFlight
-from ticketmail import DeliveryState
+from chaos.harness import Child, InFlight, Site
 
 #: Kills aim at a body in flight this often; the others fall anywhere, start-up and idle times included.
 AIMED = 0.85
@@ -86,7 +84,7 @@ class Killer:
         self._aim()
         child.kill()
         # It is gone and nobody has reaped yet: what the spool calls SENDING now is what was in flight.
-        sending = {(view.submission_id, view.number, view.fence) for view in self._site.views(DeliveryState.SENDING)}
+        sending = self._site.sending()
         new = sending - self.kills.in_flight
         self.kills.in_flight |= sending
         self.kills.workers += 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from uuid import UUID
 
-from chaos.harness import Site
+from chaos.harness import ALL, InFlight, Site
 from chaos.submitter import read_record
 from ticketmail import DeliveryState
 from ticketmail.domain.ports.reading import DeliveryView, HistoryRow, Reading
@@ -18,9 +18,6 @@ from ticketmail.domain.ports.reading import DeliveryView, HistoryRow, Reading
 WAITS = frozenset({DeliveryState.QUEUED, DeliveryState.CLAIMED, DeliveryState.SENDING, DeliveryState.UNKNOWN, DeliveryState.DEAD})
 #: History rows that own up to a second copy.
 OWNS_UP = frozenset({"unknown", "lease-lost"})
-
-#: One claim that was sending when something was killed: (submission, number, fence).
-InFlight = tuple[UUID, int, int]
 
 
 @dataclass
@@ -146,10 +143,8 @@ def _taken(rows: Iterable[HistoryRow]) -> bool:
     return any(row.kind == "attempt" and row.outcome == "taken" for row in rows)
 
 
-def joined_and_rolled_back(site: Site, host_keys: set[str], reading: Reading) -> list[str]:
+def joined_and_rolled_back(host_keys: set[str], reading: Reading) -> list[str]:
     """The host's rows and its mails are the same set: a commit gave both, a rollback neither."""
-    from chaos.harness import ALL
-
     keys = {
         str(view.key)
         for view in reading.find(ALL, limit=1_000_000)
