@@ -45,6 +45,18 @@ def test_a_person_at_a_terminal_is_asked_for_the_reason(desk, monkeypatch: pytes
     assert (row["reason"], row["actor"]) == ("moving house", "mia")
 
 
+@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("no\n", 2), ("", 2)])
+def test_a_person_at_a_terminal_is_asked_before_what_cannot_be_undone(
+    desk, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
+) -> None:
+    desk.submit()
+    monkeypatch.setattr("sys.stdin", Terminal(answer))
+    ran = desk.act("erase", "ann@example.net", "--json")
+    assert ran.code == code
+    assert "for good, from all mail, dead letters and events? [y/N]" in ran.err
+    assert ("bodies" in ran.out) == (code == 0)
+
+
 def test_without_an_actor_it_is_the_user_on_this_machine(desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("USER", "mia")
     desk.run("pause", "lane:bulk", "--reason", "r")

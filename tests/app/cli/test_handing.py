@@ -76,6 +76,21 @@ def test_ready_mime_may_be_piped_in(desk, monkeypatch: pytest.MonkeyPatch) -> No
     assert (view["sender"], view["recipient"]) == ("a@example.com", "b@example.net")
 
 
+def test_too_much_on_standard_input_is_refused(desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TICKETMAIL_MAX_SIZE", "10KiB")
+    monkeypatch.setattr("sys.stdin", Piped(b"x" * 20_000))
+    ran = desk.run("submit", "--from", "a@example.com", "--to", "b@example.net", "--subject", "s", "--text", "-")
+    assert ran.code == 2
+    assert "10240" in ran.err
+    assert sys.stdin.buffer.read() != b""  # it was not read to its end
+
+
+def test_a_terminal_is_not_waited_for(desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    ran = desk.run("submit", "--raw")
+    assert "Standard input is your terminal." in ran.err
+
+
 def test_times_of_a_submission_have_an_offset_or_are_relative(desk) -> None:
     argv = ["submit", "--from", "a@example.com", "--to", "b@example.net", "--subject", "s", "--text", "x"]
     ran = desk.run(*argv, "--not-before", "2h", "--deadline", "2099-01-01T00:00+01:00")
@@ -130,7 +145,7 @@ def handler(event):
 def host(desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     name = f"hostapp{time.time_ns()}"
     (tmp_path / f"{name}.py").write_text(HOST)
-    (tmp_path / f"{name}_broken.py").write_text("raise RuntimeError('no database')")
+    (tmp_path / f"{name}_broken.py").write_text("raise RuntimeError('no postgresql://me:hunter2@db')")
     monkeypatch.setattr("sys.path", list(sys.path))
     yield name
     module = sys.modules.pop(name, None)
@@ -157,7 +172,7 @@ def test_the_environment_may_name_the_app(desk, host: str, monkeypatch: pytest.M
         ("{host}:number", "is a int. Name a TicketMail"),
         ("{host}", "is not module:object. Write desk.mail:mail."),
         ("{host}:broken", "{host}:broken raised ZeroDivisionError: division by zero. --debug shows where."),
-        ("{host}_broken:mail", "{host}_broken raised RuntimeError: no database. --debug shows where."),
+        ("{host}_broken:mail", "{host}_broken raised RuntimeError: no postgresql://me:***@db. --debug shows where."),
     ],
 )
 def test_an_app_that_is_none_is_named(desk, host: str, named: str, said: str) -> None:

@@ -68,7 +68,7 @@ class Context:
         """Why. Asked for only where a person can answer. Raises UsageError."""
         given = self.args.reason
         if given is None and sys.stdin.isatty():
-            given = input("Reason (kept in the history): ")
+            given = _ask("Reason (kept in the history): ")
         if not (given or "").strip():
             raise UsageError("A human act needs a reason.", remedy='Add --reason "...".')
         return str(given).strip()
@@ -77,7 +77,7 @@ class Context:
         """Go on only if ``--yes`` was given, or a person says yes. Raises UsageError."""
         if self.args.yes:
             return
-        if sys.stdin.isatty() and input(f"{question} [y/N] ").strip().lower() in ("y", "yes"):
+        if sys.stdin.isatty() and _ask(f"{question} [y/N] ").strip().lower() in ("y", "yes"):
             return
         raise UsageError(f"{question} Nothing was done.", remedy="Add --yes.")
 
@@ -90,6 +90,13 @@ class Context:
         from ticketmail.app.logging import Redaction, secrets_of
 
         self.out.mask = Redaction(secrets_of(mail.settings)).text
+
+
+def _ask(question: str) -> str:
+    """A person's answer. The question goes to standard error, so that ``--json`` stays JSON; no answer is ''."""
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    return sys.stdin.readline()
 
 
 def load_object(named: str, *, option: str) -> Any:

@@ -22,7 +22,8 @@ from ticketmail.domain.message import Message
 def submit(context: Context) -> int:
     """One mail. Prints its id."""
     args = context.args
-    message = Message(raw=_standard_input(), **_addresses(args)) if args.raw else _written(args)
+    limit = context.mail.settings.max_size
+    message = Message(raw=_standard_input(limit), **_addresses(args)) if args.raw else _written(args, limit)
     names: dict[str, Any] = {name: getattr(args, name) for name in ("ticket", "lane", "key", "tenant")}
     for name, option in _TIMES:
         text = getattr(args, name)
@@ -56,31 +57,31 @@ def _addresses(args: Any) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value}
 
 
-def _written(args: Any) -> Message:
+def _written(args: Any, limit: int) -> Message:
     from ticketmail.app.attachments import attach
 
     if args.text == "-" and args.html == "-":
         raise UsageError("--text - and --html - both read standard input.", remedy="Give a file for one of them.")
-    text = _standard_input().decode("utf-8", "replace") if args.text == "-" else args.text
-    html = None if args.html is None else _html(args.html)
-    attachments = tuple(attach(path) for path in args.attach)
+    text = _standard_input(limit).decode("utf-8", "replace") if args.text == "-" else args.text
+    html = None if args.html is None else _html(args.html, limit)
+    attachments = tuple(attach(path, max_bytes=limit) for path in args.attach)
     return Message(text=text, html=html, attachments=attachments, **_addresses(args))
 
 
-def _html(path: str) -> str:
+def _html(path: str, limit: int) -> str:
     if path == "-":
-        return _standard_input().decode("utf-8", "replace")
+        return _standard_input(limit).decode("utf-8", "replace")
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--html: cannot read {path}: {error}.", remedy="Name a UTF-8 file.") from None
 
 
-def _standard_input() -> bytes:
+def _standard_input(limit: int) -> bytes:
+    """At most ``limit`` bytes and one: what is too large is refused without being read to its end."""
     if sys.stdin.isatty():
         raise UsageError("Standard input is your terminal.", remedy="Pipe the text in: ... | ticketmail submit ...")
-    buffer = getattr(sys.stdin, "buffer", None)
-    return buffer.read() if buffer is not None else sys.stdin.read().encode()
+    return sys.stdin.buffer.read(limit + 1)
 
 
 def listen(context: Context) -> int:

@@ -55,12 +55,19 @@ def _guarded(context: Context) -> int:
     except (TicketmailError, OSError) as error:
         if context.args.debug:
             raise
-        context.out.error(f"error: {_text(error)}")
+        _report(context, f"error: {_text(error)}")
     except Exception as error:  # whatever it is, people get a line and a next step, not a traceback
         if context.args.debug:
             raise
-        context.out.error(f"error: {type(error).__name__}: {_text(error)} This is a fault of ours; --debug shows where.")
+        _report(context, f"error: {type(error).__name__}: {_text(error)} This is a fault of ours; --debug shows where.")
     return BAD
+
+
+def _report(context: Context, text: str) -> None:
+    """One line. What looks like a secret is masked even where the settings, which know them, could not be read."""
+    from ticketmail.app.logging import Redaction
+
+    context.out.error(Redaction().text(text))
 
 
 def _text(error: BaseException) -> str:
