@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from ticketmail.adapters.sql import create
+from ticketmail.app.plugins import open_spool
 from ticketmail.app.usecases.report import AccountFacts, Answer, Facts, Status, Times, status, surroundings, why
+from ticketmail.domain.errors import TicketmailError
 from ticketmail.domain.outbound.account import AccountLimits, AccountState, settle_fault
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.faults import Fault
@@ -125,9 +126,13 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture
-async def desk(tmp_path: Path, clock: Clock) -> AsyncIterator[Desk]:
-    spool = create(f"sqlite:///{tmp_path}/spool.db", SpoolOptions(site="desk", clock=clock))
+@pytest.fixture(params=["sqlite", "memory"])
+async def desk(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> AsyncIterator[Desk]:
+    url = f"sqlite:///{tmp_path}/spool.db" if request.param == "sqlite" else "memory://"
+    try:
+        spool = open_spool(url, SpoolOptions(site="desk", clock=clock))
+    except TicketmailError as error:
+        pytest.skip(f"no {request.param} spool here: {error}")
     made = Desk(spool, clock)
     yield made
     await made.side.aclose()
