@@ -42,7 +42,7 @@ def claim_columns(t: Tables) -> list[ColumnElement[Any]]:
     d = t.delivery.c
     return [
         *(d.submission_id, d.number, d.recipient, d.fence, d.attempts, d.unknowns, d.lost, d.lost_alone, d.due_us),
-        *(d.delay_told, d.cause, d.tenant, d.recipient_key, d.deadline_us),
+        *(d.delay_told, d.cause, d.tenant, d.recipient_key, d.deadline_us, d.account),
     ]
 
 
@@ -87,7 +87,7 @@ def _mail(body: Row, rows: Sequence[Row], suppressed: dict[tuple[str, str], Supp
 
 
 def _delivery(row: Row, suppressed: dict[tuple[str, str], Suppression]) -> ClaimedDelivery:
-    _, number, recipient, fence, attempts, unknowns, lost, lost_alone, due_us, told, cause, tenant, key, _ = row
+    _, number, recipient, fence, attempts, unknowns, lost, lost_alone, due_us, told, cause, tenant, key, _, account = row
     return ClaimedDelivery(
         number=number,
         recipient=recipient,
@@ -99,5 +99,6 @@ def _delivery(row: Row, suppressed: dict[tuple[str, str], Suppression]) -> Claim
         due_us=due_us or 0,
         delay_told=bool(told),
         last_cause=cause,
+        last_account=account or "",
         suppression=suppressed.get((tenant, key)) or suppressed.get(("", key)),
     )

@@ -22,7 +22,7 @@ class UnknownStatements:
     def __init__(self, t: Tables, language: Language) -> None:
         d, h = t.delivery.c, t.history.c
         self.due = (
-            select(*claim_columns(t), d.account, d.checks)
+            select(*claim_columns(t), d.checks)
             .where(d.state == "unknown", d.due_us <= bound("p_now"))
             .order_by(d.due_us)
             .limit(bound("p_limit"))
@@ -55,7 +55,8 @@ def unresolved(tx: Tx, limit: int) -> list[Unresolved]:
     rows = tx.rows(tx.book(UnknownStatements).due, p_now=tx.now_us, p_limit=limit)
     found: list[Unresolved] = []
     for row in rows:
-        *claim, account, checks = row
+        *claim, checks = row
+        account = claim[-1]
         since_us = tx.row(tx.book(UnknownStatements).since, p_id=row[0], p_number=row[1], p_fence=row[3])
         mail = mails(tx, [tuple(claim)])[0]
         found.append(Unresolved(mail, account, since_us[0] if since_us and since_us[0] else mail.accepted_us, checks))

@@ -19,6 +19,8 @@ _log = logging.getLogger("ticketmail.pump")
 #: A mail whose lease was lost this often is sent with nothing else in flight, so that it proves itself poison or not.
 LONE_AFTER = 2
 _LEASE_RENEWED_S = 10.0
+#: How long a mail waits that only another account, which is held, may send (microseconds).
+ELSEWHERE_US = 5_000_000
 
 
 class Delivering(Protocol):
@@ -137,7 +139,9 @@ class Pump:
         account.backlog = account.backlog or granted < len(mails)
         back = list(mails[granted:])
         for mail in mails[:granted]:
-            if not await self._charged(worker_id, account, mail):
+            if elsewhere(mail, account.name, self._routes.accounts_of(mail.route)):
+                await self._deliveries.release(worker_id, _claims(mail), due_us=self._now_us() + ELSEWHERE_US)
+            elif not await self._charged(worker_id, account, mail):
                 back.append(mail)
             elif any(one.lost >= LONE_AFTER for one in mail.deliveries):
                 self._lone.append(Errand(account.name, mail, issued_us))
@@ -223,6 +227,11 @@ class Pump:
         task = asyncio.ensure_future(call)
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
+
+
+def elsewhere(mail: ClaimedMail, account: str, listed: Sequence[str]) -> bool:
+    """It may have been taken by another account of its route: never sent by this one, for that would be a copy no one expects."""
+    return any(one.unknowns and one.last_account not in ("", account) and one.last_account in listed for one in mail.deliveries)
 
 
 def _claims(mail: ClaimedMail) -> list[Fenced]:

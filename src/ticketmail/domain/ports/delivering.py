@@ -68,6 +68,7 @@ class ClaimedDelivery:
     due_us: int = 0
     delay_told: bool = False
     last_cause: str = ""
+    last_account: str = ""  #: by which the last attempt went
     suppression: Suppression | None = None
 
 
