@@ -109,6 +109,7 @@ url = "{spool}"
 url = "smtp://{user}:{password}@127.0.0.1:{port}"
 allow_plaintext = true
 connections = {connections}
+{account}
 
 [unknown]
 evidence_after = "1s"
@@ -135,6 +136,7 @@ class Site:
     connections: int = 4
     dot_delay_s: float = 0.04
     workers_count: int = 1
+    account: str = ""  #: more settings of the account
     more: str = ""
     password: Canary = field(default_factory=Canary)
     secret: Canary = field(default_factory=Canary)
@@ -155,7 +157,13 @@ class Site:
     def write_settings(self) -> None:
         """The settings file, from what the fields say now."""
         values = {"secret": self.secret.secret, "spool": self.spool_url, "user": USER, "password": self.password.in_url}
-        values |= {"port": str(self.port), "http": str(self.http), "connections": str(self.connections), "more": self.more}
+        values |= {
+            "port": str(self.port),
+            "http": str(self.http),
+            "connections": str(self.connections),
+            "more": self.more,
+            "account": self.account,
+        }
         self.settings.write_text(SETTINGS.format(**values))
 
     def worker(self, name: str) -> Child:
@@ -206,6 +214,12 @@ class Site:
         assert self.sink.runs, self.sink.said()
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def command(self, *words: str) -> tuple[int, str]:
+        """Run ``ticketmail``; its exit code and all it says."""
+        command = [sys.executable, "-m", "ticketmail", "--settings", str(self.settings), *words]
+        done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60, check=False)
+        return done.returncode, done.stdout + done.stderr
 
     # --- looking in -------------------------------------------------------------------------------------------------------
 

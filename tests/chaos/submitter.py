@@ -94,13 +94,14 @@ def run(settings: str, mode: str, name: str, count: int, record_path: Path, pace
     record = Record(record_path)
     with TicketMail(settings=settings) as mail:
         mail.prepare()
-        hand_over = {"one": _one, "many": _many, "joined": _joined}[mode]
+        hand_over: Callable[..., None] = {"one": _one, "many": _many, "joined": _joined}[mode]
+        host = _patiently(partial(Joining, host_url)) if mode == "joined" else None
         for group in _groups(waiting, BATCH if mode == "many" else 1):
-            hand_over(mail, name, group, record, host_url)
+            hand_over(mail, name, group, record, host)
             time.sleep(pace_s)
 
 
-def _one(mail: TicketMail, name: str, numbers: list[int], record: Record, _: str) -> None:
+def _one(mail: TicketMail, name: str, numbers: list[int], record: Record, _: None) -> None:
     for number in numbers:
         wanted = submission(name, number)
         began = time.perf_counter()
@@ -108,7 +109,7 @@ def _one(mail: TicketMail, name: str, numbers: list[int], record: Record, _: str
         record.note(str(wanted.key), receipt, time.perf_counter() - began)
 
 
-def _many(mail: TicketMail, name: str, numbers: list[int], record: Record, _: str) -> None:
+def _many(mail: TicketMail, name: str, numbers: list[int], record: Record, _: None) -> None:
     wanted = [submission(name, number) for number in numbers]
     began = time.perf_counter()
     results = mail.submit_many(wanted)
@@ -118,8 +119,7 @@ def _many(mail: TicketMail, name: str, numbers: list[int], record: Record, _: st
         record.note(str(one.key), receipt, seconds)
 
 
-def _joined(mail: TicketMail, name: str, numbers: list[int], record: Record, host_url: str) -> None:
-    host = Joining(host_url)
+def _joined(mail: TicketMail, name: str, numbers: list[int], record: Record, host: Joining) -> None:
     for number in numbers:
         wanted = submission(name, number)
         if number % 7 == 0:
