@@ -126,6 +126,7 @@ def django_database(url: str) -> dict[str, Any]:
         "HOST": parsed.host,
         "PORT": str(parsed.port),
         "USER": parsed.username,
+        "PASSWORD": parsed.password or "",
         "OPTIONS": {},
     }
 
