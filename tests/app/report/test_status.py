@@ -54,10 +54,10 @@ async def test_each_lane_is_late_by_its_own_deadline(desk) -> None:
     await desk.start_worker()
     desk.accept(lane="code")
     desk.accept("bob@example.net")
-    desk.clock.go(100)
+    await desk.later(100)
     levels = {lane.lane: lane.level for lane in desk.status().lanes}
     assert levels == {"code": Level.WARN, "reply": Level.OK}
-    desk.clock.go(400)
+    await desk.later(400)
     found = desk.status()
     levels = {lane.lane: (lane.level, lane.oldest_due_s) for lane in found.lanes}
     assert levels == {"code": (Level.BAD, 500.0), "reply": (Level.WARN, 500.0)}
@@ -91,7 +91,7 @@ async def test_a_broken_login_is_bad_and_a_throttle_is_pace(desk) -> None:
     assert found.level is Level.OK
     assert found.headline.startswith("Mail is leaving as its limits let it: 1 due")
     assert found.accounts[0].state == "held (throttle)"
-    desk.clock.go(60)
+    await desk.later(60)
     await desk.fault(Fault("auth-failed", FaultScope.ACCOUNT, Advice.WAIT, alarm=True, text="535 5.7.8 no"))
     found = desk.status()
     assert found.level is Level.BAD
@@ -142,7 +142,7 @@ async def test_events_that_nobody_takes_are_told_after_ten_minutes(desk) -> None
     desk.accept()
     desk.spool.operating.cancel(Scope.parse("all"), actor="mia", reason="test")
     assert "events" not in subjects(desk.status(), Level.WARN)
-    desk.clock.go(601)
+    await desk.later(601)
     assert subjects(desk.status(), Level.WARN) == ["events"]
     assert desk.status().events_waiting == 1
 

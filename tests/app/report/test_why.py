@@ -145,7 +145,7 @@ async def test_where_all_accounts_are_in_trouble_the_one_that_is_free_first_deci
     )
     id_ = desk.accept()
     await desk.fault(NO_LOGIN)
-    desk.clock.go(60)
+    await desk.later(60)
     await desk.fault(NO_LOGIN, account="rescue")
     answer = desk.why(id_)
     assert [one.kind for one in answer.holds] == [HoldKind.BREAKER]
