@@ -1,0 +1,59 @@
+"""``Administering``: whose spool it is. There are no tables."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+from ticketmail.adapters.memory.state import State
+from ticketmail.adapters.memory.store import Access
+from ticketmail.adapters.memory.transaction import Tx
+from ticketmail.domain.outbound.delivery import DeliveryState
+from ticketmail.domain.ports.reading import Pause
+from ticketmail.domain.scope import Scope, ScopeKind
+
+_S = DeliveryState
+
+
+class MemoryAdministering:
+    """``Administering`` in memory."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+
+    def upgrade(self) -> Sequence[str]:
+        return []
+
+    def ddl(self) -> str:
+        return ""
+
+    def check(self) -> Sequence[str]:
+        with self._access.tx(any_site=True) as tx:
+            site, ours = tx.state.site, self._access.site
+        return [] if site in ("", ours) else [f"The spool belongs to site {site!r}, the settings say {ours!r}."]
+
+    def adopt(self, site: str, *, hold: bool, actor: str) -> int:
+        with self._access.tx(any_site=True) as tx:
+            before = tx.state.site
+            if hold:
+                scope = Scope(kind=ScopeKind.ALL)
+                tx.put(tx.state.pauses, str(scope), Pause(scope, tx.now_us, None, f"Adopted from site {before!r}.", actor))
+            tx.change(tx.state, site=site)
+            reason = f"The spool of site {before!r} is {site!r}'s now{', held for review' if hold else ''}."
+            tx.note("adopt", scope="all", reason=reason, actor=actor)
+            return sum(len(tx.state.by_state[state]) for state in (_S.QUEUED, _S.CLAIMED, _S.SENDING, _S.UNKNOWN))
+
+    def drop(self) -> None:
+        with self._access.store.lock:
+            self._access.store.state = State()
+
+    def secrets(self) -> Sequence[bytes]:
+        with self._access.tx() as tx:
+            return token_keys(tx)
+
+
+def token_keys(tx: Tx) -> tuple[bytes, ...]:
+    """See ``Administering.secrets``."""
+    if not tx.state.token_keys:
+        tx.change(tx.state, token_keys=(secrets.token_bytes(32),))
+    return tx.state.token_keys
