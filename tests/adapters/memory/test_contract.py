@@ -1,4 +1,4 @@
-"""The shipped contract of all spools, kept in memory."""
+"""The spool in memory keeps the shipped contract."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ from ticketmail.testing.spool_contract import MakeSpool, SpoolContract
 class TestMemorySpool(SpoolContract):
     @pytest.fixture
     def make_spool(self) -> MakeSpool:
-        url = f"memory://{uuid.uuid4().hex}"
+        url = f"memory://{uuid.uuid4()}"
         return lambda options: create(url, options)

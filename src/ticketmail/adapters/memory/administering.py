@@ -1,4 +1,4 @@
-"""``Administering``: whose spool it is. There are no tables."""
+"""``Administering``: whose the spool is. There are no tables."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ticketmail.domain.ports.reading import Pause
 from ticketmail.domain.scope import Scope, ScopeKind
 
 _S = DeliveryState
+_WAITING = (_S.QUEUED, _S.CLAIMED, _S.SENDING, _S.UNKNOWN)
 
 
 class MemoryAdministering:
@@ -29,8 +30,10 @@ class MemoryAdministering:
 
     def check(self) -> Sequence[str]:
         with self._access.tx(any_site=True) as tx:
-            site, ours = tx.state.site, self._access.site
-        return [] if site in ("", ours) else [f"The spool belongs to site {site!r}, the settings say {ours!r}."]
+            found = tx.state.site
+        if found in ("", self._access.site):
+            return []
+        return [f"The spool belongs to site {found!r}, the settings say {self._access.site!r}."]
 
     def adopt(self, site: str, *, hold: bool, actor: str) -> int:
         with self._access.tx(any_site=True) as tx:
@@ -40,8 +43,8 @@ class MemoryAdministering:
                 tx.put(tx.state.pauses, str(scope), Pause(scope, tx.now_us, None, f"Adopted from site {before!r}.", actor))
             tx.change(tx.state, site=site)
             reason = f"The spool of site {before!r} is {site!r}'s now{', held for review' if hold else ''}."
-            tx.note("adopt", scope="all", reason=reason, actor=actor)
-            return sum(len(tx.state.by_state[state]) for state in (_S.QUEUED, _S.CLAIMED, _S.SENDING, _S.UNKNOWN))
+            tx.note("adopt", scope="all", actor=actor, reason=reason)
+            return sum(len(tx.state.by_state[state]) for state in _WAITING)
 
     def drop(self) -> None:
         with self._access.store.lock:
@@ -52,8 +55,8 @@ class MemoryAdministering:
             return token_keys(tx)
 
 
-def token_keys(tx: Tx) -> tuple[bytes, ...]:
+def token_keys(tx: Tx) -> Sequence[bytes]:
     """See ``Administering.secrets``."""
     if not tx.state.token_keys:
         tx.change(tx.state, token_keys=(secrets.token_bytes(32),))
-    return tx.state.token_keys
+    return list(tx.state.token_keys)

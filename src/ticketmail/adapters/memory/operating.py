@@ -1,8 +1,8 @@
-"""``Operating``: acts of people, each at once and whole."""
+"""``Operating``: acts of people, each in one transaction, with actor, reason and history rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from ticketmail.adapters.memory import ends
@@ -33,7 +33,7 @@ class MemoryOperating:
         with self._access.tx() as tx:
             return ends.end(
                 tx,
-                _chosen(tx, scope, _CANCELLABLE),
+                select(tx.state, scope, _CANCELLABLE),
                 _S.CANCELLED,
                 kind="cancelled",
                 cause="cancelled",
@@ -44,14 +44,15 @@ class MemoryOperating:
 
     def pause(self, pause: Pause) -> None:
         with self._access.tx() as tx:
-            put_pause(tx, pause)
+            tx.put(tx.state.pauses, str(pause.scope), pause)
             tx.note("pause", scope=str(pause.scope), actor=pause.actor, reason=pause.reason)
 
     def resume(self, scope: Scope, *, actor: str, reason: str) -> bool:
         with self._access.tx() as tx:
-            tx.rings = found = tx.drop(tx.state.pauses, str(scope))
+            found = tx.drop(tx.state.pauses, str(scope))
             if found:
                 tx.note("resume", scope=str(scope), actor=actor, reason=reason)
+            tx.rings = found
             return found
 
     def replay(
@@ -65,32 +66,32 @@ class MemoryOperating:
         reason: str,
         limit: int | None = None,
     ) -> int:
-        states = [state for state in states if state in _REPLAYABLE]
-        if not states:
+        chosen = tuple(state for state in states if state in _REPLAYABLE)
+        if not chosen:
             return 0
-        gap_us = 0 if pace_per_s is None else int(1_000_000 / pace_per_s)
         with self._access.tx() as tx:
-            place: dict[UUID, int] = {}
-            found = _chosen(tx, scope, states, _waits_for_a_human)[:limit]
+            found = [d for d in select(tx.state, scope, chosen) if _waits_for_a_human(d)][:limit]
+            gap_us = 0 if pace_per_s is None else int(1_000_000 / pace_per_s)
+            places: dict[UUID, int] = {}
             for delivery in found:
-                due_us = tx.now_us + place.setdefault(delivery.submission.id, len(place)) * gap_us
-                _requeue(tx, delivery, due_us, due_us + lifetime_us)
+                due_us = tx.now_us + places.setdefault(delivery.submission.id, len(places)) * gap_us
+                _replay(tx, delivery, due_us, lifetime_us)
                 tx.note_on(delivery, "replayed", state="queued", actor=actor, reason=reason)
             tx.rings = bool(found)
             return len(found)
 
     def dismiss(self, scope: Scope, *, actor: str, reason: str) -> int:
         with self._access.tx() as tx:
-            found = _chosen(tx, scope, (_S.DEAD,), lambda d: d.dismissed_us is None)
-            for delivery in found:
+            unread = [d for d in select(tx.state, scope, (_S.DEAD,)) if d.dismissed_us is None]
+            for delivery in unread:
                 tx.change(delivery, dismissed_us=tx.now_us)
                 tx.note_on(delivery, "dismissed", state="dead", actor=actor, reason=reason)
-            return len(found)
+            return len(unread)
 
     def edit(self, submission_id: UUID, number: int, *, recipient: str, actor: str, reason: str) -> bool:
         with self._access.tx() as tx:
-            delivery = tx.state.deliveries.get((submission_id, number))
-            if delivery is None or delivery.state not in (_S.DEAD, _S.FAILED):
+            delivery = _one(tx, submission_id, number, (_S.DEAD, _S.FAILED))
+            if delivery is None:
                 return False
             note = f"{delivery.recipient} became {recipient}. {reason}".strip()
             key = recipient.lower()
@@ -100,11 +101,10 @@ class MemoryOperating:
 
     def settle(self, submission_id: UUID, number: int, *, sent: bool, actor: str, reason: str) -> bool:
         with self._access.tx() as tx:
-            delivery = tx.state.by_state[_S.UNKNOWN].get((submission_id, number))
+            delivery = _one(tx, submission_id, number, (_S.UNKNOWN,))
             if delivery is None:
                 return False
-            state = _S.SENT if sent else _S.QUEUED
-            due_us, ended_us = (None, tx.now_us) if sent else (tx.now_us, None)
+            state, due_us, ended_us = (_S.SENT, None, tx.now_us) if sent else (_S.QUEUED, tx.now_us, None)
             tx.change(delivery, state=state, due_us=due_us, ended_us=ended_us, cause="", reason=reason)
             tx.note_on(delivery, "resolved", state=state.value, actor=actor, reason=reason)
             if sent:
@@ -130,39 +130,32 @@ class MemoryOperating:
 
     def clear_account(self, account: str, *, actor: str, reason: str) -> bool:
         with self._access.tx() as tx:
-            tx.rings = found = tx.drop(tx.state.documents, ("account", account))
+            found = tx.drop(tx.state.documents, ("account", account))
             if found:
                 tx.note("account", scope=f"account:{account}", actor=actor, reason=reason)
+            tx.rings = found
             return found
-
-
-def put_pause(tx: Tx, pause: Pause) -> None:
-    """The later word holds."""
-    tx.put(tx.state.pauses, str(pause.scope), pause)
-
-
-def _chosen(
-    tx: Tx, scope: Scope, states: Sequence[DeliveryState], more: Callable[[Delivery], bool] = lambda d: True
-) -> list[Delivery]:
-    """The deliveries of a scope, oldest first."""
-    return [delivery for delivery in select(tx.state, scope, states) if more(delivery)]
 
 
 def _waits_for_a_human(delivery: Delivery) -> bool:
     return delivery.dismissed_us is None and (delivery.state is not _S.UNKNOWN or delivery.due_us is None)
 
 
-def _requeue(tx: Tx, delivery: Delivery, due_us: int, deadline_us: int) -> None:
-    """As new, but for what it has been through."""
+def _replay(tx: Tx, delivery: Delivery, due_us: int, lifetime_us: int) -> None:
     tx.change(
         delivery,
         state=_S.QUEUED,
         due_us=due_us,
         first_due_us=due_us,
-        deadline_us=deadline_us,
+        deadline_us=due_us + lifetime_us,
         ended_us=None,
         delay_told=False,
         checks=0,
         lost=0,
         lost_alone=0,
     )
+
+
+def _one(tx: Tx, submission_id: UUID, number: int, states: Sequence[DeliveryState]) -> Delivery | None:
+    delivery = tx.state.deliveries.get((submission_id, number))
+    return delivery if delivery is not None and delivery.state in states else None

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from heapq import nsmallest
 from uuid import UUID
 
 from ticketmail.adapters.memory.state import Event
-from ticketmail.adapters.memory.store import Access, refuse_connection
+from ticketmail.adapters.memory.store import Access, no_transaction
 from ticketmail.adapters.memory.transaction import Tx, utf8
 from ticketmail.domain.events import event_from_json
 from ticketmail.domain.ports.telling import OutboxItem
 
-_POLL_S = 0.5  #: an event may become due without a ring
+_SECOND_US = 1_000_000
+_LOOK_S = 0.05  #: how often a wait looks for events that became due by themselves
 
 
 class MemoryOutbox:
@@ -24,47 +24,46 @@ class MemoryOutbox:
 
     def take(self, limit: int, lease_s: float) -> Sequence[OutboxItem]:
         with self._access.tx() as tx:
-            found = nsmallest(limit, _due(tx), key=lambda event: (event.due_us, event.seq))
-            for event in found:
-                tx.change(event, due_us=tx.now_us + int(lease_s * 1_000_000), fence=event.fence + 1)
-            return [OutboxItem(event_from_json(event.payload), event.attempts, event.fence) for event in found]
+            due = sorted(_due(tx), key=lambda event: (event.due_us, event.seq))[: max(0, limit)]
+            for event in due:
+                tx.change(event, due_us=tx.now_us + int(lease_s * _SECOND_US), fence=event.fence + 1)
+            return [OutboxItem(event_from_json(event.payload), event.attempts, event.fence) for event in due]
 
     def done(self, items: Sequence[OutboxItem]) -> None:
         with self._access.tx() as tx:
             for item in items:
-                if (event := _leased(tx, item)) is not None:
+                event = _leased(tx, item)
+                if event is not None:
                     tx.change(event, state="done")
 
     def failed(self, item: OutboxItem, error: str, retry_after_s: float | None) -> None:
         with self._access.tx() as tx:
             event = _leased(tx, item)
             if event is not None:
+                due_us = tx.now_us + int((retry_after_s or 0) * _SECOND_US)
                 state = "dead" if retry_after_s is None else "waiting"
-                due_us = tx.now_us + int((retry_after_s or 0) * 1_000_000)
                 tx.change(event, state=state, due_us=due_us, error=utf8(error), attempts=event.attempts + 1)
 
     def first_time(self, event_id: UUID, *, connection: object) -> bool:
-        """Raises SettingsError: there is no transaction of the host's to note it in."""
-        refuse_connection(connection or self)
-        return False
+        raise no_transaction()
 
     def wait(self, timeout_s: float) -> bool:
-        bell = self._access.store.event_bell
-        until = time.monotonic() + timeout_s
+        clock, bell = self._access.clock, self._access.store.event_bell
+        real_end, clock_end = time.monotonic() + timeout_s, clock.monotonic_s() + timeout_s
         while True:
             rung = bell.rung
             with self._access.tx() as tx:
                 if _due(tx):
                     return True
-            left = until - time.monotonic()
+            left = min(real_end - time.monotonic(), clock_end - clock.monotonic_s())
             if left <= 0:
                 return False
-            bell.wait(rung, min(left, _POLL_S))
+            bell.wait(rung, min(left, _LOOK_S))
 
     def replay(self, event_ids: Sequence[UUID] | None) -> int:
         with self._access.tx() as tx:
-            ids = list(tx.state.events) if event_ids is None else list(dict.fromkeys(event_ids))
-            dead = [e for id_ in ids if (e := tx.state.events.get(id_)) is not None and e.state == "dead"]
+            named = None if event_ids is None else set(event_ids)
+            dead = [e for e in tx.state.events.values() if e.state == "dead" and (named is None or e.event_id in named)]
             for event in dead:
                 tx.change(event, state="waiting", due_us=tx.now_us)
             tx.tells = bool(dead)
@@ -76,5 +75,6 @@ def _due(tx: Tx) -> list[Event]:
 
 
 def _leased(tx: Tx, item: OutboxItem) -> Event | None:
+    """The event, if this lease of it still holds."""
     event = tx.state.events.get(item.event.event_id)
-    return event if event is not None and event.fence == item.fence and event.state == "waiting" else None
+    return event if event is not None and event.state == "waiting" and event.fence == item.fence else None

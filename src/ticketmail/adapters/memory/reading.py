@@ -1,4 +1,4 @@
-"""``Reading``: questions, each answered under the lock."""
+"""``Reading``: questions. Changes nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from ticketmail.adapters.memory.book import documents
 from ticketmail.adapters.memory.selecting import select
-from ticketmail.adapters.memory.state import Delivery
+from ticketmail.adapters.memory.state import Delivery, Worker
 from ticketmail.adapters.memory.store import Access
 from ticketmail.adapters.memory.transaction import Tx
 from ticketmail.adapters.memory.workers import is_silent
@@ -18,8 +18,7 @@ from ticketmail.domain.outbound.suppression import Suppression
 from ticketmail.domain.ports.reading import CauseGroup, DeliveryView, HistoryRow, LaneLoad, Overview, Pause, WorkerView
 from ticketmail.domain.scope import Scope
 
-SCHEMA_VERSION = 1
-_Order = tuple[int, int, int]
+_S = DeliveryState
 
 
 class MemoryReading:
@@ -46,25 +45,24 @@ class MemoryReading:
         after: tuple[UUID, int] | None = None,
     ) -> Sequence[DeliveryView]:
         with self._access.tx() as tx:
-            found = select(tx.state, scope, states)
-            if since_us is not None:
-                found = [delivery for delivery in found if delivery.accepted_us >= since_us]
+            found = [d for d in select(tx.state, scope, states) if since_us is None or d.accepted_us >= since_us]
+            # By number upwards within a mail: sorting is stable.
+            found.sort(key=lambda d: d.number)
+            found.sort(key=lambda d: (d.accepted_us, d.submission.id), reverse=True)
             if after is not None:
-                last = tx.state.deliveries.get(after)
-                found = [] if last is None else [d for d in found if _newest_first(d) > _newest_first(last)]
-            return [_view(delivery) for delivery in sorted(found, key=_newest_first)[:limit]]
+                found = _beyond(tx, found, after)
+            return [_view(delivery) for delivery in found[: max(0, limit)]]
 
     def history(self, submission_id: UUID, number: int | None = None) -> Sequence[HistoryRow]:
         with self._access.tx() as tx:
             rows = [tx.state.history[seq] for seq in tx.state.history_of.get(submission_id, ())]
-        return [row for row in rows if number is None or row.number == number]
+            return [row for row in rows if number is None or row.number == number]
 
     def log(self, *, since_us: int, limit: int = 1000, decisions_only: bool = True) -> Sequence[HistoryRow]:
         with self._access.tx() as tx:
             rows = [row for row in tx.state.history.values() if row.at_us >= since_us]
-        if decisions_only:
-            rows = [row for row in rows if row.scope or row.actor]
-        return sorted(rows, key=lambda row: row.at_us)[:limit]
+        chosen = [row for row in rows if not decisions_only or row.scope or row.actor]
+        return sorted(chosen, key=lambda row: row.at_us)[: max(0, limit)]
 
     def body(self, submission_id: UUID) -> bytes | None:
         with self._access.tx() as tx:
@@ -73,42 +71,42 @@ class MemoryReading:
 
     def workers(self) -> Sequence[WorkerView]:
         with self._access.tx() as tx:
-            return [
-                WorkerView(
-                    *(w.id, w.host, w.pid, w.version, w.started_us, w.beat_us),
-                    alive=not w.is_over and not is_silent(tx, w),
-                    retired_us=w.retired_us,
-                    stats=json.loads(w.stats),
-                )
-                for w in sorted(tx.state.workers.values(), key=lambda w: (w.started_us, w.id))
-            ]
+            rows = sorted(tx.state.workers.values(), key=lambda w: (w.started_us, w.id))
+            return [_worker(tx, worker) for worker in rows]
 
     def pauses(self) -> Sequence[Pause]:
         with self._access.tx() as tx:
-            active = [p for p in tx.state.pauses.values() if p.until_us is None or p.until_us > tx.now_us]
-        return sorted(active, key=lambda pause: (pause.since_us, str(pause.scope)))
+            running = [p for p in tx.state.pauses.values() if p.until_us is None or p.until_us > tx.now_us]
+        return sorted(running, key=lambda pause: (pause.since_us, str(pause.scope)))
 
     def documents(self, kind: str) -> Mapping[str, bytes]:
         with self._access.tx() as tx:
             return documents(tx, kind)
 
     def dead_causes(self) -> Sequence[CauseGroup]:
-        by_cause: dict[str, list[Delivery]] = {}
         with self._access.tx() as tx:
-            for delivery in tx.state.by_state[DeliveryState.DEAD].values():
-                if delivery.dismissed_us is None:
-                    by_cause.setdefault(delivery.cause, []).append(delivery)
-            groups = [_group(cause, letters) for cause, letters in by_cause.items()]
-        return sorted(groups, key=lambda group: (-group.count, group.cause))
+            unread = [d for d in tx.state.by_state[_S.DEAD].values() if d.dismissed_us is None]
+            causes = sorted({d.cause for d in unread})
+            groups = [_group(cause, [d for d in unread if d.cause == cause]) for cause in causes]
+        return sorted(groups, key=lambda group: -group.count)
 
     def suppressions(self, address: str | None = None) -> Sequence[Suppression]:
         with self._access.tx() as tx:
             found = [s for s in tx.state.suppressions.values() if address is None or s.address == address]
-        return sorted(found, key=lambda suppression: (suppression.address, suppression.tenant))
+        return sorted(found, key=lambda s: (s.address, s.tenant))
 
 
-def _newest_first(delivery: Delivery) -> _Order:
-    return (-delivery.accepted_us, -delivery.submission.id.int, delivery.number)
+def _beyond(tx: Tx, newest_first: Sequence[Delivery], after: tuple[UUID, int]) -> list[Delivery]:
+    """What comes behind ``after``, which need not be in the list itself (its state may have changed since)."""
+    last = tx.state.deliveries.get(after)
+    if last is None:
+        return []
+    place = (last.accepted_us, last.submission.id)
+    return [
+        d
+        for d in newest_first
+        if (d.accepted_us, d.submission.id) < place or ((d.accepted_us, d.submission.id) == place and d.number > last.number)
+    ]
 
 
 def _view(d: Delivery) -> DeliveryView:
@@ -144,32 +142,40 @@ def _view(d: Delivery) -> DeliveryView:
     )
 
 
-def _group(cause: str, letters: Sequence[Delivery]) -> CauseGroup:
-    times = [delivery.ended_us or 0 for delivery in letters]
-    newest = max(letters, key=lambda delivery: delivery.ended_us or 0)
-    return CauseGroup(cause, len(letters), min(times), max(times), newest.reply or newest.reason, newest.account)
+def _worker(tx: Tx, w: Worker) -> WorkerView:
+    alive = not w.is_over and not is_silent(tx, w)
+    return WorkerView(w.id, w.host, w.pid, w.version, w.started_us, w.beat_us, alive, w.retired_us, json.loads(w.stats))
+
+
+def _group(cause: str, dead: Sequence[Delivery]) -> CauseGroup:
+    times = [d.ended_us or 0 for d in dead]
+    newest = max(dead, key=lambda d: d.ended_us or 0)
+    return CauseGroup(cause, len(dead), min(times), max(times), newest.reply or newest.reason, newest.account)
 
 
 def _overview(tx: Tx) -> Overview:
     state = tx.state
-    sent = [d.ended_us for d in state.by_state[DeliveryState.SENT].values() if d.ended_us is not None]
     events = Counter(event.state for event in state.events.values())
     return Overview(
         now_us=tx.now_us,
         site=state.site,
         counts={one: len(found) for one, found in state.by_state.items() if found},
-        lanes=[_load(tx, route, lane) for route, lane in state.queued_pairs()],
-        last_sent_us=max(sent, default=None),
+        lanes=_lanes(tx),
+        last_sent_us=max((d.ended_us or 0 for d in state.by_state[_S.SENT].values()), default=None),
         events_waiting=events["waiting"],
         events_dead=events["dead"],
         oldest_event_us=min((e.created_us for e in state.events.values() if e.state == "waiting"), default=None),
-        schema_version=SCHEMA_VERSION,
+        schema_version=1,
         free_bytes=None,
-        size_bytes=None,
+        size_bytes=sum(len(mail.body or b"") for mail in state.submissions.values())
+        + sum(len(blob.content) for blob in state.blobs.values()),
     )
 
 
-def _load(tx: Tx, route: str, lane: str) -> LaneLoad:
-    times = [due_us for due_us, _, _ in tx.state.queue(route, lane)]
-    due = sum(due_us <= tx.now_us for due_us in times)
-    return LaneLoad(lane, route, len(times), due, times[0] if due else None)
+def _lanes(tx: Tx) -> list[LaneLoad]:
+    loads = []
+    for route, lane in tx.state.queued_pairs():
+        queue = tx.state.queue(route, lane)
+        due = [due_us for due_us, _, _ in queue if due_us <= tx.now_us]
+        loads.append(LaneLoad(lane, route, len(queue), len(due), due[0] if due else None))
+    return loads

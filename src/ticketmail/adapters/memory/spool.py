@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import threading
+
 from ticketmail.adapters.memory.administering import MemoryAdministering
 from ticketmail.adapters.memory.book import MemoryBook
 from ticketmail.adapters.memory.deliveries import MemoryDeliveries
@@ -9,15 +12,28 @@ from ticketmail.adapters.memory.intake import MemoryBlobs, MemoryDirectory, Memo
 from ticketmail.adapters.memory.operating import MemoryOperating
 from ticketmail.adapters.memory.outbox import MemoryOutbox
 from ticketmail.adapters.memory.reading import MemoryReading
-from ticketmail.adapters.memory.store import Access
+from ticketmail.adapters.memory.store import Access, Store
 from ticketmail.adapters.memory.upkeep import MemoryUpkeep
 from ticketmail.adapters.memory.workers import MemoryWorkers
+from ticketmail.domain.errors import SettingsError
 from ticketmail.domain.ports.delivering import WorkerSide
-from ticketmail.domain.ports.spooling import SpoolCapabilities
+from ticketmail.domain.ports.spooling import SpoolAdapter, SpoolCapabilities, SpoolOptions
+
+CAPABILITIES = SpoolCapabilities(
+    survives_process=False,
+    joins_transactions=False,
+    many_processes=False,
+    rings=True,
+    server_clock=False,
+)
+
+_NAME = re.compile(r"[A-Za-z0-9._-]*")
+_named: dict[str, Store] = {}
+_naming = threading.Lock()
 
 
 class MemoryWorkerSide:
-    """A worker's roles. What it did is done when a call returns, so there is nothing to close."""
+    """A worker's side. Works on the caller's event loop, under the spool's lock."""
 
     def __init__(self, access: Access) -> None:
         self.deliveries = MemoryDeliveries(access)
@@ -26,14 +42,17 @@ class MemoryWorkerSide:
         self.upkeep = MemoryUpkeep(access)
 
     async def aclose(self) -> None:
-        """Idempotent. A worker that has not retired is dead when its beat is old."""
+        """Stop listening; nothing is ever queued. Idempotent."""
+        self.deliveries.close()
 
 
 class MemorySpool:
-    """``SpoolAdapter`` in memory: gone with its process. A forked child goes on with a copy of its own."""
+    """``SpoolAdapter`` in this process's memory. Bodies are bytes and events JSON, as in a database; what is read are copies."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, name: str) -> None:
         self._access = access
+        self._name = name
+        self.capabilities = CAPABILITIES
         self.intake = MemoryIntake(access)
         self.blobs = MemoryBlobs(access)
         self.directory = MemoryDirectory(access)
@@ -42,14 +61,30 @@ class MemorySpool:
         self.operating = MemoryOperating(access)
         self.administering = MemoryAdministering(access)
 
-    @property
-    def capabilities(self) -> SpoolCapabilities:
-        return SpoolCapabilities(
-            survives_process=False, joins_transactions=False, many_processes=False, rings=True, server_clock=False
-        )
+    def __repr__(self) -> str:
+        return f"MemorySpool('memory://{self._name}')"
 
     def worker_side(self) -> WorkerSide:
         return MemoryWorkerSide(self._access)
 
     def close(self) -> None:
-        """Nothing is open; what was accepted stays as long as the process, or this object for a nameless spool."""
+        """Nothing is held open."""
+
+
+def create(url: str, options: SpoolOptions) -> SpoolAdapter:
+    """A spool in memory. ``memory://name`` is the same one for all of this process, ``memory://`` one of its own.
+
+    Raises:
+        SettingsError: the name has other characters than letters, digits, dot, dash and underscore.
+    """
+    name = url.partition("://")[2].rstrip("/")
+    if not _NAME.fullmatch(name):
+        raise SettingsError("a spool in memory has a plain name.", name="spool", remedy="Such as memory://desk, or memory://.")
+    return MemorySpool(Access(_store(name), options), name)
+
+
+def _store(name: str) -> Store:
+    if not name:
+        return Store()
+    with _naming:
+        return _named.setdefault(name, Store())

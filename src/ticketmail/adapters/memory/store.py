@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import threading
 import time
@@ -49,16 +48,14 @@ class Doorbell:
         with self._changed:
             self._changed.wait_for(lambda: self.rung > seen, timeout_s)
 
-    @contextmanager
-    def heard_by(self, ear: Callable[[], None]) -> Iterator[None]:
+    def attach(self, ear: Callable[[], None]) -> None:
         """``ear`` is called by whoever rings, in their thread."""
         with self._changed:
             self._ears.append(ear)
-        try:
-            yield
-        finally:
-            with self._changed, contextlib.suppress(ValueError):
-                self._ears.remove(ear)
+
+    def detach(self, ear: Callable[[], None]) -> None:
+        with self._changed:
+            self._ears = [kept for kept in self._ears if kept != ear]
 
 
 class Store:
@@ -121,11 +118,16 @@ async def turn() -> None:
 def refuse_connection(connection: object | None) -> None:
     """There is no transaction of a database to join. Raises SettingsError."""
     if connection is not None:
-        raise SettingsError(
-            "connection= needs a spool in the host's database; this one is in memory.",
-            name="spool",
-            remedy="Set a sqlite:/// or postgresql:// spool, or leave connection= out.",
-        )
+        raise no_transaction()
+
+
+def no_transaction() -> SettingsError:
+    """What a host is told that names a connection."""
+    return SettingsError(
+        "connection= needs a spool in the host's database; this one is in memory.",
+        name="spool",
+        remedy="Set a sqlite:/// or postgresql:// spool, or leave connection= out.",
+    )
 
 
 _stores: weakref.WeakSet[Store] = weakref.WeakSet()
