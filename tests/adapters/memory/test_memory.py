@@ -188,3 +188,19 @@ async def test_the_fake_clock_sleeps_without_waiting_and_never_runs_back() -> No
     assert (clock.now_us(), clock.monotonic_s()) == (82_800_000_000, 86_400.0)
     with pytest.raises(ValueError, match="jump"):
         clock.advance(-1)
+
+
+async def test_a_late_proof_in_the_same_call_does_not_push_aside_a_newer_claims_outcome(spool: SpoolAdapter) -> None:
+    """As the SQL spool has it: what fits is recorded first."""
+    side = spool.worker_side()
+    spool.intake.accept([entry()])
+    worker = (await side.workers.register(WORKER)).worker_id
+    (first,) = claims((await side.deliveries.claim(worker, [ALL_MAIL]))[0])
+    await side.deliveries.release(worker, [first])
+    (second,) = claims((await side.deliveries.claim(worker, [ALL_MAIL]))[0])
+
+    late = Completion(first, S.SENT, spends=True, outcome="taken")
+    now = Completion(second, S.FAILED, spends=True, outcome="refused")
+
+    assert await side.deliveries.record(worker, [late, now]) == [False, True]
+    assert spool.reading.overview().counts == {S.FAILED: 1}

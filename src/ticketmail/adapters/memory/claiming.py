@@ -94,6 +94,7 @@ def _claimed(tx: Tx, delivery: Delivery) -> ClaimedDelivery:
         due_us=delivery.due_us or 0,
         delay_told=delivery.delay_told,
         last_cause=delivery.cause,
+        last_account=delivery.account,
         suppression=_suppression(tx, tenant, key) or _suppression(tx, "", key),
     )
 

@@ -55,13 +55,17 @@ def release(tx: Tx, worker_id: UUID, claims: Sequence[Fenced], due_us: int | Non
 
 def record(tx: Tx, worker_id: UUID, completions: Sequence[Completion]) -> list[bool]:
     """See ``Deliveries.record``."""
-    return [_record(tx, worker_id, completion) for completion in completions]
+    fresh = [_record(tx, worker_id, completion) for completion in completions]
+    # After all that fits: a late proof in the same call must not push aside the outcome of a newer claim.
+    for completion, fits in zip(completions, fresh, strict=True):
+        if not fits:
+            _keep_evidence(tx, worker_id, completion)
+    return fresh
 
 
 def _record(tx: Tx, worker_id: UUID, c: Completion) -> bool:
     delivery = _held(tx, worker_id, c.claim)
     if delivery is None:
-        _keep_evidence(tx, worker_id, c)
         return False
     _complete(tx, delivery, c)
     if c.outcome and not _complete_attempt(tx, c):
