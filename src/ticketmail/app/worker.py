@@ -43,6 +43,7 @@ POLL_S = 0.1
 #: Without a heartbeat for this long a worker starts no body: it may have been declared dead (seconds).
 SILENT_S = 15.0
 JUMP_US = 30_000_000
+RENEWED_WITHIN_S = 30.0
 
 
 class SpoolClock:
@@ -79,6 +80,7 @@ class Worker:
         self._stopping = asyncio.Event()
         self._abrupt = asyncio.Event()
         self._sick = ""
+        self._renew_by_s: float | None = None
         self._sent = 0
 
     def drain(self) -> None:
@@ -186,7 +188,8 @@ class Worker:
         wait_s = POLL_S
         while not self._stopping.is_set():
             try:
-                busy = self._may_start() and not self._house.full and await self._pump.round(self._id)
+                busy = self._may_claim() and await self._pump.round(self._id)
+                await self._renewed(side)
                 wait_s = POLL_S
                 self._well()
             except SpoolError as error:
@@ -277,6 +280,21 @@ class Worker:
             for cause in self._house.well(account):
                 self._pump.later(_told(self._alerts.over(f"account:{account}:{cause}")))
 
+    def _may_claim(self) -> bool:
+        """Not after an outage, until what was in flight has ended (or half a minute has passed): see ``_renewed``."""
+        if self._renew_by_s is not None and time.monotonic() < self._renew_by_s:
+            return False
+        return self._may_start() and not self._house.full
+
+    async def _renewed(self, side: WorkerSide) -> None:
+        """After an outage, with nothing in flight: a new row. The old one may hold claims whose answers were lost; retiring it
+        gives them back."""
+        if self._renew_by_s is None or self._pump.in_flight or self._pump.waits_alone:
+            return
+        await side.workers.retire(self._id)
+        await self._register(side)
+        self._renew_by_s = None
+
     def _ill(self, error: SpoolError) -> None:
         if not self._sick:
             _log.error("sending pauses, the spool is sick: %s", error)
@@ -285,6 +303,7 @@ class Worker:
     def _well(self) -> None:
         if self._sick:
             _log.warning("the spool is well again, sending goes on")
+            self._renew_by_s = time.monotonic() + RENEWED_WITHIN_S
         self._sick = ""
 
     async def _every(self, seconds: float, name: str, call: Callable[[], Awaitable[None]]) -> None:

@@ -216,6 +216,11 @@ class Pump:
         except Exception:
             _log.exception("claims of %s could not be released", errand.mail.submission_id)
 
+    @property
+    def waits_alone(self) -> bool:
+        """Mails are claimed that wait for their lonely turn."""
+        return bool(self._lone)
+
     async def release_lone(self, worker_id: UUID) -> None:
         """Give back what waited for its lonely turn. For an orderly end."""
         lone, self._lone = self._lone, []
