@@ -6,9 +6,24 @@ Importing it needs nothing beyond the base; the contract suites need pytest (ext
 from __future__ import annotations
 
 import importlib.util
+from typing import TYPE_CHECKING, Any
 
 if importlib.util.find_spec("pytest") is not None:
     import pytest
 
     # Before the suites are imported: authors see both sides of a failed comparison.
     pytest.register_assert_rewrite("ticketmail.testing.gateway_contract", "ticketmail.testing.spool_contract")
+
+if TYPE_CHECKING:
+    from ticketmail.testing.sandbox import Sandbox, memory
+
+__all__ = ["Sandbox", "memory"]
+
+
+def __getattr__(name: str) -> Any:
+    """The sandbox brings the whole worker: the local server, which is started often, needs none of it."""
+    if name in __all__:
+        from ticketmail.testing import sandbox
+
+        return getattr(sandbox, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
