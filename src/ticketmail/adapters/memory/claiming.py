@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import islice
+from itertools import islice, takewhile
 from uuid import UUID
 
 from ticketmail.adapters.memory.selecting import matches
 from ticketmail.adapters.memory.state import Delivery, Submission
 from ticketmail.adapters.memory.transaction import Tx
+from ticketmail.adapters.memory.workers import is_alive
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.suppression import Suppression
 from ticketmail.domain.ports.delivering import ClaimedDelivery, ClaimedMail, Want
@@ -19,7 +20,9 @@ _SINGLE = frozenset(ScopeKind) - {ScopeKind.ALL, ScopeKind.LANE, ScopeKind.ACCOU
 
 
 def claim(tx: Tx, worker_id: UUID, wants: Sequence[Want]) -> list[ClaimedMail]:
-    """See ``Deliveries.claim``."""
+    """See ``Deliveries.claim``. A worker whose row is closed gets nothing: nobody would ever take its leases back."""
+    if not is_alive(tx, worker_id):
+        return []
     paused = [p.scope for p in tx.state.pauses.values() if p.until_us is None or p.until_us > tx.now_us]
     single = [scope for scope in paused if scope.kind in _SINGLE]
     found: list[ClaimedMail] = []
@@ -35,12 +38,10 @@ def _is_paused(want: Want, paused: Sequence[Scope]) -> bool:
 
 def _pick(tx: Tx, want: Want, paused: Sequence[Scope]) -> list[Submission]:
     """The mails of the deliveries that are due first, ``limit`` of them at most."""
-    due = (
-        delivery
-        for due_us, id_, number in tx.state.queue(want.route, want.lane)
-        if due_us <= tx.now_us and _may_go(tx, delivery := tx.state.deliveries[id_, number], paused)
-    )
-    return list(dict.fromkeys(delivery.submission for delivery in islice(due, want.limit)))
+    places = takewhile(lambda place: place[0] <= tx.now_us, tx.state.queue(want.route, want.lane))
+    due = (tx.state.deliveries[id_, number] for _, id_, number in places)
+    may_go = (delivery.submission for delivery in due if _may_go(tx, delivery, paused))
+    return list(dict.fromkeys(islice(may_go, max(0, want.limit))))
 
 
 def _may_go(tx: Tx, delivery: Delivery, paused: Sequence[Scope]) -> bool:
