@@ -49,6 +49,7 @@ _BEGUN = [
     (_S.FAILED, True, "refused", None),
     (_S.DEAD, True, "refused", None),
 ]
+_REPLAYED = [_S.DEAD, _S.FAILED, _S.EXPIRED, _S.SUPPRESSED, _S.UNKNOWN]
 _picks = st.integers(0, 1_000)
 
 
@@ -112,26 +113,23 @@ class SpoolMachine(RuleBasedStateMachine):
         )
         self.entries.append(new)
         assert self.pair.accept(new)
-
-    @precondition(lambda self: self.entries)
-    @rule(pick=_picks)
-    def accept_again(self, pick: int) -> None:
-        """The same submission once more changes nothing."""
-        assert not self.pair.accept(self._pick(self.entries, pick))
+        assert not self.pair.accept(new), "the same submission once more is not new"
 
     # --- workers -----------------------------------------------------------------------------------------------------------
 
-    @precondition(lambda self: len(self.pair.alive) < 3)
-    @rule()
-    def start_worker(self) -> None:
-        """One more."""
-        self.pair.add_worker()
-
-    @precondition(lambda self: self.pair.alive)
     @rule(worker=_picks, lane=st.sampled_from(sorted(_LANES)))
     def claim(self, worker: int, lane: str) -> None:
-        """All that is due in a lane."""
+        """All that is due in a lane, by a worker that may be new."""
+        if len(self.pair.alive) < 2:
+            self.pair.add_worker()
         self.claims += self.pair.claim(self.pair.worker(worker), lane)
+
+    @rule(worker=_picks, lane=st.sampled_from(sorted(_LANES)))
+    def claim_and_begin(self, worker: int, lane: str) -> None:
+        """The bodies of all that is due are about to leave."""
+        self.claim(worker, lane)
+        for claim in [claim for claim in self.claims if not claim.begun]:
+            self._begin(claim)
 
     @precondition(lambda self: any(not claim.begun for claim in self.claims))
     @rule(pick=_picks)
@@ -163,25 +161,22 @@ class SpoolMachine(RuleBasedStateMachine):
         self.pair.release(claim, None if later_s is None else self.clock.now_us() + later_s * 1_000_000)
         self._over(claim)
 
-    @precondition(lambda self: self.pair.alive)
-    @rule(worker=_picks)
-    def die(self, worker: int) -> None:
-        """A worker falls silent, and a living one takes its leases."""
-        dead = self.pair.worker(worker)
-        reaped = self.pair.kill(dead)
-        held = [claim for claim in self.claims if claim.worker is dead]
-        assert sum(reaped) <= len(held)
-        self._lost(held)
+    @precondition(lambda self: self.claims)
+    @rule(pick=_picks, dies=st.sampled_from([True, True, False]))
+    def leave(self, pick: int, dies: bool) -> None:
+        """A worker falls silent, and a living one takes its leases; or it retires, with whatever it held."""
+        gone = self._pick(self.claims, pick).worker
+        held = [claim for claim in self.claims if claim.worker is gone]
+        if dies:
+            assert sum(self.pair.kill(gone)) <= len(held)
+        else:
+            self.pair.retire(gone)
+        for claim in held:  # each has its row, lease lost or unknown, which excuses one more copy
+            if claim.begun:
+                self.bodies[claim.place] -= 1
+            self._over(claim)
 
-    @precondition(lambda self: self.pair.alive)
-    @rule(worker=_picks)
-    def retire(self, worker: int) -> None:
-        """An orderly end, with whatever it held."""
-        gone = self.pair.worker(worker)
-        self.pair.retire(gone)
-        self._lost([claim for claim in self.claims if claim.worker is gone])
-
-    @precondition(lambda self: self.pair.alive)
+    @precondition(lambda self: any(view.state is _S.UNKNOWN for view in self.seen.values()))
     @rule(state=st.sampled_from([_S.SENT, _S.QUEUED, _S.DEAD, _S.UNKNOWN]))
     def resolve(self, state: DeliveryState) -> None:
         """Looks for evidence that are due lead somewhere."""
@@ -189,48 +184,37 @@ class SpoolMachine(RuleBasedStateMachine):
         for fenced in self.pair.unresolved():
             assert self.pair.resolve(Resolution(fenced, state, due_us, cause="odd", reason="seen"))
 
-    @precondition(lambda self: self.pair.alive)
-    @rule()
-    def keep_house(self) -> None:
-        """Deadlines and delays."""
-        self.pair.keep_house()
-
     # --- people and time ---------------------------------------------------------------------------------------------------
 
     @rule(seconds=st.sampled_from([1, 31, 61, 700, 4000]))
     def time_passes(self, seconds: int) -> None:
-        """Living workers beat."""
+        """Living workers beat, and keep house."""
         self.clock.advance(seconds)
         self.pair.beat()
+        self.pair.keep_house()
 
-    @rule(scope=st.sampled_from(_SCOPES))
-    def cancel(self, scope: str) -> None:
-        """What has not begun is not sent."""
-        self.pair.both(lambda spool: spool.operating.cancel(Scope.parse(scope), **_ACT))
+    @rule(act=st.sampled_from(["cancel", "pause", "pause for a while", "resume", "dismiss"]), scope=st.sampled_from(_SCOPES))
+    def decide(self, act: str, scope: str) -> None:
+        """An act of people. Cancelling all would leave little to look at."""
+        chosen = Scope.parse("to:u2@example.net" if (act, scope) == ("cancel", "all") else scope)
+        if act == "cancel":
+            self.pair.both(lambda spool: spool.operating.cancel(chosen, **_ACT))
+        elif act == "resume":
+            self.pair.both(lambda spool: spool.operating.resume(chosen, **_ACT))
+        elif act == "dismiss":
+            self.pair.both(lambda spool: spool.operating.dismiss(chosen, **_ACT))
+        else:
+            now_us = self.clock.now_us()
+            pause = Pause(chosen, now_us, None if act == "pause" else now_us + 60_000_000, "why", "ann")
+            self.pair.both(lambda spool: spool.operating.pause(pause))
 
-    @rule(scope=st.sampled_from(_SCOPES), seconds=st.none() | st.just(300))
-    def pause(self, scope: str, seconds: int | None) -> None:
-        """Nothing of a scope goes."""
-        now_us = self.clock.now_us()
-        until_us = None if seconds is None else now_us + seconds * 1_000_000
-        self.pair.both(lambda spool: spool.operating.pause(Pause(Scope.parse(scope), now_us, until_us, "why", "ann")))
-
-    @rule(scope=st.sampled_from(_SCOPES))
-    def resume(self, scope: str) -> None:
-        """It goes again."""
-        self.pair.both(lambda spool: spool.operating.resume(Scope.parse(scope), **_ACT))
-
-    @rule(scope=st.sampled_from(_SCOPES), state=st.sampled_from([_S.DEAD, _S.FAILED, _S.EXPIRED, _S.SUPPRESSED, _S.UNKNOWN]))
+    @precondition(lambda self: any(view.state in _REPLAYED for view in self.seen.values()))
+    @rule(scope=st.sampled_from(["all", "all", *_SCOPES]), state=st.sampled_from(_REPLAYED))
     def replay(self, scope: str, state: DeliveryState) -> None:
         """Dead letters live again; the same call twice is once."""
 
         self.pair.replay(Scope.parse(scope), state)
         assert self.pair.replay(Scope.parse(scope), state) == 0
-
-    @rule(scope=st.sampled_from(_SCOPES))
-    def dismiss(self, scope: str) -> None:
-        """Dead letters were read."""
-        self.pair.both(lambda spool: spool.operating.dismiss(Scope.parse(scope), **_ACT))
 
     @precondition(lambda self: any(view.state is _S.UNKNOWN for view in self.seen.values()))
     @rule(pick=_picks, sent=st.booleans())
@@ -293,20 +277,13 @@ class SpoolMachine(RuleBasedStateMachine):
             self.bodies[claim.place] -= 1  # refused: it did not arrive; unclear: an unknown row excuses it
         self._over(claim)
 
-    def _lost(self, held: list[Claim]) -> None:
-        """Each has its row, lease lost or unknown, which excuses one more copy."""
-        for claim in held:
-            if claim.begun:
-                self.bodies[claim.place] -= 1
-            self._over(claim)
-
     def _over(self, claim: Claim) -> None:
         self.claims.remove(claim)
         self.pair.old_claims.append(claim)
 
     def _heal(self) -> None:
         for scope in _SCOPES:
-            self.resume(scope)
+            self.decide("resume", scope)
         for claim in list(self.claims):
             self._record(claim, (_S.QUEUED, True, "refused", 1.0))
         if not self.pair.alive:

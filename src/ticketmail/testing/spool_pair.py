@@ -130,10 +130,9 @@ class Pair:
         worker.alive = False
         self._each(worker, lambda side, id_: side.aclose())
         self._clock.advance(31)
-        if not self.alive:
-            self.add_worker()
+        reaper = self._lend()
         self.beat()
-        reaped = self._each(self.alive[0], lambda side, id_: side.workers.reap())
+        reaped = self._each(reaper, lambda side, id_: side.workers.reap())
         return _same([_counts(of_one, id_) for of_one, id_ in zip(reaped, worker.ids, strict=True)])
 
     def retire(self, worker: PairedWorker) -> None:
@@ -165,20 +164,20 @@ class Pair:
 
     def unresolved(self) -> list[Fenced]:
         """Unknown ones whose look for evidence is due."""
-        found = self._each(self.alive[0], lambda side, id_: side.deliveries.unresolved(_MANY))
+        found = self._each(self._lend(), lambda side, id_: side.deliveries.unresolved(_MANY))
         rows = _same([sorted(map(_looked_for, of_one)) for of_one in found])
         return [Fenced(id_, number, fence) for id_, number, fence, *_ in rows]
 
     def resolve(self, resolution: Resolution) -> bool:
         """What a look for evidence led to."""
-        resolved = self._each(self.alive[0], lambda side, id_: side.deliveries.resolve([resolution]))
+        resolved = self._each(self._lend(), lambda side, id_: side.deliveries.resolve([resolution]))
         return _same([list(of_one) for of_one in resolved])[0]
 
     def keep_house(self) -> None:
         """Expire what is late, tell of what is delayed."""
         ends = [LaneEnd("bulk", DeliveryState.EXPIRED)]
-        _same(self._each(self.alive[0], lambda side, id_: side.upkeep.expire(ends, _MANY)))
-        _same(self._each(self.alive[0], lambda side, id_: side.upkeep.tell_delayed(_HOUR_US, _MANY)))
+        _same(self._each(self._lend(), lambda side, id_: side.upkeep.expire(ends, _MANY)))
+        _same(self._each(self._lend(), lambda side, id_: side.upkeep.tell_delayed(_HOUR_US, _MANY)))
 
     # --- what can be seen --------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,8 @@
 
 ``make_spool(options)`` gives a spool over the same store each time it is called within a test, empty at the test's start.
 Tests skip themselves by ``SpoolCapabilities``. A test may not be overridden, but for ``pytest.mark.xfail`` with a reason.
+Where ``connection=`` is understood, the fixture ``host_transaction`` is to be overridden too. Beside it stands
+``ticketmail.testing.spool_machine``, for orders of acts that nobody thought of.
 """
 
 from __future__ import annotations
@@ -18,17 +20,20 @@ import pytest
 from ticketmail.domain.errors import SiteMismatch
 from ticketmail.domain.ports.spooling import SpoolAdapter, SpoolOptions
 from ticketmail.testing.spool_contract.acts import ActContract
+from ticketmail.testing.spool_contract.guarding import GuardContract
+from ticketmail.testing.spool_contract.handing import HandingContract, HostTransaction
 from ticketmail.testing.spool_contract.kit import WORKER, ContractClock, Worker, entry
 from ticketmail.testing.spool_contract.leases import LeaseContract
 from ticketmail.testing.spool_contract.lives import LifeContract
+from ticketmail.testing.spool_contract.people import PeopleContract
 
-__all__ = ["ContractClock", "MakeSpool", "SpoolContract", "Worker", "entry"]
+__all__ = ["ContractClock", "HostTransaction", "MakeSpool", "SpoolContract", "Worker", "entry"]
 
 MakeSpool = Callable[[SpoolOptions], SpoolAdapter]
 StartWorker = Callable[..., Awaitable[Worker]]
 
 
-class SpoolContract(LifeContract, LeaseContract, ActContract):
+class SpoolContract(HandingContract, LifeContract, GuardContract, LeaseContract, ActContract, PeopleContract):
     """See the module."""
 
     @pytest.fixture
@@ -41,8 +46,7 @@ class SpoolContract(LifeContract, LeaseContract, ActContract):
         """A contract that a subclass may rewrite is none."""
         for name in dir(SpoolContract):
             ours, theirs = getattr(SpoolContract, name), getattr(request.cls, name)
-            marks = {mark.name for mark in getattr(theirs, "pytestmark", ())}
-            if name.startswith("test_") and ours is not theirs and "xfail" not in marks:
+            if name.startswith("test_") and ours is not theirs and not _is_excused(theirs):
                 pytest.fail(f"{name} is overridden; mark it xfail with a reason instead")
 
     @pytest.fixture
@@ -94,3 +98,8 @@ class SpoolContract(LifeContract, LeaseContract, ActContract):
         with pytest.raises(SiteMismatch):
             copied.intake.accept([entry("bob@example.net")])
         copied.close()
+
+
+def _is_excused(test: object) -> bool:
+    """It says that it fails, and why."""
+    return any(mark.name == "xfail" and mark.kwargs.get("reason") for mark in getattr(test, "pytestmark", ()))

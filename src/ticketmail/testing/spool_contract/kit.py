@@ -5,8 +5,11 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.ports.accepting import Entry
-from ticketmail.domain.ports.delivering import ClaimedMail, Fenced, Want, WorkerInfo, WorkerSide
+from ticketmail.domain.ports.delivering import ClaimedMail, Completion, Fenced, Want, WorkerInfo, WorkerSide
+from ticketmail.domain.ports.reading import DeliveryView
+from ticketmail.domain.scope import Scope
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -72,3 +75,20 @@ class Worker:
     async def claim(self, *wants: Want) -> list[ClaimedMail]:
         """What ``wants`` (all of the main route's replies) gives."""
         return list(await self.deliveries.claim(self.id, wants or (ALL_MAIL,)))
+
+
+def taken(claim: Fenced, **more: Any) -> Completion:
+    """A completion: the gateway has taken it."""
+    return Completion(claim, DeliveryState.SENT, spends=True, account="a", outcome="taken", reply="250 ok", **more)
+
+
+def view_of(spool: Any, submission: Any, number: int = 0) -> DeliveryView:
+    """One delivery as people see it."""
+    views = spool.reading.find(Scope.parse(f"id:{submission.submission_id}"))
+    found: DeliveryView = next(view for view in views if view.number == number)
+    return found
+
+
+def state_of(spool: Any, submission: Any, number: int = 0) -> DeliveryState:
+    """The state of one delivery."""
+    return view_of(spool, submission, number).state

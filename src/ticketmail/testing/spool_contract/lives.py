@@ -10,21 +10,9 @@ from ticketmail.domain.events import MailSent
 from ticketmail.domain.ids import event_id
 from ticketmail.domain.outbound.delivery import DeliveryState as S
 from ticketmail.domain.outbound.suppression import Suppression
-from ticketmail.domain.ports.delivering import Completion, Fenced, Resolution, Want
+from ticketmail.domain.ports.delivering import Completion, Resolution, Want
 from ticketmail.domain.scope import Scope
-from ticketmail.testing.spool_contract.kit import ALL_MAIL, HOUR, MINUTE, SECOND, ContractClock, claims, entry
-
-
-def taken(claim: Fenced, **more: Any) -> Completion:
-    """A completion: the gateway has taken it."""
-    return Completion(claim, S.SENT, spends=True, account="a", outcome="taken", reply="250 ok", **more)
-
-
-def state_of(spool: Any, submission: Any, number: int = 0) -> S:
-    """The state of one delivery."""
-    views = spool.reading.find(Scope.parse(f"id:{submission.submission_id}"))
-    found: S = next(view.state for view in views if view.number == number)
-    return found
+from ticketmail.testing.spool_contract.kit import ALL_MAIL, HOUR, MINUTE, SECOND, ContractClock, claims, entry, state_of, taken
 
 
 class LifeContract:
