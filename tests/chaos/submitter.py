@@ -3,7 +3,7 @@
 Run as a script: ``submitter.py SETTINGS MODE NAME COUNT RECORD PACE [HOST_URL]``. A line in RECORD (JSON: key, id, message_id,
 seconds) means: the call had returned. What was handed over without a line is handed over again with the same key, as a host
 would. Modes: ``one`` (submit), ``many`` (submit_many of ten), ``joined`` (in the host's own transaction, together with a row
-of its own; every seventh is rolled back first under a key of its own). PACE: seconds between calls.
+of its own; every seventh is rolled back first under a key of its own). PACE: seconds for each mail.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def run(settings: str, mode: str, name: str, count: int, record_path: Path, pace
         host = _patiently(partial(Joining, host_url)) if mode == "joined" else None
         for group in _groups(waiting, BATCH if mode == "many" else 1):
             hand_over(mail, name, group, record, host)
-            time.sleep(pace_s)
+            time.sleep(pace_s * len(group))
 
 
 def _one(mail: TicketMail, name: str, numbers: list[int], record: Record, _: None) -> None:

@@ -23,6 +23,8 @@ KILLS = int(os.environ.get("TICKETMAIL_TEST_CHAOS_KILLS", "52" if FULL else "8")
 SEED = int(os.environ.get("TICKETMAIL_TEST_CHAOS_SEED", "2"))
 PATIENCE_S = 1500.0 if FULL else 240.0
 LEAST_WITH_BODY = 0.6
+#: Hosts hand over about as long as the sink takes, so that kills of hosts fall all through the run.
+PACE_S = 0.03
 MODES = ("one", "one", "many", "joined")
 
 
@@ -34,7 +36,7 @@ def test_kills_lose_nothing_and_copies_are_bounded_and_owned(
     with Site(tmp_path / "site", spool_url, workers_count=workers) as site:
         names = [f"{mode}{number}" for number, mode in enumerate(MODES)]
         each = MAILS // len(names)
-        submitters = [site.submitter(mode, name, each, pace_s=0.005) for mode, name in zip(MODES, names, strict=True)]
+        submitters = [site.submitter(mode, name, each, pace_s=PACE_S) for mode, name in zip(MODES, names, strict=True)]
         for child in [*site.workers, *submitters]:
             child.start()
         kills = Killer(site, submitters, kills=KILLS, mails=each * len(names), seed=SEED).run(PATIENCE_S)
