@@ -12,7 +12,8 @@ if importlib.util.find_spec("pytest") is not None:
     import pytest
 
     # Before the suites are imported: authors see both sides of a failed comparison.
-    pytest.register_assert_rewrite("ticketmail.testing.gateway_contract", "ticketmail.testing.spool_contract")
+    for name in ("gateway_contract", "spool_contract", "spool_machine", "spool_pair"):
+        pytest.register_assert_rewrite(f"{__name__}.{name}")
 
 if TYPE_CHECKING:
     from ticketmail.testing.sandbox import Sandbox, memory
