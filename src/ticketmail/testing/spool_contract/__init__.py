@@ -13,6 +13,7 @@ Where ``connection=`` is understood, the fixture ``host_transaction`` is to be o
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
@@ -87,6 +88,21 @@ class SpoolContract(HandingContract, LifeContract, GuardContract, LeaseContract,
 
         assert sum(again.reading.overview().counts.values()) == 2
         again.close()
+
+    def test_a_forked_child_hands_over_too(self, spool: SpoolAdapter) -> None:
+        if not spool.capabilities.survives_process or not hasattr(os, "fork"):
+            pytest.skip("this spool ends with its process, and says so")
+        spool.intake.accept([entry()])
+        child = os.fork()
+        if child == 0:  # it says by its exit code how it went
+            try:
+                os._exit(0 if spool.intake.accept([entry("bob@example.net")]) else 2)
+            finally:
+                os._exit(1)
+
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        spool.intake.accept([entry("eve@example.net")])
+        assert sum(spool.reading.overview().counts.values()) == 3
 
     def test_another_site_is_refused(self, spool: SpoolAdapter, make_spool: MakeSpool, clock: ContractClock) -> None:
         if not spool.capabilities.survives_process:
