@@ -138,6 +138,7 @@ class Site:
     workers_count: int = 1
     account: str = ""  #: more settings of the account
     more: str = ""
+    worker_env: dict[str, str] = field(default_factory=dict)
     password: Canary = field(default_factory=Canary)
     secret: Canary = field(default_factory=Canary)
 
@@ -169,7 +170,7 @@ class Site:
     def worker(self, name: str) -> Child:
         """A worker process. The first has the health page, for a port is one process's."""
         first = name == "worker0"
-        env = {} if first else {"TICKETMAIL_WORKER__HTTP": ""}
+        env = self.worker_env if first else {**self.worker_env, "TICKETMAIL_WORKER__HTTP": ""}
         command = [sys.executable, "-m", "ticketmail", "--settings", str(self.settings), "worker"]
         return self._child(name, command, env)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -138,6 +140,33 @@ def test_a_database_restart_costs_no_mail_and_makes_no_copy(database: DatabaseSe
         for child in submitters:
             assert child.wait(120) == 0, child.said()
         assert _all_sent(site, set(), ["one0", "joined1"]) == 0
+
+
+@pytest.mark.postgresql
+@pytest.mark.timeout(120)
+def test_the_watchdog_is_fed_while_the_database_is_away(database: DatabaseServer, tmp_path: Path) -> None:
+    """A worker without its database lives, and holds outcomes in memory: systemd must not kill it for that."""
+    heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    heard.bind(str(tmp_path / "notify"))
+    heard.setblocking(False)
+    env = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "10000000"}
+    with closing(heard), Site(tmp_path / "site", database.url, worker_env=env) as site:
+        site.workers[0].start()
+        until(lambda: any("READY=1" in text for text in _datagrams(heard)), 20, "the worker is ready")
+        database.stop()
+        time.sleep(2.0)
+        _datagrams(heard)
+        until(lambda: any("WATCHDOG=1" in text for text in _datagrams(heard)), 8, "the watchdog hears of it")
+        database.start()
+        assert site.workers[0].stop() == 0
+
+
+def _datagrams(heard: socket.socket) -> list[str]:
+    texts = []
+    with suppress(BlockingIOError):
+        while True:
+            texts.append(heard.recv(4096).decode())
+    return texts
 
 
 def _hand_over_until_refused(site: Site) -> None:
