@@ -1,50 +1,113 @@
-"""Write docs/reference/{settings,cli,errors,causes,events}.md from the code. `--check` only says whether they are up to date."""
+"""Write docs/reference/{settings,cli,errors,causes,events,metrics}.md from the code. `--check` only compares."""
 
 from __future__ import annotations
 
 import argparse
 import inspect
 import os
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
+from docs_texts import MEANINGS, REMEDIES, TABLES
 from pydantic import BaseModel, SecretStr
 
+from ticketmail.adapters.prometheus import SpoolGauges
+from ticketmail.adapters.smtp.target import RFC_TIMEOUTS_S
 from ticketmail.app.cli.parsing import build as make_parser
 from ticketmail.app.settings import Settings
 from ticketmail.domain import errors
 from ticketmail.domain.events import MailEvent
 from ticketmail.domain.outbound.causes import CAUSES
+from ticketmail.domain.outbound.lanes import SHIPPED
+from ticketmail.domain.outbound.retry import DEFAULTS
+from ticketmail.domain.units import format_duration
+from ticketmail.testing.sandbox import memory
 
 os.environ["COLUMNS"] = "100"  # argparse wraps by it
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 NOTE = "<!-- Written by scripts/docs_reference.py from the code. -->\n"
+#: What the worker counts as it happens: name, labels, meaning.
+COUNTED = (
+    ("sent_total", "account, lane", "counter: recipients whose mail was taken"),
+    ("faults_total", "account, cause", "counter: outcomes that were not Taken, by [cause](causes.md)"),
+    ("delivery_seconds", "account", "histogram: one claimed mail, from waiting for a connection to the recorded outcome"),
+)
 
 
 def pages() -> dict[str, str]:
     """Page name -> text."""
-    return {"settings": settings(), "cli": cli(), "errors": error_page(), "causes": causes(), "events": events()}
+    made = {"settings": settings, "cli": cli, "errors": error_page, "causes": causes, "events": events, "metrics": metrics}
+    return {name: make() for name, make in made.items()}
+
+
+# --- settings ---------------------------------------------------------------------------------------------------------------
 
 
 def settings() -> str:
-    """Every setting with its type and default."""
+    """Every setting with its type, default and meaning; then the shipped values that settings replace."""
     lines = ["# Settings\n", NOTE, "Code > environment (`TICKETMAIL_ACCOUNTS__SUPPORT__URL`) > file > default.\n"]
-    lines += ["Durations are text with a unit (`30s`, `5m`, `2h`, `14d`) or seconds; sizes are text (`25MiB`) or bytes.\n"]
-    seen: list[type[BaseModel]] = []
-    _table(Settings, lines, seen)
+    lines += ["The file is `--settings`, `$TICKETMAIL_SETTINGS` or `./ticketmail.toml`. `${NAME}` in it is taken from the"]
+    lines += ["environment, a secret may be `file:/run/secrets/name`. `ticketmail settings` shows each value and its source.\n"]
+    lines += ["A *duration* is text with a unit (`30s`, `5m`, `2h`, `14d`) or seconds; a *size* is text (`25MiB`) or bytes.\n"]
+    _table(Settings, lines, [])
+    lines += ["## Shipped lanes\n", "| lane | weight | deadline | unknown | ends as |", "|---|---|---|---|---|"]
+    lines += [
+        f"| `{lane.name}` | {lane.weight} | {format_duration(lane.deadline_s)} | {lane.unknown} | {lane.ends_as.value} |"
+        for lane in SHIPPED.values()
+    ]
+    lines += ["\n## Shipped retry schedules\n", "The last wait repeats until the deadline; each is the wait ± 20 %.\n"]
+    lines += ["| class | waits | causes |", "|---|---|---|"]
+    lines += [f"| `{kind}` | {schedule} | {_causes_of(kind)} |" for kind, schedule in DEFAULTS.items()]
+    lines += ["\n## Shipped SMTP time-outs\n", "| phase | seconds |", "|---|---|"]
+    lines += [f"| `{phase.value}` | {seconds:g} |" for phase, seconds in RFC_TIMEOUTS_S.items()]
     return "\n".join(lines) + "\n"
+
+
+def _causes_of(kind: str) -> str:
+    named = ", ".join(f"`{one.code}`" for one in CAUSES.values() if one.retry == kind)
+    return "every other cause that is retried" if kind == "transient" else named
 
 
 def _table(model: type[BaseModel], lines: list[str], seen: list[type[BaseModel]]) -> None:
     seen.append(model)
-    lines += [f"## {model.__name__}\n", f"{inspect.cleandoc(model.__doc__ or '')}\n", "| name | default |", "|---|---|"]
-    lines += [f"| `{name}` | `{_default(field)}` |" for name, field in model.model_fields.items()]
+    lines += [
+        f"## {model.__name__}\n",
+        f"{_plain(TABLES.get(model.__name__) or model.__doc__)}\n",
+        "| name | type | default | meaning |",
+        "|---|---|---|---|",
+    ]
+    meant = meanings(model)
+    for name, field in model.model_fields.items():
+        lines.append(f"| `{name}` | {_type(model, name)} | {_default(field)} | {meant[name]} |")
     lines.append("")
     for field in model.model_fields.values():
         for inner in _models(field.annotation):
             if inner not in seen and inner.__module__.startswith("ticketmail.app"):
                 _table(inner, lines, seen)
+
+
+def meanings(model: type[BaseModel]) -> dict[str, str]:
+    """Field -> meaning: what ``docs_texts`` says, else its ``#:`` comment in the code."""
+    commented = dict(re.findall(r"^    (\w+): .*#: (.+)$", inspect.getsource(model), re.M))
+    return {name: MEANINGS.get(f"{model.__name__}.{name}") or commented[name] for name in model.model_fields}
+
+
+def _type(model: type[BaseModel], name: str) -> str:
+    """As the code writes it, in words of the page."""
+    found = re.search(rf"^    {name}: (.+?)(?: = .*)?(?:  #.*)?$", inspect.getsource(model), re.M)
+    text = found[1] if found else ""
+    if text.startswith("dict["):
+        return "table"
+    if "Literal[" in text:
+        values = re.search(r"Literal\[(.+?)\]", text)
+        return ", ".join(f"`{one.strip(chr(34))}`" for one in values[1].split(", ")) if values else ""
+    words = {"tuple": "list", "Texts": "list", "Addresses": "list", "Duration": "duration", "Days": "duration", "Size": "size"}
+    words |= {"bool": "true, false", "int": "number", "float": "number", "OptionalAddress": "address", "Settings": "table"}
+    return next((word for part, word in words.items() if part in text), "text")
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
@@ -58,28 +121,37 @@ def _default(field: Any) -> str:
     if isinstance(value, BaseModel):
         return "see below"
     if isinstance(value, SecretStr):
-        return repr(value.get_secret_value())
-    return "required" if field.is_required() else repr(value)
+        value = value.get_secret_value()
+    return "required" if field.is_required() else f"`{value!r}`" if value or value is False else "-"
+
+
+# --- the other pages --------------------------------------------------------------------------------------------------------
 
 
 def cli() -> str:
-    """`--help` of each command."""
+    """`--help` of each command, and of the commands below it."""
     parser = make_parser()
     lines = ["# Commands\n", NOTE, "```text", parser.format_help().rstrip(), "```\n"]
+    for level, name, sub in _commands(parser, 2, ""):
+        lines += [f"{'#' * level} {name}\n", "```text", sub.format_help().rstrip(), "```\n"]
+    return "\n".join(lines) + "\n"
+
+
+def _commands(parser: argparse.ArgumentParser, level: int, before: str) -> Iterator[tuple[int, str, argparse.ArgumentParser]]:
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for name, sub in action.choices.items():
-                lines += [f"## {name}\n", "```text", sub.format_help().rstrip(), "```\n"]
-    return "\n".join(lines) + "\n"
+                yield level, f"{before}{name}", sub
+                yield from _commands(sub, level + 1, f"{before}{name} ")
 
 
 def error_page() -> str:
     """The tree, then code by code."""
     tree = inspect.cleandoc(errors.__doc__ or "")
-    lines = ["# Errors\n", NOTE, "```text", tree, "```\n", "| code | error | meaning |", "|---|---|---|"]
+    lines = ["# Errors\n", NOTE, "```text", tree, "```\n", "| code | error | cause | remedy |", "|---|---|---|---|"]
     for name, cls in vars(errors).items():
         if inspect.isclass(cls) and issubclass(cls, errors.TicketmailError):
-            lines.append(f"| `{cls.code}` | `{name}` | {' '.join((cls.__doc__ or '').split()).replace('|', '/')} |")
+            lines.append(f"| `{cls.code}` | `{name}` | {_plain(cls.__doc__)} | {REMEDIES[cls.code]} |")
     return "\n".join(lines) + "\n"
 
 
@@ -87,7 +159,7 @@ def causes() -> str:
     """What ends or delays a delivery."""
     lines = ["# Causes\n", NOTE, "The cause of a delivery's last fault, as `dead list`, events and metrics show it.\n"]
     lines += ["| cause | what happened | what a person can do |", "|---|---|---|"]
-    lines += [f"| `{one.code}` | {one.sentence} | {one.remedy} |" for one in CAUSES.values()]
+    lines += [f"| `{one.code}` | {one.sentence} | {one.remedy or '-'} |" for one in CAUSES.values()]
     return "\n".join(lines) + "\n"
 
 
@@ -96,8 +168,46 @@ def events() -> str:
     lines = ["# Events\n", NOTE, "At least once, with a stable `event_id`; `TicketMail.first_time` makes it exactly once.\n"]
     for cls in get_args(get_args(MailEvent)[0]):
         fields = ", ".join(f"`{name}`" for name in cls.model_fields)
-        lines += [f"## {cls.__name__}\n", f"{inspect.cleandoc(cls.__doc__ or '')}\n", f"Fields: {fields}.\n"]
+        lines += [f"## {cls.__name__}\n", f"{_plain(cls.__doc__)}\n", f"Fields: {fields}.\n"]
     return "\n".join(lines) + "\n"
+
+
+def metrics() -> str:
+    """What the worker counts, and what a scrape of a small spool shows."""
+    lines = [
+        "# Metrics\n",
+        NOTE,
+        "With the extra `prometheus` and `[worker] http` set, `/metrics` shows, prefixed `ticketmail_`:\n",
+    ]
+    lines += [
+        "| name | labels | meaning |",
+        "|---|---|---|",
+        *(f"| `{name}` | {labels} | {text} |" for name, labels, text in COUNTED),
+    ]
+    with TemporaryDirectory() as folder, memory(spool=f"sqlite:///{folder}/spool.db") as sandbox:
+        sandbox.mail.submit(_any_message())
+        sandbox.run_until_idle()
+        for family in SpoolGauges(sandbox.mail.reading).collect():
+            labels = ", ".join(sorted({label for sample in family.samples for label in sample.labels})) or _label(family.name)
+            lines.append(f"| `{family.name.removeprefix('ticketmail_')}` | {labels} | gauge: {family.documentation} |")
+    lines += ["\nGauges are read at most every 5 s. While the spool cannot be read only `spool_up 0` is told."]
+    lines += ["`spool_free_bytes` and `spool_size_bytes` come where the spool knows them."]
+    return "\n".join(lines) + "\n"
+
+
+def _label(name: str) -> str:
+    return "lane" if name.removeprefix("ticketmail_") in ("queued", "due", "oldest_due_seconds") else "-"
+
+
+def _any_message() -> Any:
+    from ticketmail import Message
+
+    return Message(sender="help@example.com", to="ann@example.net", subject="-", text="-")
+
+
+def _plain(doc: str | None) -> str:
+    """A docstring on one line, in Markdown, fit for a table."""
+    return " ".join((doc or "").split()).replace("``", "`").replace("|", "/")
 
 
 def main() -> int:
