@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select, true, update
+from sqlalchemy import and_, exists, or_, select, true, update
 from sqlalchemy.sql import Executable
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -58,12 +58,14 @@ def pick(t: Tables, language: Language, allowed: ColumnElement[bool]) -> Executa
 
 
 def take(t: Tables, language: Language, allowed: ColumnElement[bool]) -> Executable:
-    """All due deliveries of picked submissions. What changed since the pick fails the comparison."""
-    d = t.delivery.c
+    """All due deliveries of picked submissions. What changed since the pick fails the comparison; so does a worker whose row is
+    closed, for nobody would take its leases back."""
+    d, w = t.delivery.c, t.worker.c
+    is_open = exists().where(w.id == bound("p_worker"), w.retired_us.is_(None), w.dead_us.is_(None))
     return (
         update(t.delivery)
         .where(language.within(d.submission_id, "p_ids"), d.state == "queued")
-        .where(d.due_us <= bound("p_now"), d.deadline_us > bound("p_now"), allowed)
+        .where(d.due_us <= bound("p_now"), d.deadline_us > bound("p_now"), allowed, is_open)
         .values(
             state="claimed",
             fence=d.fence + 1,
