@@ -96,6 +96,21 @@ def meanings(model: type[BaseModel]) -> dict[str, str]:
     return {name: MEANINGS.get(f"{model.__name__}.{name}") or commented[name] for name in model.model_fields}
 
 
+def unused_texts() -> list[str]:
+    """Keys of ``docs_texts`` that name nothing in the code any more."""
+    models = _all_models(Settings)
+    names = {f"{model.__name__}.{name}" for model in models for name in model.model_fields}
+    codes = {cls.code for cls in vars(errors).values() if inspect.isclass(cls) and issubclass(cls, errors.TicketmailError)}
+    return [*({*MEANINGS} - names), *({*REMEDIES} - codes), *({*TABLES} - {model.__name__ for model in models})]
+
+
+def _all_models(model: type[BaseModel]) -> set[type[BaseModel]]:
+    found = {model}
+    for field in model.model_fields.values():
+        found |= {deep for inner in _models(field.annotation) for deep in _all_models(inner)}
+    return found
+
+
 def _type(model: type[BaseModel], name: str) -> str:
     """As the code writes it, in words of the page."""
     found = re.search(rf"^    {name}: (.+?)(?: = .*)?(?:  #.*)?$", inspect.getsource(model), re.M)
@@ -219,9 +234,12 @@ def main() -> int:
             stale += [] if path.exists() and path.read_text() == text else [path.name]
         else:
             path.write_text(text)
+    unused = unused_texts()
+    if unused:
+        print(f"scripts/docs_texts.py names what is gone: {', '.join(unused)}")
     if stale:
         print(f"out of date: {', '.join(stale)}; run scripts/docs_reference.py")
-    return 1 if stale else 0
+    return 1 if stale or unused else 0
 
 
 if __name__ == "__main__":
