@@ -186,3 +186,31 @@ def test_the_tutorial_leads_to_a_file_and_an_event(tmp_path: Path) -> None:
     assert "mails nobody" in status.stdout
     assert line == "4711 sent ann@example.net\n"
     assert list(outbox.glob("*.json"))
+
+
+def test_the_night_on_call_ends_with_the_mail_sent(tmp_path: Path) -> None:
+    """The page's own commands, in its order, around a sender that the server does not accept at first."""
+    shown = [line[2:] for block in blocks(ROOT / "docs/how-to/on-call.md", "console") for line in block.splitlines()]
+    commands = [shlex.split(line, comments=True)[1:] for line in shown]
+    replay = [words for words in commands if words[:2] == ["dead", "replay"]]
+    before = commands[: commands.index(replay[0])]
+    with SmtpServer().in_thread() as server:
+        (tmp_path / "ticketmail.toml").write_text(
+            f'spool = "sqlite:///t.db"\naccounts.support.url = "smtp://127.0.0.1:{server.port}"\n'
+        )
+        server.refuse("mail", "550 5.7.60 SMTP; Client does not have permissions to send as this sender")
+        mail = ("--from", "help@example.com", "--to", "ann@example.net", "--subject", "a", "--text", "b", "--ticket", "4711")
+        assert ticketmail(tmp_path, "submit", *mail).returncode == 0
+        with running(tmp_path, "worker"):
+            until(lambda: "sender-refused" in ticketmail(tmp_path, "dead", "list").stdout, "it becomes a dead letter")
+            answers = {" ".join(words): ticketmail(tmp_path, *words) for words in before}
+            assert not server.taken
+            server.heal()
+            dry, real = (ticketmail(tmp_path, *words) for words in replay)
+            until(lambda: server.taken, "it is sent again")
+
+    assert "permissions to send as this sender" in answers["why ticket:4711"].stdout
+    assert "sender-refused" in answers["dead list cause:sender-refused"].stdout
+    assert answers["log --since 2h"].returncode == 0
+    assert (dry.returncode, real.returncode) == (0, 0), dry.stderr + real.stderr
+    assert [one.recipients for one in server.taken] == [("ann@example.net",)]
