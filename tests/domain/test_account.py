@@ -520,3 +520,18 @@ class Workers(RuleBasedStateMachine):
 
 TestWorkers = Workers.TestCase
 TestWorkers.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+def test_a_mail_taken_after_a_hold_makes_the_next_hold_shorter() -> None:
+    fault = Fault("throttled-rate", FaultScope.ACCOUNT, Advice.WAIT)
+    state, now_us = AccountState(), 1_000_000_000
+    for _ in range(5):
+        state, _ = settle_fault(state, fault, now_us=now_us, jitter=0.0)
+        assert state.throttle is not None
+        now_us = state.throttle.until_us
+    steps = state.throttle.step
+
+    eased, _ = settle_success(state, now_us=now_us)
+
+    assert eased.throttle is not None
+    assert eased.throttle.step == steps - 1

@@ -169,6 +169,7 @@ class Worker:
         beat = self._settings.worker.beat
         loops = [
             asyncio.ensure_future(self._every(beat, "beat", partial(self._beat, side))),
+            asyncio.ensure_future(self._every(self._notifier.watchdog_s or beat, "watchdog", self._feed_watchdog)),
             asyncio.ensure_future(self._every(min(beat, 5.0), "reap", partial(self._reap, side))),
             asyncio.ensure_future(self._every(1.0, "resolve", self._resolve_due)),
             asyncio.ensure_future(self._every(1.0, "accounts", self._health.refresh)),
@@ -237,6 +238,10 @@ class Worker:
     def _may_start(self) -> bool:
         return time.monotonic() - self._beat_at_s < SILENT_S
 
+    async def _feed_watchdog(self) -> None:
+        """As long as the loop turns, whether or not the spool answers: outcomes that wait in memory must not be killed."""
+        self._notifier.alive()
+
     async def _beat(self, side: WorkerSide) -> None:
         stats = {"in_flight": self._pump.in_flight, "sent": self._sent, "sick": self._sick}
         beat = await side.workers.beat(self._id, stats)
@@ -245,7 +250,6 @@ class Worker:
             _log.error("this worker was declared dead; it registers anew")
             await self._register(side)
         self._beat_at_s = time.monotonic()
-        self._notifier.alive()
         self._notifier.status(f"sent {self._sent}, in flight {self._pump.in_flight}")
         if abs(drift_us) > JUMP_US:
             text = f"The spool's clock moved by {drift_us / 1e6:.0f} s against this machine's steady clock."

@@ -42,7 +42,7 @@ def free_next(tx: Tx, ended: Iterable[Delivery]) -> None:
 
 def free(tx: Tx, waiting: Delivery) -> None:
     """It waits for nobody any more."""
-    tx.change(waiting, due_us=max(waiting.first_due_us, tx.now_us), behind=None)
+    tx.change(waiting, due_us=waiting.first_due_us, behind=None)
     tx.rings = True
 
 

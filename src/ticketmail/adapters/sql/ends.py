@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, select, update
+from sqlalchemy import select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from ticketmail.adapters.sql.rows import add_events, add_history, history_row
@@ -71,12 +71,12 @@ class EndStatements:
 
     def __init__(self, t: Tables, language: Language) -> None:
         d = t.delivery
-        free_us = case((d.c.first_due_us > bound("p_now"), d.c.first_due_us), else_=bound("p_now"))
         self.free = (
             update(d)
             .where(d.c.behind_submission_id == bound("p_id"), d.c.behind_number == bound("p_number"))
             .where(d.c.behind_submission_id.is_not(None), d.c.state == "queued")
-            .values(due_us=free_us, behind_submission_id=None, behind_number=None)
+            # Its own first due time, not now: it keeps its place before what was handed over after it.
+            .values(due_us=d.c.first_due_us, behind_submission_id=None, behind_number=None)
         )
         self.lock = select(t.submission.c.id).where(t.submission.c.id == bound("p_id")).with_for_update()
         self.queued_of = (
@@ -104,7 +104,7 @@ class EndStatements:
 
 def free_next(tx: Tx, ends: Iterable[tuple[str, int]]) -> None:
     """The first attempts of these (submission, number) are over: what waits behind them is due now."""
-    freed = tx.each(tx.book(EndStatements).free, [{"p_id": id_, "p_number": number, "p_now": tx.now_us} for id_, number in ends])
+    freed = tx.each(tx.book(EndStatements).free, [{"p_id": id_, "p_number": number} for id_, number in ends])
     if any(freed):
         tx.rings = True
 

@@ -188,6 +188,11 @@ class Compiler:
     def _new_id(self, now_us: int) -> UUID:
         return uuid7(now_us, self._random_bytes(10))
 
+    def prepare(self) -> None:
+        """Open the spool, which makes its tables, also where settings have token keys of their own. Raises SpoolError."""
+        stored = tuple(self._administering.secrets())
+        self._secrets = self._secrets or stored
+
     def keys(self) -> tuple[bytes, ...]:
         """Token keys, newest first: the settings', else the spool's, read once. The worker needs them too. Raises SpoolError."""
         if not self._secrets:  # no lock: two threads may both read, and get the same

@@ -244,11 +244,11 @@ class _Attempt:
         await asyncio.shield(recorded)
         return Report(tuple(faults), tuple(alarms), len(outcomes) - len(faults))
 
-    @staticmethod
-    def _fault(outcome: Outcome | Fault, profile: str) -> Fault | None:
+    def _fault(self, outcome: Outcome | Fault, profile: str) -> Fault | None:
         if isinstance(outcome, Fault):
             return outcome
-        return None if isinstance(outcome, Taken) else classify(outcome, profile=profile)
+        http = self._by._gateways[self._errand.account].capabilities.http
+        return None if isinstance(outcome, Taken) else classify(outcome, profile=profile, http=http)
 
     async def _settle_account(self, faults: Sequence[Fault], *, taken: int) -> None:
         health, account = self._by._health, self._errand.account

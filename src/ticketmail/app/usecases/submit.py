@@ -35,8 +35,8 @@ class Submit:
         self._blobs = blobs
 
     def prepare(self) -> None:
-        """Load token keys (which makes tables where they are missing). Raises SpoolError kin."""
-        self._compiler.keys()
+        """Make tables where they are missing, and load token keys. Raises SpoolError kin."""
+        self._compiler.prepare()
 
     def one(self, submission: Submission, *, connection: object | None = None, route: str | None = None) -> Receipt:
         """Accept one. Raises what :meth:`ticketmail.TicketMail.submit` says."""

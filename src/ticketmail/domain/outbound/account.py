@@ -28,7 +28,7 @@ from ticketmail.domain.outbound.breaker import (
 from ticketmail.domain.outbound.causes import cause_of
 from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
 from ticketmail.domain.outbound.leases import Lease, leased, next_free_us
-from ticketmail.domain.outbound.slowdown import Slowdown, out_of_quota, throttled
+from ticketmail.domain.outbound.slowdown import Slowdown, eased, out_of_quota, throttled
 from ticketmail.domain.outbound.windows import PERMIT_LIFE_S, Window, WindowState, available, next_us, refund, spend
 from ticketmail.domain.units import format_duration
 
@@ -276,9 +276,10 @@ def settle_success(state: AccountState, *, now_us: int) -> tuple[AccountState, s
     quota = state.quota
     if quota is not None and now_us >= quota.until_us:
         quota, note = None, note or f"Sending again: the quota that was used up {_ago(state.quota, now_us)} ago has room."
-    if breaker is state.breaker and quota is state.quota:
+    throttle = eased(state.throttle, now_us)
+    if breaker is state.breaker and quota is state.quota and throttle is state.throttle:
         return state, ""
-    return state.model_copy(update={"breaker": breaker, "quota": quota}), note
+    return state.model_copy(update={"breaker": breaker, "quota": quota, "throttle": throttle}), note
 
 
 _FRESH: Final = WindowState()

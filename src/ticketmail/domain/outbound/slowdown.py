@@ -52,6 +52,16 @@ def throttled(
     return _held(old, fault, now_us, hold_s, step), note
 
 
+def eased(old: Slowdown | None, now_us: int) -> Slowdown | None:
+    """After a mail that was taken when the hold was over: the next hold is a step shorter. The same object if nothing changes.
+
+    Without it, a server that lets some mails through between its refusals would be met with ever longer holds.
+    """
+    if old is None or old.step == 0 or now_us < old.until_us:
+        return old
+    return old.model_copy(update={"step": old.step - 1})
+
+
 def out_of_quota(old: Slowdown | None, fault: Fault, *, now_us: int, jitter: float) -> tuple[Slowdown, str]:
     """After a refusal because a quota is used up: until the reset if the server names it, else one try an hour. And a note, the
     first time."""

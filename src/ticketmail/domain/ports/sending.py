@@ -22,6 +22,7 @@ class GatewayCapabilities:
     keeps_message_id: bool = True  #: does not replace our Message-ID
     max_size_bytes: int | None = None  #: known beforehand; None: unknown
     max_recipients: int | None = None  #: per transaction; None: unknown
+    http: bool = False  #: ``Reply.code`` is an HTTP status, to be classified as one
     network: bool = True  #: False: nobody outside is mailed (null, file)
 
 
