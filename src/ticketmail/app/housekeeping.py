@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from ticketmail.app.settings import Settings
 from ticketmail.app.settings_outbound import lane_ends, retention_of
+from ticketmail.app.usecases.alert import KIND as ALERTS
 from ticketmail.app.usecases.alert import Alerts
-from ticketmail.domain.outbound.lanes import Lanes
 from ticketmail.domain.outbound.routing import Routes
 from ticketmail.domain.ports.delivering import Upkeep
 from ticketmail.domain.ports.reading import Reading
@@ -23,9 +24,7 @@ BATCH = 200
 class Housekeeping:
     """``turn`` is called every few seconds. ``full``: too little room to record outcomes, so nothing may be sent."""
 
-    def __init__(
-        self, upkeep: Upkeep, settings: Settings, *, lanes: Lanes, routes: Routes, alerts: Alerts, reading: Reading
-    ) -> None:
+    def __init__(self, upkeep: Upkeep, settings: Settings, *, routes: Routes, alerts: Alerts, reading: Reading) -> None:
         self._upkeep = upkeep
         self._settings = settings
         self._routes = routes
@@ -51,16 +50,28 @@ class Housekeeping:
         await self._look_at_room()
         if not self._rerouted:
             self._rerouted = await self._upkeep.reroute(self._routes.route_of, BATCH) < BATCH
-        await self._upkeep.expire(self._ends, BATCH)
+        await _all(lambda: self._upkeep.expire(self._ends, BATCH))
         now_s = time.monotonic()
         if now_s - self._minute_s >= 60:
             self._minute_s = now_s
-            await self._upkeep.tell_delayed(DELAY_TOLD_US, BATCH)
+            await _all(lambda: self._upkeep.tell_delayed(DELAY_TOLD_US, BATCH))
+            await self._recall_troubles()
             await self._look_at_age()
             await self._alerts.remind()
         if now_s - self._hour_s >= 3600:
             self._hour_s = now_s
-            await self._upkeep.purge(retention_of(self._settings), BATCH)
+            await _all(self._purged)
+
+    async def _purged(self) -> int:
+        return max((await self._upkeep.purge(retention_of(self._settings), BATCH)).values(), default=0)
+
+    async def _recall_troubles(self) -> None:
+        """Alarms about accounts that are open, whoever raised them: the worker that did may be gone when they are over."""
+        for name in await asyncio.to_thread(self._reading.documents, ALERTS):
+            kind, _, rest = name.partition(":")
+            account, _, cause = rest.rpartition(":")
+            if kind == "account" and account:
+                self.troubled(account, cause)
 
     async def _look_at_room(self) -> None:
         free = await self._upkeep.free_bytes()
@@ -82,3 +93,9 @@ class Housekeeping:
             await self._alerts.occurred("old-mail", level=level, title="Replies are late", text=text)
         else:
             await self._alerts.over("old-mail")
+
+
+async def _all(batch: Callable[[], Awaitable[int]]) -> None:
+    """Short transactions, one after another, until there is nothing left to do; others get their turn between them."""
+    while await batch() >= BATCH:
+        pass

@@ -28,7 +28,7 @@ from ticketmail.app.usecases.outgoing import Packer
 from ticketmail.app.usecases.pump import Pump
 from ticketmail.app.usecases.resolve import Resolve
 from ticketmail.app.usecases.submit import Submit
-from ticketmail.app.web import Health, serve
+from ticketmail.app.web import serve_worker
 from ticketmail.app.wiring.alerting import make_alerts
 from ticketmail.app.wiring.rendering import LazyRenderer
 from ticketmail.app.wiring.sending import open_gateways
@@ -89,16 +89,6 @@ class Worker:
             self._abrupt.set()
         self._stopping.set()
 
-    def health(self) -> Health:
-        """Ready: registered, its heart beats, its spool is well. Thread-safe."""
-        if self._worker_id is None:
-            return Health(False, "starting")
-        if self._stopping.is_set():
-            return Health(False, "stopping")
-        if self._sick:
-            return Health(False, f"the spool is sick: {self._sick}")
-        return Health(self._may_start(), "" if self._may_start() else "no heartbeat reached the spool for 15 s")
-
     async def run(self) -> None:
         """Until drained. Raises SettingsError, SiteMismatch, SchemaMismatch, SpoolUnsafe at the start, nothing later."""
         settings = self._settings
@@ -112,6 +102,7 @@ class Worker:
         try:
             self._wire(side, compiler, dict(gateways), injector.get(Submit))
             await self._register(side)
+            await self._health.refresh()
             await self._work(side)
         finally:
             for gateway in gateways.values():
@@ -124,7 +115,13 @@ class Worker:
         limits = {name: limits_of(settings, name) for name in settings.accounts}
         policy = policy_of(settings)
         lanes = lanes_of(settings)
-        self._health = AccountHealth(side.book, limits, now_us=now_us, jitter=random.random)
+        self._health = AccountHealth(
+            side.book,
+            limits,
+            pauses=lambda: asyncio.to_thread(self._mail.reading.pauses),
+            now_us=now_us,
+            jitter=random.random,
+        )
         packer = Packer(
             renderer=LazyRenderer(), blobs=self._mail.spool.blobs, keys=compiler.keys, threads=LoopThreads(), fetch=host.fetch
         )
@@ -155,7 +152,7 @@ class Worker:
         )
         self._resolve = Resolve(side.deliveries, lanes=lanes, policy=policy, now_us=now_us, evidence=host.evidence)
         self._house = Housekeeping(
-            side.upkeep, settings, lanes=lanes, routes=routes_of(settings), alerts=self._alerts, reading=self._mail.reading
+            side.upkeep, settings, routes=routes_of(settings), alerts=self._alerts, reading=self._mail.reading
         )
 
     async def _register(self, side: WorkerSide) -> None:
@@ -189,16 +186,24 @@ class Worker:
         wait_s = POLL_S
         while not self._stopping.is_set():
             try:
-                busy = self._may_claim() and await self._pump.round(self._id)
-                await self._renewed(side)
+                busy = await self._turn(side)
                 wait_s = POLL_S
-                self._well()
             except SpoolError as error:
                 busy, wait_s = False, min(wait_s * 2, 5.0)
                 self._ill(error)
             if not busy:
                 await self._idle(side, wait_s)
             await asyncio.sleep(0)
+
+    async def _turn(self, side: WorkerSide) -> bool:
+        """One round, if we may claim. True if anything was set going. Only a spool that was asked is known to be well."""
+        if not self._may_claim():
+            await self._renewed(side)
+            return False
+        busy = await self._pump.round(self._id)
+        self._well()
+        await self._renewed(side)
+        return busy
 
     async def _idle(self, side: WorkerSide, wait_s: float) -> None:
         freed = asyncio.ensure_future(self._pump.freed.wait())
@@ -372,11 +377,10 @@ async def _run_one(mail: TicketMail) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.drain)
-    bind = mail.settings.worker.http
-    server = await serve(bind, worker.health, metrics=exposition) if bind else None
+    close = await serve_worker(mail, metrics=exposition) if mail.settings.worker.http else None
     try:
         await worker.run()
     finally:
-        if server is not None:
-            await server.aclose()
+        if close is not None:
+            await close()
     return 0

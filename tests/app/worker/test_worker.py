@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from ticketmail import Message, Scope, TicketMail
+from ticketmail.app.usecases import deliver
 from ticketmail.app.worker import Worker
 from ticketmail.domain.outbound.delivery import DeliveryState
+from ticketmail.domain.outbound.outcome import Taken
 from ticketmail.domain.ports.hosting import Verdict
-from ticketmail.domain.ports.reading import DeliveryView
+from ticketmail.domain.ports.reading import DeliveryView, Pause
 from ticketmail.testing.smtpd import ServerLimits, SmtpServer
 
 ALL = Scope.parse("all")
@@ -78,9 +80,7 @@ async def test_a_mail_is_sent_told_and_explained(server: SmtpServer, make_mail: 
 
         (taken,) = server.taken
         assert taken.message_id == receipt.message_id
-        assert [row.kind for row in mail.reading.history(receipt.submission_id)] == ["accepted", "attempt", "sent"] or [
-            row.outcome for row in mail.reading.history(receipt.submission_id) if row.outcome
-        ] == ["taken"]
+        assert [row.kind for row in mail.reading.history(receipt.submission_id)] == ["accepted", "attempt", "sent"]
         events = [item.event for item in mail.spool.outbox.take(10, 30)]
         assert [(event.kind, event.ticket, event.key) for event in events] == [("sent", "4711", "note-1")]
 
@@ -254,3 +254,41 @@ def _bulk(number: int) -> object:
     from ticketmail import Submission
 
     return Submission(message=letter(f"b{number}@example.net"), lane="bulk")
+
+
+async def test_a_paused_account_sends_nothing_until_it_is_resumed(
+    server: SmtpServer, make_mail: Callable[..., TicketMail]
+) -> None:
+    scope = Scope.parse("account:account0")
+    with make_mail(server) as mail:
+        mail.operating.pause(Pause(scope, mail.reading.now_us(), None, "moving house", "ann"))
+        await mail.asubmit(letter())
+        async with working(mail):
+            await asyncio.sleep(0.5)  # ten polls
+            assert server.mails_begun == 0
+            assert {view.state for view in views(mail)} == {DeliveryState.QUEUED}
+
+            mail.operating.resume(scope, actor="ann", reason="moved")
+            await until(all_in(mail, DeliveryState.SENT))
+
+
+async def test_a_fault_of_ours_after_the_body_leaves_a_mail_unknown_and_the_worker_alive(
+    server: SmtpServer, make_mail: Callable[..., TicketMail], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = deliver.decide
+
+    def broken(standing: object, outcome: object, *rest: object, **names: object) -> object:
+        if isinstance(outcome, Taken) and outcome.remote_id.endswith("1"):
+            raise RecursionError("a fault of ours")
+        return real(standing, outcome, *rest, **names)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(deliver, "decide", broken)
+    with make_mail(server, account={"connections": 1}) as mail:
+        await mail.asubmit(letter())
+        await mail.asubmit(letter("bob@example.net"))
+        async with working(mail):
+            await until(lambda: {view.state for view in views(mail)} == {DeliveryState.UNKNOWN, DeliveryState.SENT})
+
+        (unknown,) = [view for view in views(mail) if view.state is DeliveryState.UNKNOWN]
+        assert (unknown.cause, unknown.due_us) == ("undecided", None)
+        assert len(server.taken) == 2

@@ -11,9 +11,10 @@ from uuid import UUID, uuid5
 
 from ticketmail.app.usecases.large import Blob, set_apart
 from ticketmail.domain.address import Address
+from ticketmail.domain.body import encode_body, fingerprint
+from ticketmail.domain.checking import check
 from ticketmail.domain.envelope import Envelope
 from ticketmail.domain.errors import TooLarge
-from ticketmail.domain.handover import check, encode_body, fingerprint
 from ticketmail.domain.ids import uuid7
 from ticketmail.domain.message import Message
 from ticketmail.domain.outbound.lanes import Lanes
@@ -23,7 +24,7 @@ from ticketmail.domain.ports.reading import Administering
 from ticketmail.domain.ports.rendering import Renderer
 from ticketmail.domain.ports.timing import Clock
 from ticketmail.domain.submission import Receipt, Submission
-from ticketmail.domain.ticket import mint, ref_for, root_ref
+from ticketmail.domain.ticket import message_id, ref_for, root_ref
 
 #: UUIDv5 namespace of ids made of (tenant, key). Never changes: it is what makes a key idempotent.
 KEY_NAMESPACE: Final = UUID("6f1b5f0e-53a4-5d0e-9f6b-7c2f6a3c1d42")
@@ -170,7 +171,7 @@ class Compiler:
         if own is not None:
             return own if own.startswith("<") else f"<{own}>", tuple(refs)
         domain = self._rules.message_id_domain or (message.sender.domain if message.sender is not None else "")
-        return mint(keys, part.ident, domain, tenant=tenant, recipients=recipients), tuple(refs)
+        return message_id(keys, part.ident, domain, tenant=tenant, recipients=recipients), tuple(refs)
 
     def _route_of(self, submission: Submission) -> str:
         return self._routes.route_of(_sender(submission.message))

@@ -27,6 +27,8 @@ from ticketmail.domain.ports.sending import Gateway, Outgoing
 _log = logging.getLogger("ticketmail.deliver")
 #: A recipient's address is left alone this long after a fault that suppresses (microseconds: 90 days).
 SUPPRESSED_US = 90 * 86_400 * 1_000_000
+#: A mail whose outcome could not be decided is tried again after this (microseconds), if nothing of it had left.
+UNDECIDED_US = 60 * 1_000_000
 _NAMES = {Taken: "taken", Refused: "refused", NotReached: "not-reached", Unclear: "unclear"}
 
 
@@ -45,10 +47,9 @@ class Errand:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of it, for whoever raises alarms: the faults, and the decisions that ask for one."""
+    """What came of it, for whoever counts and raises alarms."""
 
     faults: tuple[Fault, ...] = ()
-    alarms: tuple[tuple[ClaimedDelivery, Decision], ...] = ()
     taken: int = 0
 
 
@@ -116,7 +117,15 @@ class _Attempt:
             outcomes = await self._outcomes(slot)
         except NotStarted as refused:
             return await self._undo(str(refused))
-        return await self._settle(outcomes)
+        try:
+            completions, faults = self._decided(outcomes)
+        except Exception:  # a body may have left: whatever it is, the mail must not stay SENDING under a living worker
+            _log.exception("outcomes of mail %s cannot be decided", self._mail.submission_id)
+            completions, faults = [self._undecided(place, one) for place, one in enumerate(self._open)], []
+        recorded = asyncio.ensure_future(self._record(completions))
+        await self._settle_account(faults, taken=len(outcomes) - len(faults))
+        await asyncio.shield(recorded)
+        return Report(tuple(faults), len(outcomes) - len(faults))
 
     def _without_trying(self, now_us: int) -> tuple[list[tuple[ClaimedDelivery, Decision]], tuple[ClaimedDelivery, ...]]:
         ended: list[tuple[ClaimedDelivery, Decision]] = []
@@ -225,9 +234,11 @@ class _Attempt:
             await self._by._deliveries.release(self._worker, rest)
         return Report()
 
-    async def _settle(self, outcomes: Sequence[Outcome | Fault]) -> Report:
+    def _decided(self, outcomes: Sequence[Outcome | Fault]) -> tuple[list[Completion], list[Fault]]:
+        """A completion for each recipient, and the faults among them."""
         profile = self._by._profiles.get(self._errand.account, "")
-        completions, faults, alarms = [], [], []
+        completions: list[Completion] = []
+        faults: list[Fault] = []
         for one, outcome in zip(self._open, outcomes, strict=True):
             fault = self._fault(outcome, profile)
             seen = outcome if not isinstance(outcome, Fault) else NotReached(outcome.text, Phase.CONNECT)
@@ -235,14 +246,18 @@ class _Attempt:
                 self._standing(one), seen, fault, self._by._policy, now_us=self._by._now_us(), jitter=self._by._jitter()
             )
             completions.append(self._completion(one, decision, None if isinstance(outcome, Fault) else outcome, fault))
-            if fault is not None:
-                faults.append(fault)
-            if decision.alarm:
-                alarms.append((one, decision))
-        recorded = asyncio.ensure_future(self._record(completions))
-        await self._settle_account(faults, taken=len(outcomes) - len(faults))
-        await asyncio.shield(recorded)
-        return Report(tuple(faults), tuple(alarms), len(outcomes) - len(faults))
+            faults += [fault] if fault is not None else []
+        return completions, faults
+
+    def _undecided(self, place: int, one: ClaimedDelivery) -> Completion:
+        """Without the domain's word: what may have left is unknown and waits for a human, the rest is tried again."""
+        reason = "A fault of ours; the log of the worker has it."
+        begun = place in self._begun
+        state = DeliveryState.UNKNOWN if begun else DeliveryState.QUEUED
+        due_us = None if begun else self._by._now_us() + UNDECIDED_US
+        return Completion(
+            self._fenced(one), state, due_us=due_us, spends=True, account=self._errand.account, cause="undecided", reason=reason
+        )
 
     def _fault(self, outcome: Outcome | Fault, profile: str) -> Fault | None:
         if isinstance(outcome, Fault):

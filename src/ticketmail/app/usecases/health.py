@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
 from ticketmail.domain.outbound.account import (
@@ -21,6 +21,8 @@ from ticketmail.domain.outbound.account import (
 )
 from ticketmail.domain.outbound.faults import Fault
 from ticketmail.domain.ports.delivering import Book, Change
+from ticketmail.domain.ports.reading import Pause
+from ticketmail.domain.scope import ScopeKind
 
 T = TypeVar("T")
 KIND = "account"
@@ -34,21 +36,26 @@ class AccountHealth:
     """
 
     def __init__(
-        self, book: Book, limits: Mapping[str, AccountLimits], *, now_us: Callable[[], int], jitter: Callable[[], float]
+        self,
+        book: Book,
+        limits: Mapping[str, AccountLimits],
+        *,
+        pauses: Callable[[], Awaitable[Sequence[Pause]]],
+        now_us: Callable[[], int],
+        jitter: Callable[[], float],
     ) -> None:
         self._book = book
+        self._pauses = pauses
+        self._paused: dict[str, Pause] = {}
         self._limits = dict(limits)
         self._now_us = now_us
         self._jitter = jitter
         self._states: dict[str, AccountState] = {}
 
-    @property
-    def accounts(self) -> tuple[str, ...]:
-        """The accounts that settings name."""
-        return tuple(self._limits)
-
     async def refresh(self) -> None:
-        """Read all states: other workers change them too."""
+        """Read all states, which other workers change too, and people's pauses of accounts; claims know all other pauses."""
+        pauses = await self._pauses()
+        self._paused = {one.scope.value: one for one in pauses if one.scope.kind is ScopeKind.ACCOUNT}
         documents = await self._book.load(KIND)
         self._states = {name: AccountState.from_json(content) for name, content in documents.items()}
 
@@ -59,7 +66,16 @@ class AccountHealth:
     def holds(self) -> dict[str, Hold | None]:
         """Why each account may not send now, by the last state seen."""
         now_us = self._now_us()
-        return {name: hold_of(self.state(name), limits, now_us=now_us) for name, limits in self._limits.items()}
+        return {
+            name: self._pause_of(name, now_us) or hold_of(self.state(name), limits, now_us=now_us)
+            for name, limits in self._limits.items()
+        }
+
+    def _pause_of(self, account: str, now_us: int) -> Hold | None:
+        pause = self._paused.get(account)
+        if pause is None or (pause.until_us is not None and pause.until_us <= now_us):
+            return None
+        return Hold("pause", pause.until_us, "paused", f"Paused by {pause.actor}: {pause.reason}")
 
     async def take(self, account: str, worker: str, *, permits: int, connections: int, in_use: int) -> Grant:
         """Permits and connections, from the shared state."""
