@@ -90,7 +90,8 @@ class AccountSettings(_Table):
 
 
 class GatewaySettings(_Table):
-    """``[gateways.X]``: a server that several accounts share. ``connections`` caps them all together; None: no cap."""
+    """``[gateways.X]``: a server that several accounts share. ``connections`` is the
+    cap of each of its accounts that sets none of its own; it is not shared among them yet. None: no cap."""
 
     url: SecretUrl
     connections: int | None = Field(default=None, ge=1, le=1000)

@@ -116,10 +116,6 @@ def message_id(
     return f"<{seal(secrets[0], token)}@{_id_domain(domain)}>"
 
 
-#: The same, by the verb.
-mint = message_id
-
-
 def references_root(secrets: Sequence[bytes], tenant: str, ticket: str, domain: str) -> str:
     """The id that a thread's References begin with, ``<root.token@domain>``: what many clients keep when they drop the rest."""
     token = Token(TokenKind.ROOT, root_ref(secrets[0], tenant, ticket))

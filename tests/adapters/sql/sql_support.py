@@ -9,7 +9,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,69 +16,41 @@ from typing import Any
 import pytest
 
 from ticketmail.adapters.sql import create
-from ticketmail.domain.ports.accepting import Entry
-from ticketmail.domain.ports.delivering import ClaimedMail, Fenced, Want, WorkerInfo
 from ticketmail.domain.ports.spooling import SpoolOptions
+from ticketmail.testing.spool_contract.kit import ALL_MAIL as ALL
+from ticketmail.testing.spool_contract.kit import HOUR, MINUTE, SECOND, START, WORKER, Worker, claims, entry
+from ticketmail.testing.spool_contract.kit import ContractClock as HandClock
 
-SECOND = 1_000_000
-MINUTE = 60 * SECOND
-HOUR = 60 * MINUTE
-START = 1_800_000_000 * SECOND
-
-
-class HandClock:
-    """Time goes on when a test says so."""
-
-    def __init__(self, now_us: int = START) -> None:
-        self.at = now_us
-
-    def now_us(self) -> int:
-        return self.at
-
-    def monotonic_s(self) -> float:
-        return self.at / SECOND
-
-    def go(self, us: int) -> None:
-        self.at += us
-
-
-def entry(recipient: str = "ann@example.net", **changes: Any) -> Entry:
-    """A submission as the spool stores it."""
-    recipients = changes.pop("recipients", (recipient,))
-    values: dict[str, Any] = {
-        "submission_id": uuid.uuid4(),
-        "message_id": "<1@example.com>",
-        "sender": "help@example.com",
-        "route": "main",
-        "lane": "reply",
-        "lane_weight": 10,
-        "return_path": "help@example.com",
-        "recipients": recipients,
-        "body": b"body",
-        "fingerprint": b"f" * 32,
-        "size_bytes": 4,
-        "lifetime_us": 24 * HOUR,
-    }
-    return Entry(**{**values, **changes})
+__all__ = [
+    "ALL",
+    "HOUR",
+    "MINUTE",
+    "SECOND",
+    "START",
+    "WORKER",
+    "HandClock",
+    "OpenTransaction",
+    "Server",
+    "Worker",
+    "claims",
+    "entry",
+    "private_server",
+    "spools",
+    "until",
+]
 
 
-WORKER = WorkerInfo("host", 1, "1.0", "desk")
-ALL = Want("main", "reply", 100)
+class OpenTransaction:
+    """A host's DB-API connection in a transaction of its own."""
 
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
 
-def claims(mail: ClaimedMail) -> list[Fenced]:
-    return [Fenced(mail.submission_id, d.number, d.fence) for d in mail.deliveries]
+    def commit(self) -> None:
+        self.connection.commit()
 
-
-class Worker:
-    """A worker side with its row, for short tests."""
-
-    def __init__(self, side: Any, worker_id: uuid.UUID) -> None:
-        self.side, self.id = side, worker_id
-        self.deliveries, self.workers, self.book, self.upkeep = side.deliveries, side.workers, side.book, side.upkeep
-
-    async def claim(self, *wants: Want) -> list[ClaimedMail]:
-        return list(await self.deliveries.claim(self.id, wants or (ALL,)))
+    def rollback(self) -> None:
+        self.connection.rollback()
 
 
 def _free_port() -> int:
