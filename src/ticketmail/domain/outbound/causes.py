@@ -125,7 +125,7 @@ _ALL: Final = (
     Cause("expired", "The deadline passed before the mail could be sent.", "Replay with a new deadline if it is still wanted."),
     Cause("suppressed", "The address is on our suppression list.", "`ticketmail suppressions` shows why; remove it there."),
     Cause("content-missing", "An attachment or text of the mail is gone or damaged, so it was not sent.", "Hand it over again."),
-    Cause("undecided", "A fault of ours kept the answer from being understood.", "Read the worker's log; then settle or replay."),
+    Cause("undecided", "A fault of ours kept the answer from being understood.", "Read the worker's log, then settle it."),
     Cause("poison", "Workers died three times while this mail alone was in flight.", "Look at the mail; replay it by itself."),
 )
 
