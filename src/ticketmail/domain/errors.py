@@ -86,7 +86,9 @@ class NaiveTime(InvalidSubmission):
 
 
 class InvalidScope(InvalidSubmission):
-    """Not a scope: ``all``, ``id:UUID``, ``account:X``, ``lane:X``, ``tenant:X``, ``ticket:X``, ``to:ADDR``, ``domain:X``, ``cause:X``."""
+    """Not a scope: ``all``, ``id:UUID``, ``account:X``, ``lane:X``,
+    ``tenant:X``, ``ticket:X``, ``to:ADDR``, ``domain:X``, ``cause:X``.
+    """
 
     code = "invalid-scope"
 
