@@ -34,7 +34,7 @@ def status(context: Context) -> int:
 
 def why(context: Context) -> int:
     """Sentences with a time for each delivery that is meant."""
-    from ticketmail.app.usecases.report import surroundings
+    from ticketmail.app.usecases.report import Outlook, surroundings
     from ticketmail.app.usecases.report import why as ask
 
     views = meant(context)
@@ -42,7 +42,9 @@ def why(context: Context) -> int:
         context.out.error(f"error: nothing is known of {context.args.what!r}. `ticketmail find all` lists the newest mail.")
         return NOT_QUITE
     around = surroundings(context.reading, context.facts)
-    answers = [ask(context.reading, view, around, Times(around.now_us)) for view in views]
+    times = Times(around.now_us)
+    outlook = Outlook(around, times)
+    answers = [ask(context.reading, view, around, times, outlook=outlook) for view in views]
     if context.out.as_json:
         context.out.json(answers)
     for answer in () if context.out.as_json else answers:

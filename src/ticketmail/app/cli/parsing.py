@@ -158,6 +158,14 @@ def _look(commands: Commands) -> None:
         _option("--tenant", metavar="X", default="", help="whose key it is"),
         _limit(20),
     )
+    commands.add(
+        "eta",
+        "foretelling:eta",
+        "when will it leave? For all or lane:X: the last that is due",
+        _option("what", metavar="ID|TICKET|KEY|SCOPE", help="a submission's id, a ticket, a key, or a scope"),
+        _option("--tenant", metavar="X", default="", help="whose key it is"),
+        _limit(20),
+    )
     state = _option("--state", metavar="STATE", action="append", default=[], help="queued, sent, dead, ...; may be repeated")
     commands.add("find", "looking:find", "list mail, newest first", _scope, state, _since(None), _limit(100))
     everything = _option("--all", dest="everything", action="store_true", help="single mails too, not only decisions")

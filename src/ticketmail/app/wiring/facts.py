@@ -17,13 +17,14 @@ _SILENT = ("null", "file")
 def facts_of(settings: Settings) -> Facts:
     """Facts for reports. Opens no connection; an account whose gateway cannot be made counts as one with a network."""
     accounts = {name: _account(settings, name) for name in settings.accounts}
-    routes = routes_of(settings)
+    routes, lanes = routes_of(settings), lanes_of(settings)
     return Facts(
         site=settings.site,
         accounts=accounts,
         routes={name: routes.accounts_of(name) for name in routes.names()},
         modes=tuple(_modes(settings, accounts)),
-        lanes={name: lane.deadline_s for name, lane in lanes_of(settings).items()},
+        lanes={name: lane.deadline_s for name, lane in lanes.items()},
+        weights=lanes.weights(),
     )
 
 

@@ -42,6 +42,7 @@ __all__ = [
     "charge",
     "drop_worker",
     "give_back",
+    "health_hold",
     "hold_of",
     "settle_fault",
     "settle_success",
@@ -195,7 +196,7 @@ def take(
 
 def hold_of(state: AccountState, limits: AccountLimits, *, now_us: int, reserve: float = 0.0) -> Hold | None:
     """Why no mail may begin now, or None. Changes nothing: for people, too."""
-    return _health_hold(state, now_us) or _window_hold(state, limits, now_us, reserve)
+    return health_hold(state, now_us) or _window_hold(state, limits, now_us, reserve)
 
 
 def charge(
@@ -307,7 +308,8 @@ def _patience(fault: Fault) -> tuple[int, float | None]:
     return (1, MENDED_BY_HUMANS_S) if fault.advice is Advice.WAIT else (2, REPUTATION_S)
 
 
-def _health_hold(state: AccountState, now_us: int) -> Hold | None:
+def health_hold(state: AccountState, now_us: int) -> Hold | None:
+    """What holds an account apart from its own windows: breaker, the provider's quota, a throttle."""
     if allowed(state.breaker, now_us) == 0:
         probing = " One mail is being tried." if state.breaker.phase == "half-open" else ""
         sentence = f"{cause_of(state.breaker.cause).sentence}{probing}"

@@ -215,6 +215,22 @@ def refund(state: WindowState, issued_us: int, amount: int, worker: str) -> Wind
     return state
 
 
+def pending(window: Window, state: WindowState, now_us: int) -> tuple[tuple[int, int], ...]:
+    """What still counts, and when it stops to, soonest first: ``(UTC microseconds, amount)``. The last one: all is free again."""
+    if window.kind == "smooth":
+        behind_us = max(0, state.tat_us - now_us)
+        return ((state.tat_us, -(-behind_us // window.interval_us)),) if behind_us else ()
+    if window.kind == "rolling":
+        return tuple((_leaves_us(window, slot), count) for slot, count in sorted(_counting(window, state, now_us).items()))
+    start_us, end_us = _calendar(window, now_us)
+    return ((end_us, state.used),) if state.used and state.start_us == start_us else ()
+
+
+def counts_until_us(window: Window, at_us: int) -> int:
+    """When what is let through at ``at_us`` stops to count in a rolling or calendar window."""
+    return _calendar(window, at_us)[1] if window.kind == "calendar" else _leaves_us(window, at_us // _slot_us(window))
+
+
 def _slot_us(window: Window) -> int:
     return max(1, int(window.period_s * 1e6) // _SLOTS)
 

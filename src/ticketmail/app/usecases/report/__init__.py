@@ -20,6 +20,7 @@ from ticketmail.app.usecases.report.models import (
     WorkerStatus,
     worst,
 )
+from ticketmail.app.usecases.report.outlook import DeliveryEta, Eta, LaneEta, Outlook, Places, leaves
 from ticketmail.app.usecases.report.status import status, surroundings, worker_status
 from ticketmail.app.usecases.report.times import Times, iso, span
 from ticketmail.app.usecases.report.why import why
@@ -28,12 +29,17 @@ __all__ = [
     "AccountFacts",
     "AccountStatus",
     "Answer",
+    "DeliveryEta",
+    "Eta",
     "Facts",
     "Finding",
     "Hold",
     "HoldKind",
+    "LaneEta",
     "LaneStatus",
     "Level",
+    "Outlook",
+    "Places",
     "Sentence",
     "SpoolStatus",
     "Status",
@@ -43,6 +49,7 @@ __all__ = [
     "account_status",
     "holds_of",
     "iso",
+    "leaves",
     "span",
     "status",
     "surroundings",

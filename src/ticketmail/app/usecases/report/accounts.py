@@ -35,6 +35,14 @@ def account_status(name: str, content: bytes | None, facts: Facts, now_us: int) 
     )
 
 
+def state_in(content: bytes) -> domain.AccountState | None:
+    """The state in an account's document; None if it cannot be read."""
+    try:
+        return domain.AccountState.from_json(content)
+    except ContractBroken:
+        return None
+
+
 def _hold(name: str, found: domain.Hold, state: domain.AccountState) -> Hold:
     kind = HoldKind(found.kind)
     said = _said(kind, state)

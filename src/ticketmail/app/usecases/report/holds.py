@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ticketmail.app.usecases.report.models import AccountStatus, Facts, Hold, HoldKind, Level
 from ticketmail.app.usecases.report.times import Times
+from ticketmail.domain.outbound.account import AccountState
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.routing import FAILOVER_KINDS
 from ticketmail.domain.ports.reading import DeliveryView, Overview, Pause, WorkerView
@@ -25,6 +26,7 @@ class Surroundings:
     accounts: Mapping[str, AccountStatus]
     workers: Sequence[WorkerView]
     facts: Facts
+    states: Mapping[str, AccountState] = field(default_factory=dict)  #: of accounts whose document can be read
 
     @property
     def now_us(self) -> int:

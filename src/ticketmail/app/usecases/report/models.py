@@ -112,13 +112,15 @@ class AccountFacts:
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What the settings say, as far as reports need it. ``routes`` are accounts in order by route. ``modes`` are sentences on
-    ways in which nobody, or not everybody, is mailed. ``lanes`` are deadlines in seconds."""
+    ways in which nobody, or not everybody, is mailed. ``lanes`` are deadlines in seconds,
+    ``weights`` the lanes' parts when they compete."""
 
     site: str = "default"
     accounts: Mapping[str, AccountFacts] = field(default_factory=dict)
     routes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     modes: tuple[str, ...] = ()
     lanes: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, int] = field(default_factory=dict)
 
     def accounts_of(self, route: str) -> tuple[str, ...]:
         """The accounts of a route, in order; () if it has none."""

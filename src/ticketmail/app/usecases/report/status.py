@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from ticketmail.app.usecases.report.accounts import account_status
+from ticketmail.app.usecases.report.accounts import account_status, state_in
 from ticketmail.app.usecases.report.holds import (
     LEAST_FREE_BYTES,
     Surroundings,
@@ -44,7 +44,8 @@ def surroundings(reading: Reading, facts: Facts) -> Surroundings:
     documents = reading.documents("account")
     names = sorted({*facts.accounts, *documents})
     accounts = {name: account_status(name, documents.get(name), facts, overview.now_us) for name in names}
-    return Surroundings(overview, reading.pauses(), accounts, reading.workers(), facts)
+    states = {name: state for name, content in documents.items() if (state := state_in(content)) is not None}
+    return Surroundings(overview, reading.pauses(), accounts, reading.workers(), facts, states)
 
 
 def status(reading: Reading, facts: Facts, times: Times | None = None) -> Status:

@@ -6,24 +6,24 @@ from collections.abc import Sequence
 
 from ticketmail.app.usecases.report.holds import Surroundings, holds_of
 from ticketmail.app.usecases.report.models import Answer, Hold, Sentence
+from ticketmail.app.usecases.report.outlook import Eta, Outlook, Place, Places, leaves
 from ticketmail.app.usecases.report.times import Times, span
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.ports.reading import DeliveryView, HistoryRow, Reading
-from ticketmail.domain.scope import Scope, ScopeKind
-
-#: Up to so many in a lane are counted one by one.
-COUNTED = 500
 
 _S = DeliveryState
 
 
-def why(reading: Reading, view: DeliveryView, around: Surroundings, times: Times) -> Answer:
-    """What happened to one delivery, what holds it now, and when it should leave. Raises SpoolError kin."""
+def why(reading: Reading, view: DeliveryView, around: Surroundings, times: Times, *, outlook: Outlook | None = None) -> Answer:
+    """What happened to one delivery, what holds it now, and when it should leave. Raises SpoolError kin.
+
+    ``outlook``: one for a whole report, so that each account's pace is computed once."""
     rows = reading.history(view.submission_id, view.number)
     holds = holds_of(view, around, times)
-    eta_us = _eta(view, holds, around.now_us)
-    told = [*_story(rows, times), *_now(reading, view, holds, around, times), *_ending(view, holds, eta_us, around, times)]
-    return Answer(view.submission_id, view.number, view.recipient, view.state, view.ticket, tuple(told), holds, eta_us)
+    place = Places(reading, around).of(view) if view.state is _S.QUEUED else Place(0)
+    eta = (outlook or Outlook(around, times)).of_view(view, place, holds)
+    told = [*_story(rows, times), *_now(view, place, holds, around, times), *_ending(view, eta, times, around.now_us)]
+    return Answer(view.submission_id, view.number, view.recipient, view.state, view.ticket, tuple(told), holds, eta.at_us)
 
 
 # --- what happened ----------------------------------------------------------------------------------------------------------
@@ -104,7 +104,7 @@ _KINDS = {
 # --- what is so now ---------------------------------------------------------------------------------------------------------
 
 
-def _now(reading: Reading, view: DeliveryView, holds: Sequence[Hold], around: Surroundings, times: Times) -> list[Sentence]:
+def _now(view: DeliveryView, place: Place, holds: Sequence[Hold], around: Surroundings, times: Times) -> list[Sentence]:
     now_us = around.now_us
     if view.state is _S.QUEUED:
         since = view.due_us if view.due_us is not None and view.due_us <= now_us else view.accepted_us
@@ -113,7 +113,7 @@ def _now(reading: Reading, view: DeliveryView, holds: Sequence[Hold], around: Su
             texts = [f"{texts[0][:-1]}, due since {times.at(since)}."]
         texts += [f"Now {_with_end(hold, times)}." for hold in holds]
         if view.due_us is not None and view.due_us <= now_us:
-            texts.append(_place(reading, view, around))
+            texts.append(_in_lane(place))
         return [Sentence(now_us, text) for text in texts if text]
     if view.state in (_S.CLAIMED, _S.SENDING):
         verb = "has it and will begin" if view.state is _S.CLAIMED else f"is sending it through account {view.account!r}"
@@ -130,44 +130,26 @@ def _with_end(hold: Hold, times: Times) -> str:
     return hold.text if end in hold.text else f"{hold.text}, until {end}"
 
 
-def _place(reading: Reading, view: DeliveryView, around: Surroundings) -> str:
+def _in_lane(place: Place) -> str:
     """How many of the same lane and route are due before it."""
-    loads = [load for load in around.overview.lanes if load.lane == view.lane]
-    if sum(load.queued for load in loads) > COUNTED:
-        due = sum(load.due for load in loads if load.route == view.route)
-        return f"{due} in the same lane are due; the oldest go first."
-    waiting = reading.find(Scope(kind=ScopeKind.LANE, value=view.lane), states=[_S.QUEUED], limit=2 * COUNTED)
-    earlier = sum(1 for one in waiting if one.route == view.route and _order(one) < _order(view))
-    return f"{earlier} earlier in the same lane." if earlier else "It is the first in its lane."
-
-
-def _order(view: DeliveryView) -> tuple[int, int, int]:
-    return (view.due_us or 0, view.submission_id.int, view.number)
-
-
-def _eta(view: DeliveryView, holds: Sequence[Hold], now_us: int) -> int | None:
-    if view.state in (_S.CLAIMED, _S.SENDING):
-        return now_us
-    if view.state is not _S.QUEUED or any(hold.until_us is None for hold in holds):
-        return None
-    return max([now_us, *(hold.until_us for hold in holds if hold.until_us is not None)])
+    if not place.exact:
+        return f"At most {place.count} in the same lane are due before it; the oldest go first."
+    return f"{place.count} earlier in the same lane." if place.count else "It is the first in its lane."
 
 
 # --- when it will be --------------------------------------------------------------------------------------------------------
 
 
-def _ending(view: DeliveryView, holds: Sequence[Hold], eta_us: int | None, around: Surroundings, times: Times) -> list[Sentence]:
-    now_us = around.now_us
+def _ending(view: DeliveryView, eta: Eta, times: Times, now_us: int) -> list[Sentence]:
     if view.state in _ENDS:
         return [Sentence(view.ended_us or now_us, _ENDS[view.state].format(id=f"{view.submission_id}/{view.number}"))]
     if view.state is not _S.QUEUED:
         return []
-    if eta_us is None:
-        return [Sentence(now_us, f"When it leaves cannot be said: somebody has to act first. {_deadline(view, times)}")]
-    if eta_us > view.deadline_us:
+    if eta.at_us is None:
+        return [Sentence(now_us, f"When it leaves cannot be said: {eta.reason}. {_deadline(view, times)}")]
+    if eta.at_us > view.deadline_us:
         return [Sentence(now_us, f"It will not leave in time. {_deadline(view, times)}")]
-    when = "as soon as it is its turn" if eta_us <= now_us else f"not before {times.at(eta_us)}"
-    return [Sentence(now_us, f"It should leave {when}. {_deadline(view, times)}")]
+    return [Sentence(now_us, f"It should leave {leaves(eta, times)}. {_deadline(view, times)}")]
 
 
 def _deadline(view: DeliveryView, times: Times) -> str:

@@ -1,0 +1,289 @@
+"""When will it leave? The domain's forecast, asked with what the spool says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from ticketmail.app.usecases.report.holds import (
+    Surroundings,
+    account_holds,
+    covers,
+    general_holds,
+    holds_of,
+    no_route,
+    pause_hold,
+)
+from ticketmail.app.usecases.report.models import Hold
+from ticketmail.app.usecases.report.times import Times
+from ticketmail.domain.outbound.account import AccountState, health_hold, hold_of
+from ticketmail.domain.outbound.delivery import DeliveryState
+from ticketmail.domain.outbound.forecast import Pace, about_us, ahead_of, pace_of
+from ticketmail.domain.outbound.routing import FAILOVER_KINDS
+from ticketmail.domain.ports.reading import DeliveryView, LaneLoad, Reading
+from ticketmail.domain.scope import Scope, ScopeKind
+
+#: Up to so many in a lane are counted one by one.
+COUNTED = 500
+#: What is sooner than this is at once (microseconds).
+SOON_US = 2_000_000
+IN_FLIGHT = (DeliveryState.CLAIMED, DeliveryState.SENDING)
+
+
+@dataclass(frozen=True, slots=True)
+class Eta:
+    """When a mail should leave (UTC microseconds, erring to the late side), or None and a ``reason`` why none can be said.
+
+    ``ahead`` counts mails that go before it, at most; ``waits_for`` is what keeps it (``10/min``, ``5 connections``; '' if only
+    its turn); ``account`` is the one it should leave by.
+    """
+
+    at_us: int | None
+    reason: str = ""
+    ahead: int = 0
+    waits_for: str = ""
+    account: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryEta:
+    """When one delivery leaves. ``about_us`` is ``at_us`` as people say it, rounded up; ``late``: its deadline passes before."""
+
+    submission_id: UUID
+    number: int
+    recipient: str
+    ticket: str | None
+    lane: str
+    state: DeliveryState
+    eta: Eta
+    about_us: int | None
+    deadline_us: int
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LaneEta:
+    """When the last of what is due in a lane leaves."""
+
+    lane: str
+    due: int
+    last: Eta
+    about_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How many of its own lane and route go before a mail. ``exact`` False: at most so many."""
+
+    count: int
+    exact: bool = True
+
+
+class Outlook:
+    """Forecasts from one look at the spool. An account's pace is computed once, when it is first asked for."""
+
+    def __init__(self, around: Surroundings, times: Times) -> None:
+        self._around = around
+        self._times = times
+        self._paces: dict[str, tuple[Pace, int]] = {}
+
+    @property
+    def now_us(self) -> int:
+        """The spool's clock at that look."""
+        return self._around.now_us
+
+    def of(self, view: DeliveryView, places: Places) -> DeliveryEta:
+        """When one delivery leaves, with what people need to know it by."""
+        waits = view.state is DeliveryState.QUEUED
+        eta = self.of_view(view, places.of(view) if waits else Place(0))
+        late = waits and eta.at_us is not None and eta.at_us > view.deadline_us
+        return DeliveryEta(
+            submission_id=view.submission_id,
+            number=view.number,
+            recipient=view.recipient,
+            ticket=view.ticket,
+            lane=view.lane,
+            state=view.state,
+            eta=eta,
+            about_us=self._about_us(eta),
+            deadline_us=view.deadline_us,
+            late=late,
+        )
+
+    def of_lanes(self, lane: str | None = None) -> list[LaneEta]:
+        """When the last due mail of each lane, or of one, leaves."""
+        due: dict[str, int] = {}
+        for load in self._loads():
+            if load.due and lane in (None, load.lane):
+                due[load.lane] = due.get(load.lane, 0) + load.due
+        etas = {name: self.last_of(name) for name in due}
+        return [LaneEta(name, count, etas[name], self._about_us(etas[name])) for name, count in due.items()]
+
+    def _about_us(self, eta: Eta) -> int | None:
+        return None if eta.at_us is None else about_us(eta.at_us, self.now_us)
+
+    def of_view(self, view: DeliveryView, place: Place, holds: Sequence[Hold] | None = None) -> Eta:
+        """When one delivery leaves. ``holds`` are its own, if they are known already."""
+        if view.state in IN_FLIGHT:
+            return Eta(self.now_us, account=view.account)
+        if view.state is not DeliveryState.QUEUED:
+            return Eta(None, _STATES.get(view.state, f"it is {view.state.value}"))
+        found = holds_of(view, self._around, self._times) if holds is None else holds
+        undecided = next((one for one in found if one.until_us is None), None)
+        if undecided is not None:
+            return Eta(None, f"{undecided.text}; somebody has to act: {undecided.decision}")
+        # Holds of accounts are in the pace, which knows how many may go when.
+        own = [one.until_us for one in found if one.until_us is not None and not one.scope.startswith("account:")]
+        paused = [one.until_us for one in self._around.pauses if one.until_us is not None and covers(one.scope, view)]
+        from_us = max([view.due_us or 0, *own, *paused])
+        return self.of_new(view.route, view.lane, place.count, from_us=from_us)
+
+    def of_new(self, route: str, lane: str, place: int, *, from_us: int = 0) -> Eta:
+        """When a mail leaves that is due at ``from_us`` and has ``place`` of its lane and route before it."""
+        general = general_holds(self._around, self._times)
+        if general:
+            return Eta(None, f"{general[0].text}; somebody has to act: {general[0].decision}")
+        pauses = [one for one in self._around.pauses if _pauses_all_of(one.scope, lane)]
+        endless = next((one for one in pauses if one.until_us is None), None)
+        if endless is not None:
+            return Eta(None, pause_hold(endless, self._times).text)
+        account = self.account_of(route)
+        if account is None:
+            return Eta(None, self._why_none(route))
+        ahead = self._ahead(account, route, lane, place)
+        at_us, waits_for = self._when(account, ahead + 1)
+        if at_us is None:
+            return Eta(None, f"more waits before it than account {account!r} lets through in 60 days", ahead, waits_for, account)
+        at_us = max([at_us, from_us, *(one.until_us for one in pauses if one.until_us is not None)])
+        return Eta(at_us, "", ahead, waits_for, account)
+
+    def last_of(self, lane: str) -> Eta:
+        """When the last of what is due in a lane leaves; of its routes the latest."""
+        etas = [self.of_new(load.route, lane, max(0, load.due - 1)) for load in self._loads() if load.lane == lane and load.due]
+        unknown = next((one for one in etas if one.at_us is None), None)
+        return unknown or max(etas, key=lambda one: one.at_us or 0, default=Eta(None, "nothing in this lane is due"))
+
+    def account_of(self, route: str) -> str | None:
+        """The account that the route's next mail leaves by, as ``routing.choose`` has it; None if all wait for a human."""
+        passed: list[tuple[int, str]] = []
+        for name in self._around.facts.accounts_of(route):
+            ends = [one.until_us for one in account_holds(name, self._around, self._times)]
+            if None in ends:
+                continue
+            state, limits = self._state(name), self._around.facts.accounts[name].limits
+            held = hold_of(state, limits, now_us=self.now_us)
+            until_us = max((one for one in ends if one is not None), default=0)
+            if until_us <= self.now_us or (held is not None and held.kind not in FAILOVER_KINDS):
+                return name
+            passed.append((until_us, name))
+        return min(passed)[1] if passed else None
+
+    def stranded(self, account: str) -> dict[str, int]:
+        """By lane: how many are due that leave by this account."""
+        found: dict[str, int] = {}
+        for load in self._loads():
+            if load.due and account in self._around.facts.accounts_of(load.route):
+                found[load.lane] = found.get(load.lane, 0) + load.due
+        return found
+
+    def _why_none(self, route: str) -> str:
+        names = self._around.facts.accounts_of(route)
+        holds = [hold for name in names for hold in account_holds(name, self._around, self._times) if hold.until_us is None]
+        hold = holds[0] if holds else no_route(route)
+        return f"{hold.text}; somebody has to act: {hold.decision}"
+
+    def _ahead(self, account: str, route: str, lane: str, place: int) -> int:
+        """Mails that go first: of its own lane and route, of its lane's other routes in turn, of other lanes by weight."""
+        weights = self._around.facts.weights
+        due: dict[str, int] = {}
+        for load in self._loads():
+            if self.account_of(load.route) != account or (load.lane, load.route) == (lane, route):
+                continue
+            if load.lane == lane:
+                place += min(load.due, place + 1)
+            else:
+                due[load.lane] = due.get(load.lane, 0) + load.due
+        in_flight = sum(self._around.overview.counts.get(state, 0) for state in IN_FLIGHT)
+        return ahead_of(lane, place, due, weights) + in_flight
+
+    def _when(self, account: str, count: int) -> tuple[int | None, str]:
+        pace, most = self._paces.get(account, (None, 0))
+        if pace is None or most < count:
+            most = max(count, sum(self.stranded(account).values()) + COUNTED)
+            pace = pace_of(
+                self._state(account), self._around.facts.accounts[account].limits, from_us=self._from_us(account), mails=most
+            )
+            self._paces[account] = (pace, most)
+        at_us, waits_for = pace.when_us(count), pace.waiting_for(count)
+        held = health_hold(self._state(account), self.now_us)
+        return at_us, waits_for or (f"the end of a hold ({held.cause})" if held is not None else "")
+
+    def _from_us(self, account: str) -> int:
+        """When it may begin again: the end of its breaker, throttle, quota, pause."""
+        held = health_hold(self._state(account), self.now_us)
+        scope = Scope(kind=ScopeKind.ACCOUNT, value=account)
+        paused = [one.until_us for one in self._around.pauses if one.scope == scope and one.until_us is not None]
+        return max([self.now_us, *paused, held.until_us or 0 if held is not None else 0])
+
+    def _state(self, account: str) -> AccountState:
+        return self._around.states.get(account) or AccountState()
+
+    def _loads(self) -> Iterable[LaneLoad]:
+        return self._around.overview.lanes
+
+
+def leaves(eta: Eta, times: Times) -> str:
+    """``about 14:32:00 +01:00: 12 mails go before it, 10/min``, rounded up; ``at once`` for what nothing keeps."""
+    if eta.at_us is None:
+        return f"at a time that cannot be said: {eta.reason}"
+    if eta.at_us - times.now_us < SOON_US:
+        return "as soon as it is its turn"
+    before = f"{eta.ahead} mail{'s go' if eta.ahead > 1 else ' goes'} before it" if eta.ahead else ""
+    because = ", ".join(part for part in (before, eta.waits_for and f"it waits for {eta.waits_for}") if part)
+    return f"about {times.at(about_us(eta.at_us, times.now_us))}" + (f" ({because})" if because else "")
+
+
+def _pauses_all_of(scope: Scope, lane: str) -> bool:
+    return scope.kind is ScopeKind.ALL or scope == Scope(kind=ScopeKind.LANE, value=lane)
+
+
+_STATES: Mapping[DeliveryState, str] = {
+    DeliveryState.UNKNOWN: "it may have been taken already; proof is looked for, or a human decides",
+    DeliveryState.SENT: "it was sent",
+}
+
+
+class Places:
+    """Places in lanes, counted once for a whole report. A long lane is counted from its ends alone, never as a whole."""
+
+    def __init__(self, reading: Reading, around: Surroundings) -> None:
+        self._reading = reading
+        self._around = around
+        self._lanes: dict[str, list[DeliveryView]] = {}
+
+    def of(self, view: DeliveryView) -> Place:
+        """How many of the same lane and route are due before ``view``."""
+        loads = [load for load in self._around.overview.lanes if load.lane == view.lane]
+        due = sum(load.due for load in loads if load.route == view.route)
+        if sum(load.queued for load in loads) <= COUNTED:
+            return Place(sum(1 for one in self._waiting(view.lane) if one.route == view.route and order(one) < order(view)))
+        if view.due_us is None or view.due_us > self._around.now_us:
+            return Place(due, exact=False)
+        behind = self._reading.find(_lane(view.lane), states=[DeliveryState.QUEUED], since_us=view.accepted_us, limit=COUNTED)
+        later = sum(1 for one in behind if one.route == view.route and order(one) >= order(view))
+        return Place(max(0, due - max(1, later)), exact=False)
+
+    def _waiting(self, lane: str) -> list[DeliveryView]:
+        if lane not in self._lanes:
+            self._lanes[lane] = list(self._reading.find(_lane(lane), states=[DeliveryState.QUEUED], limit=2 * COUNTED))
+        return self._lanes[lane]
+
+
+def order(view: DeliveryView) -> tuple[int, int, int]:
+    """Mails of a lane and route go in this order."""
+    return (view.due_us or 0, view.submission_id.int, view.number)
+
+
+def _lane(name: str) -> Scope:
+    return Scope(kind=ScopeKind.LANE, value=name)
