@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
@@ -11,6 +9,7 @@ from ticketmail.app.settings import Settings
 from ticketmail.app.settings_outbound import lane_ends, retention_of
 from ticketmail.app.usecases.alert import KIND as ALERTS
 from ticketmail.app.usecases.alert import Alerts
+from ticketmail.app.wiring.timing import Timing
 from ticketmail.domain.outbound.routing import Routes
 from ticketmail.domain.ports.delivering import Upkeep
 from ticketmail.domain.ports.reading import Reading
@@ -24,15 +23,26 @@ BATCH = 200
 class Housekeeping:
     """``turn`` is called every few seconds. ``full``: too little room to record outcomes, so nothing may be sent."""
 
-    def __init__(self, upkeep: Upkeep, settings: Settings, *, routes: Routes, alerts: Alerts, reading: Reading) -> None:
+    def __init__(
+        self,
+        upkeep: Upkeep,
+        settings: Settings,
+        *,
+        routes: Routes,
+        alerts: Alerts,
+        reading: Reading,
+        timing: Timing,
+    ) -> None:
         self._upkeep = upkeep
         self._settings = settings
         self._routes = routes
         self._ends = lane_ends(settings)
         self._alerts = alerts
         self._reading = reading
+        self._monotonic_s = timing.clock.monotonic_s
+        self._threads = timing.threads
         self._minute_s = -1e9
-        self._hour_s = time.monotonic()
+        self._hour_s = self._monotonic_s()
         self._rerouted = False
         self._troubles: dict[str, set[str]] = {}
         self.full = False
@@ -51,7 +61,7 @@ class Housekeeping:
         if not self._rerouted:
             self._rerouted = await self._upkeep.reroute(self._routes.route_of, BATCH) < BATCH
         await _all(lambda: self._upkeep.expire(self._ends, BATCH))
-        now_s = time.monotonic()
+        now_s = self._monotonic_s()
         if now_s - self._minute_s >= 60:
             self._minute_s = now_s
             await _all(lambda: self._upkeep.tell_delayed(DELAY_TOLD_US, BATCH))
@@ -67,7 +77,7 @@ class Housekeeping:
 
     async def _recall_troubles(self) -> None:
         """Alarms about accounts that are open, whoever raised them: the worker that did may be gone when they are over."""
-        for name in await asyncio.to_thread(self._reading.documents, ALERTS):
+        for name in await self._threads.run(lambda: self._reading.documents(ALERTS)):
             kind, _, rest = name.partition(":")
             account, _, cause = rest.rpartition(":")
             if kind == "account" and account:
@@ -84,7 +94,7 @@ class Housekeeping:
         self.full = full
 
     async def _look_at_age(self) -> None:
-        overview = await asyncio.to_thread(self._reading.overview)
+        overview = await self._threads.run(self._reading.overview)
         due = [lane.oldest_due_us for lane in overview.lanes if lane.lane == "reply" and lane.oldest_due_us is not None]
         late_us = overview.now_us - min(due, default=overview.now_us)
         if late_us > OLD_MAIL_US:

@@ -6,33 +6,23 @@ import asyncio
 import contextlib
 import logging
 import os
-import random
 import signal
 import socket
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from uuid import UUID
 
 from ticketmail._version import __version__
+from ticketmail.app.engine import Mounting, SpoolClock, equip
 from ticketmail.app.facade import TicketMail
-from ticketmail.app.housekeeping import Housekeeping
 from ticketmail.app.notify import Notifier
 from ticketmail.app.observing import NullMeter, NullTracer, open_meter, open_tracer
-from ticketmail.app.settings_outbound import lanes_of, limits_of, policy_of, routes_of
 from ticketmail.app.supervising import supervise
 from ticketmail.app.usecases.compile import Compiler
-from ticketmail.app.usecases.deliver import Deliver, Errand, Report
-from ticketmail.app.usecases.health import AccountHealth
-from ticketmail.app.usecases.outgoing import Packer
-from ticketmail.app.usecases.pump import Pump
-from ticketmail.app.usecases.resolve import Resolve
-from ticketmail.app.usecases.submit import Submit
+from ticketmail.app.usecases.deliver import Errand, Report
 from ticketmail.app.web import serve_worker
-from ticketmail.app.wiring.alerting import make_alerts
-from ticketmail.app.wiring.rendering import LazyRenderer
-from ticketmail.app.wiring.sending import open_gateways
-from ticketmail.app.wiring.timing import LoopThreads
+from ticketmail.app.wiring.sending import guarded, open_gateways
+from ticketmail.app.wiring.timing import Timing
 from ticketmail.domain.errors import SettingsError, SiteMismatch, SpoolError
 from ticketmail.domain.ports.delivering import WorkerInfo, WorkerSide
 from ticketmail.domain.ports.observing import Meter, Tracer
@@ -46,36 +36,32 @@ JUMP_US = 30_000_000
 RENEWED_WITHIN_S = 30.0
 
 
-class SpoolClock:
-    """The spool's time between two beats: anchored at each, carried on by the monotonic clock."""
-
-    def __init__(self) -> None:
-        self._anchor_us, self._at_s = time.time_ns() // 1000, time.monotonic()
-
-    def now_us(self) -> int:
-        """UTC microseconds by the spool's clock."""
-        return self._anchor_us + int((time.monotonic() - self._at_s) * 1_000_000)
-
-    def anchor(self, now_us: int) -> int:
-        """Set by a beat. Returns how far the spool's clock had moved against the monotonic one (microseconds)."""
-        drift_us = now_us - self.now_us()
-        self._anchor_us, self._at_s = now_us, time.monotonic()
-        return drift_us
-
-
 class Worker:
-    """One worker of one process. ``run`` ends after ``drain`` was called (or a signal came) and what is in flight is done."""
+    """One worker of one process. ``run`` ends after ``drain`` was called (or a signal came) and what is in flight is done.
+
+    ``gateways`` by account replace those of the settings (the modes still apply; they are closed at the end). Time, threads
+    and chance are the injector's ``Timing``.
+    """
 
     def __init__(
-        self, mail: TicketMail, *, notifier: Notifier | None = None, meter: Meter | None = None, tracer: Tracer | None = None
+        self,
+        mail: TicketMail,
+        *,
+        notifier: Notifier | None = None,
+        meter: Meter | None = None,
+        tracer: Tracer | None = None,
+        gateways: Mapping[str, Gateway] | None = None,
     ) -> None:
         self._mail = mail
         self._meter = meter or NullMeter()
         self._tracer = tracer or NullTracer()
         self._settings = mail.settings
         self._notifier = notifier or Notifier({})
-        self._clock = SpoolClock()
-        self._beat_at_s = time.monotonic()
+        self._gateways = gateways
+        self._timing = mail.injector.get(Timing)
+        self._monotonic_s = self._timing.clock.monotonic_s
+        self._clock = SpoolClock(self._timing.clock)
+        self._beat_at_s = self._monotonic_s()
         self._worker_id: UUID | None = None
         self._stopping = asyncio.Event()
         self._abrupt = asyncio.Event()
@@ -94,13 +80,11 @@ class Worker:
         settings = self._settings
         if not settings.accounts:
             raise SettingsError("there is no account to send by.", name="accounts", remedy="Add [accounts.X] with a url.")
-        injector = self._mail.injector
-        compiler = injector.get(Compiler)
-        await asyncio.to_thread(compiler.keys)
+        await self._timing.threads.run(self._mail.injector.get(Compiler).keys)
         side = self._mail.spool.worker_side()
-        gateways = open_gateways(settings, tokens=self._mail.host.tokens)
+        gateways = self._open_gateways()
         try:
-            self._wire(side, compiler, dict(gateways), injector.get(Submit))
+            self._equip(side, gateways)
             await self._register(side)
             await self._health.refresh()
             await self._work(side)
@@ -110,57 +94,34 @@ class Worker:
                     await gateway.aclose()
             await side.aclose()
 
-    def _wire(self, side: WorkerSide, compiler: Compiler, gateways: dict[str, Gateway], submit: Submit) -> None:
-        settings, host, now_us = self._settings, self._mail.host, self._clock.now_us
-        limits = {name: limits_of(settings, name) for name in settings.accounts}
-        policy = policy_of(settings)
-        lanes = lanes_of(settings)
-        self._health = AccountHealth(
-            side.book,
-            limits,
-            pauses=lambda: asyncio.to_thread(self._mail.reading.pauses),
-            now_us=now_us,
-            jitter=random.random,
+    def _open_gateways(self) -> dict[str, Gateway]:
+        if self._gateways is None:
+            return open_gateways(self._settings, tokens=self._mail.host.tokens)
+        return {name: guarded(self._settings, gateway) for name, gateway in self._gateways.items()}
+
+    def _equip(self, side: WorkerSide, gateways: Mapping[str, Gateway]) -> None:
+        engine = equip(
+            self._mail,
+            Mounting(
+                side=side,
+                gateways=gateways,
+                timing=self._timing,
+                meter=self._meter,
+                tracer=self._tracer,
+                now_us=self._clock.now_us,
+                may_start=self._may_start,
+                report=self._reported,
+            ),
         )
-        packer = Packer(
-            renderer=LazyRenderer(), blobs=self._mail.spool.blobs, keys=compiler.keys, threads=LoopThreads(), fetch=host.fetch
-        )
-        deliver = Deliver(
-            deliveries=side.deliveries,
-            health=self._health,
-            gateways=gateways,
-            profiles={name: account.profile for name, account in settings.accounts.items()},
-            packer=packer,
-            lanes=lanes,
-            policy=policy,
-            now_us=now_us,
-            jitter=random.random,
-            may_start=self._may_start,
-            wanted=host.wanted,
-        )
-        self._alerts = make_alerts(settings, side.book, submit, sinks=host.alert_sinks)
-        self._pump = Pump(
-            deliveries=side.deliveries,
-            health=self._health,
-            deliver=Observed(deliver, self._meter, self._tracer),
-            routes=routes_of(settings),
-            lanes=lanes,
-            limits=limits,
-            now_us=now_us,
-            monotonic_s=time.monotonic,
-            report=self._reported,
-        )
-        self._resolve = Resolve(side.deliveries, lanes=lanes, policy=policy, now_us=now_us, evidence=host.evidence)
-        self._house = Housekeeping(
-            side.upkeep, settings, routes=routes_of(settings), alerts=self._alerts, reading=self._mail.reading
-        )
+        self._health, self._pump, self._resolve = engine.health, engine.pump, engine.resolve
+        self._house, self._alerts = engine.house, engine.alerts
 
     async def _register(self, side: WorkerSide) -> None:
         info = WorkerInfo(host=socket.gethostname(), pid=os.getpid(), version=__version__, site=self._settings.site)
         registration = await side.workers.register(info)
         self._worker_id = registration.worker_id
         self._clock.anchor(registration.now_us)
-        self._beat_at_s = time.monotonic()
+        self._beat_at_s = self._monotonic_s()
 
     async def _work(self, side: WorkerSide) -> None:
         beat = self._settings.worker.beat
@@ -208,11 +169,18 @@ class Worker:
     async def _idle(self, side: WorkerSide, wait_s: float) -> None:
         freed = asyncio.ensure_future(self._pump.freed.wait())
         stopping = asyncio.ensure_future(self._stopping.wait())
-        rung = asyncio.ensure_future(_quiet(side.deliveries.wait(wait_s), wait_s))
+        rung = asyncio.ensure_future(self._rung(side, wait_s))
         await asyncio.wait({freed, stopping, rung}, return_when=asyncio.FIRST_COMPLETED, timeout=wait_s)
         for one in (freed, stopping, rung):
             one.cancel()
         await asyncio.gather(freed, stopping, rung, return_exceptions=True)
+
+    async def _rung(self, side: WorkerSide, wait_s: float) -> None:
+        """A doorbell that is broken must not turn waiting into a busy loop."""
+        try:
+            await side.deliveries.wait(wait_s)
+        except SpoolError:
+            await self._timing.sleeper.sleep(wait_s)
 
     async def _drained(self, side: WorkerSide) -> None:
         """Let what is in flight end, then give everything back."""
@@ -220,8 +188,8 @@ class Worker:
         with contextlib.suppress(SpoolError):
             await self._pump.release_lone(self._id)
         abrupt = asyncio.ensure_future(self._abrupt.wait())
-        deadline_s = time.monotonic() + self._settings.worker.drain
-        while self._pump.tasks and not abrupt.done() and time.monotonic() < deadline_s:
+        deadline_s = self._monotonic_s() + self._settings.worker.drain
+        while self._pump.tasks and not abrupt.done() and self._monotonic_s() < deadline_s:
             await asyncio.wait({*self._pump.tasks, abrupt}, timeout=0.2, return_when=asyncio.FIRST_COMPLETED)
         abrupt.cancel()
         for task in tuple(self._pump.tasks):
@@ -241,7 +209,7 @@ class Worker:
         return self._worker_id
 
     def _may_start(self) -> bool:
-        return time.monotonic() - self._beat_at_s < SILENT_S
+        return self._monotonic_s() - self._beat_at_s < SILENT_S
 
     async def _feed_watchdog(self) -> None:
         """As long as the loop turns, whether or not the spool answers: outcomes that wait in memory must not be killed."""
@@ -254,7 +222,7 @@ class Worker:
         if not beat.alive:
             _log.error("this worker was declared dead; it registers anew")
             await self._register(side)
-        self._beat_at_s = time.monotonic()
+        self._beat_at_s = self._monotonic_s()
         self._notifier.status(f"sent {self._sent}, in flight {self._pump.in_flight}")
         if abs(drift_us) > JUMP_US:
             text = f"The spool's clock moved by {drift_us / 1e6:.0f} s against this machine's steady clock."
@@ -291,7 +259,7 @@ class Worker:
 
     def _may_claim(self) -> bool:
         """Not after an outage, until what was in flight has ended (or half a minute has passed): see ``_renewed``."""
-        if self._renew_by_s is not None and time.monotonic() < self._renew_by_s:
+        if self._renew_by_s is not None and self._monotonic_s() < self._renew_by_s:
             return False
         return self._may_start() and not self._house.full
 
@@ -312,7 +280,7 @@ class Worker:
     def _well(self) -> None:
         if self._sick:
             _log.warning("the spool is well again, sending goes on")
-            self._renew_by_s = time.monotonic() + RENEWED_WITHIN_S
+            self._renew_by_s = self._monotonic_s() + RENEWED_WITHIN_S
         self._sick = ""
 
     async def _every(self, seconds: float, name: str, call: Callable[[], Awaitable[None]]) -> None:
@@ -326,37 +294,11 @@ class Worker:
                 _log.warning("%s: %s", name, error)
             except Exception:
                 _log.exception("%s failed", name)
-            await asyncio.sleep(seconds)
-
-
-class Observed:
-    """Delivering, timed and traced: the span goes on from the one that was active where the mail was handed over."""
-
-    def __init__(self, deliver: Deliver, meter: Meter, tracer: Tracer) -> None:
-        self._deliver = deliver
-        self._meter = meter
-        self._tracer = tracer
-
-    async def deliver(self, worker_id: UUID, errand: Errand, *, slot: asyncio.Semaphore | None = None) -> Report:
-        """As :meth:`Deliver.deliver`."""
-        attributes = {"ticketmail.account": errand.account, "ticketmail.lane": errand.mail.lane}
-        began_s = time.monotonic()
-        with self._tracer.span("ticketmail.deliver", traceparent=errand.mail.traceparent, attributes=attributes):
-            report = await self._deliver.deliver(worker_id, errand, slot=slot)
-        self._meter.observe("delivery_seconds", time.monotonic() - began_s, account=errand.account)
-        return report
+            await self._timing.sleeper.sleep(seconds)
 
 
 async def _told(telling: Awaitable[bool]) -> None:
     await telling
-
-
-async def _quiet(waiting: Awaitable[bool], wait_s: float) -> None:
-    """A doorbell that is broken must not turn waiting into a busy loop."""
-    try:
-        await waiting
-    except SpoolError:
-        await asyncio.sleep(wait_s)
 
 
 def run_worker(mail: TicketMail, *, processes: int = 1) -> int:

@@ -9,6 +9,7 @@ from ticketmail.app.housekeeping import BATCH, Housekeeping
 from ticketmail.app.settings import Settings
 from ticketmail.app.settings_outbound import routes_of
 from ticketmail.app.usecases.alert import Alerts
+from ticketmail.app.wiring.timing import Timing
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.ports.alerting import Alert
 from ticketmail.domain.ports.spooling import SpoolAdapter, SpoolOptions
@@ -31,7 +32,7 @@ def housekeeping(spool: SpoolAdapter, alerts: Alerts | None = None, settings: Ma
     side = spool.worker_side()
     made = Settings.model_validate(dict(settings or {"accounts": {"support": {"url": "null://"}}}))
     told = alerts or Alerts(side.book, [], log=Told(), site="desk")
-    return Housekeeping(side.upkeep, made, routes=routes_of(made), alerts=told, reading=spool.reading)
+    return Housekeeping(side.upkeep, made, routes=routes_of(made), alerts=told, reading=spool.reading, timing=Timing())
 
 
 async def test_all_that_is_past_its_deadline_ends_in_one_turn_however_much_it_is() -> None:

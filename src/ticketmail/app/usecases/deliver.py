@@ -23,6 +23,7 @@ from ticketmail.domain.outbound.suppression import Suppression
 from ticketmail.domain.ports.delivering import ClaimedDelivery, ClaimedMail, Completion, Deliveries, Fenced
 from ticketmail.domain.ports.hosting import WantedCheck
 from ticketmail.domain.ports.sending import Gateway, Outgoing
+from ticketmail.domain.ports.timing import Sleeper
 
 _log = logging.getLogger("ticketmail.deliver")
 #: A recipient's address is left alone this long after a fault that suppresses (microseconds: 90 days).
@@ -68,6 +69,7 @@ class Deliver:
         policy: Policy,
         now_us: Callable[[], int],
         jitter: Callable[[], float],
+        sleeper: Sleeper,
         may_start: Callable[[], bool],
         wanted: WantedCheck | None = None,
     ) -> None:
@@ -80,6 +82,7 @@ class Deliver:
         self._policy = policy
         self._now_us = now_us
         self._jitter = jitter
+        self._sleeper = sleeper
         self._may_start = may_start
         self._wanted = wanted
 
@@ -286,7 +289,7 @@ class _Attempt:
                 return
             except TicketmailError as error:
                 _log.warning("outcome of %s is kept in memory, the spool does not take it: %s", self._mail.submission_id, error)
-            await asyncio.sleep(wait_s)
+            await self._by._sleeper.sleep(wait_s)
             wait_s = min(wait_s * 2, 5.0)
 
     def _completion(self, one: ClaimedDelivery, decision: Decision, outcome: Outcome | None, fault: Fault | None) -> Completion:

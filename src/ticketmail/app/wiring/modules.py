@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from injector import Module, provider, singleton
@@ -18,7 +17,7 @@ from ticketmail.app.usecases.tell import Tell
 from ticketmail.app.usecases.watch import Watch
 from ticketmail.app.wiring.pieces import HostPieces, Roads
 from ticketmail.app.wiring.rendering import LazyRenderer
-from ticketmail.app.wiring.timing import SystemClock
+from ticketmail.app.wiring.timing import Timing
 from ticketmail.domain.outbound.lanes import Lanes
 from ticketmail.domain.outbound.routing import Routes
 from ticketmail.domain.ports.accepting import Blobs, Directory, Intake
@@ -31,20 +30,24 @@ from ticketmail.domain.ports.timing import Clock
 
 
 class TimingModule(Module):
-    """Clock."""
+    """Time and chance. An override of ``Timing`` moves all parts at once."""
 
     @singleton
     @provider
-    def clock(self) -> Clock:
-        return SystemClock()
+    def timing(self) -> Timing:
+        return Timing()
+
+    @provider
+    def clock(self, timing: Timing) -> Clock:
+        return timing.clock
 
 
 class SpoolModule(Module):
-    """The spool, and its sides by role. An override may give other ``SpoolOptions`` (a test's clock), or another spool."""
+    """The spool, and its sides by role. An override may give other ``SpoolOptions``, or another spool."""
 
     @singleton
     @provider
-    def options(self, settings: Settings) -> SpoolOptions:
+    def options(self, settings: Settings, timing: Timing) -> SpoolOptions:
         spool = settings.spool
         return SpoolOptions(
             site=settings.site,
@@ -55,6 +58,7 @@ class SpoolModule(Module):
             listen_url=spool.listen_url.get_secret_value(),
             create=spool.create,
             pool_size=spool.pool_size,
+            clock=timing.spool_clock,
         )
 
     @singleton
@@ -132,7 +136,7 @@ class UseCaseModule(Module):
         renderer: Renderer,
         routes: Routes,
         lanes: Lanes,
-        clock: Clock,
+        timing: Timing,
     ) -> Compiler:
         rules = SubmitRules(
             max_size_bytes=settings.max_size,
@@ -145,8 +149,8 @@ class UseCaseModule(Module):
             administering=administering,
             routes=routes,
             lanes=lanes,
-            clock=clock,
-            random_bytes=os.urandom,
+            clock=timing.clock,
+            random_bytes=timing.random_bytes,
             rules=rules,
             traceparent=_tracer_of(host).current,
         )

@@ -1,11 +1,16 @@
-"""The real clock and the real sleep."""
+"""The real clock, the real sleep, real threads and real chance; and all of them together, as the engine is given them."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TypeVar
+
+from ticketmail.domain.ports.timing import Clock, Sleeper, Threads
 
 T = TypeVar("T")
 
@@ -36,3 +41,23 @@ class LoopThreads:
     async def run(self, call: Callable[[], T]) -> T:
         """As the port says."""
         return await asyncio.to_thread(call)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """All that makes one run differ from another. Bound in the injector: an override moves the whole engine to other time.
+
+    ``chance`` gives a float in [0, 1), ``random_bytes(n)`` unpredictable bytes for ids. A loop of its own kind
+    (``ticketmail.testing.virtual_time``) moves time-outs, too.
+    """
+
+    clock: Clock = field(default_factory=SystemClock)
+    sleeper: Sleeper = field(default_factory=SystemSleeper)
+    threads: Threads = field(default_factory=LoopThreads)
+    chance: Callable[[], float] = random.random
+    random_bytes: Callable[[int], bytes] = os.urandom
+
+    @property
+    def spool_clock(self) -> Clock | None:
+        """The clock for spools that would else ask this machine. None where it is the machine's: databases have their own."""
+        return None if isinstance(self.clock, SystemClock) else self.clock
