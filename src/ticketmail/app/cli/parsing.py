@@ -166,6 +166,8 @@ def _look(commands: Commands) -> None:
         _option("--tenant", metavar="X", default="", help="whose key it is"),
         _limit(20),
     )
+    account = _option("account", metavar="ACCOUNT", nargs="?", help="(default: all)")
+    commands.add("limits", "limits:limits", "used, allowed, where each figure comes from, when there is room again", account)
     state = _option("--state", metavar="STATE", action="append", default=[], help="queued, sent, dead, ...; may be repeated")
     commands.add("find", "looking:find", "list mail, newest first", _scope, state, _since(None), _limit(100))
     everything = _option("--all", dest="everything", action="store_true", help="single mails too, not only decisions")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ticketmail.app.usecases.report.accounts import account_status
 from ticketmail.app.usecases.report.holds import Surroundings, holds_of
+from ticketmail.app.usecases.report.limits import LimitsView, WindowUse, limits_view
 from ticketmail.app.usecases.report.models import (
     AccountFacts,
     AccountStatus,
@@ -38,6 +39,7 @@ __all__ = [
     "LaneEta",
     "LaneStatus",
     "Level",
+    "LimitsView",
     "Outlook",
     "Places",
     "Sentence",
@@ -45,11 +47,13 @@ __all__ = [
     "Status",
     "Surroundings",
     "Times",
+    "WindowUse",
     "WorkerStatus",
     "account_status",
     "holds_of",
     "iso",
     "leaves",
+    "limits_view",
     "span",
     "status",
     "surroundings",

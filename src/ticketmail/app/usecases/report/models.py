@@ -102,11 +102,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class AccountFacts:
-    """What settings say of an account. ``network`` False: it mails nobody. ``server`` '' if it has none of its own."""
+    """What settings say of an account. ``network`` False: it mails nobody. ``server`` '' if it has none of its own.
+
+    ``sources`` say who named each figure of ``limits``: ``settings``, ``profile X``, ``default``; by the field's name, windows as
+    ``windows.30/min``."""
 
     network: bool = True
     server: str = ""
     limits: AccountLimits = field(default_factory=AccountLimits)
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,69 @@
+"""``ticketmail limits``: used, allowed, where each figure comes from, when there is room again."""
+
+from __future__ import annotations
+
+from ticketmail.app.cli import NOT_QUITE, OK
+from ticketmail.app.cli.context import Context
+from ticketmail.app.cli.errors import UsageError
+from ticketmail.app.cli.output import STYLES, Output, Table
+from ticketmail.app.cli.screen import holds_table
+from ticketmail.app.usecases.report import Level, LimitsView, Times, WindowUse, limits_view, span, surroundings
+
+_CAPS = {
+    "connections": "connections",
+    "messages_per_connection": "messages per connection",
+    "max_recipients": "recipients per mail",
+    "max_size_bytes": "bytes per mail",
+}
+#: From this part of a window on it is worth a look.
+NEARLY = 0.9
+
+
+def limits(context: Context) -> int:
+    """All accounts, or one. Exit code 1 if a hold is in force."""
+    around = surroundings(context.reading, context.facts)
+    wanted = context.args.account
+    if wanted is not None and wanted not in around.accounts:
+        known = ", ".join(sorted(around.accounts)) or "none"
+        raise UsageError(f"There is no account {wanted!r}.", remedy=f"Known: {known}.")
+    times = Times(around.now_us)
+    found = [limits_view(name, around, times) for name in around.accounts if wanted in (None, name)]
+    if context.out.as_json:
+        context.out.json(found)
+    else:
+        for place, one in enumerate(found):
+            if place:
+                context.out.line("")
+            _show(context.out, one, times)
+    return NOT_QUITE if any(one.holds for one in found) else OK
+
+
+def _show(out: Output, view: LimitsView, times: Times) -> None:
+    server = f" at {view.server}" if view.server else ""
+    share = f"; {view.share:.0%} of each limit is ours" if view.share < 1 else ""
+    out.line(f"{view.account}{server}{share}", "bold")
+    table = Table(("window", "used", "allowed", "from", "next place", "all free"), empty="no windows are known", right=(1, 2))
+    table.rows += [_row(one, times) for one in view.windows]
+    out.table(table)
+    by = ", ".join(f"{one.held} by {one.process or one.worker[-12:]}" for one in view.leases)
+    out.line(f"connections: {view.connections_held} of {view.connections} leased{f' ({by})' if by else ''}")
+    for cap in view.caps:
+        if cap.value is not None:
+            out.line(f"{_CAPS[cap.name]}: {cap.value} ({cap.source})")
+    if view.holds:
+        out.table(holds_table(view.holds, times))
+
+
+def _row(use: WindowUse, times: Times) -> tuple[object, ...]:
+    now = use.next_us <= times.now_us
+    style = "" if now and use.used < NEARLY * use.allowed else STYLES[Level.WARN]
+    even = f" (evenly, one each {span(use.period_s / use.allowed)})" if use.kind == "smooth" else ""
+    allowed = f"{use.allowed}" if use.allowed == use.limit else f"{use.allowed} (of {use.limit})"
+    return (
+        f"{use.window}{even}",
+        (use.used, style),
+        allowed,
+        use.source,
+        ("now" if now else times.at(use.next_us), style),
+        "now" if use.free_us is None else times.at(use.free_us),
+    )

@@ -1,0 +1,116 @@
+"""An account's limits as people see them: used, allowed, where each figure comes from, when there is room again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ticketmail.app.usecases.report.holds import Surroundings, account_holds
+from ticketmail.app.usecases.report.models import AccountFacts, Hold
+from ticketmail.app.usecases.report.times import Times
+from ticketmail.domain.outbound.account import AccountState
+from ticketmail.domain.outbound.windows import Window, WindowState, next_us, pending
+
+
+@dataclass(frozen=True, slots=True)
+class WindowUse:
+    """One window. ``used`` is what counts now of ``allowed``, our part of ``limit``; a ``smooth`` window forgets within moments,
+    and counts what is above its even pace. ``next_us``: when one more may go; ``free_us``: when all of it is free again, if
+    nothing goes till then (None: it is). ``source`` says who named the figure."""
+
+    window: str
+    unit: str
+    period_s: float
+    kind: str
+    used: int
+    allowed: int
+    limit: int
+    source: str
+    next_us: int
+    free_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """Connections of one worker. ``process`` is its host and pid, '' for one that is gone."""
+
+    worker: str
+    process: str
+    held: int
+    until_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """A single figure: None means no limit is known."""
+
+    name: str
+    value: int | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsView:
+    """All of one account. ``share`` is our part of windows and connections. ``connections`` are ours."""
+
+    account: str
+    server: str
+    share: float
+    windows: tuple[WindowUse, ...]
+    connections_held: int
+    connections: int
+    leases: tuple[Leased, ...]
+    caps: tuple[Cap, ...]
+    holds: tuple[Hold, ...]
+
+
+def limits_view(name: str, around: Surroundings, times: Times) -> LimitsView:
+    """What limits the account ``name`` now."""
+    of_settings = around.facts.accounts.get(name, AccountFacts())
+    state, limits = around.states.get(name) or AccountState(), of_settings.limits
+    leases = tuple(_leases(state, around))
+    whole = {one.key: one.limit for one in sorted(limits.windows, key=lambda one: -one.limit)}
+    return LimitsView(
+        account=name,
+        server=of_settings.server,
+        share=limits.share,
+        windows=tuple(_use(one, whole.get(one.key, one.limit), state, of_settings.sources, around.now_us) for one in limits.ours),
+        connections_held=sum(one.held for one in leases),
+        connections=limits.slots,
+        leases=leases,
+        caps=tuple(
+            Cap(field, getattr(limits, field), of_settings.sources.get(field, "default"))
+            for field in ("connections", "messages_per_connection", "max_recipients", "max_size_bytes")
+        ),
+        holds=tuple(account_holds(name, around, times)),
+    )
+
+
+def used_of(window: Window, state: AccountState, now_us: int) -> int:
+    """What counts now in one window."""
+    return sum(count for _, count in pending(window, state.windows.get(window.key, WindowState()), now_us))
+
+
+def _use(window: Window, limit: int, state: AccountState, sources: Mapping[str, str], now_us: int) -> WindowUse:
+    of_window = state.windows.get(window.key, WindowState())
+    counting = pending(window, of_window, now_us)
+    whole = Window(limit, window.period_s, window.unit, window.zone)
+    return WindowUse(
+        window=str(window),
+        unit=window.unit,
+        period_s=window.period_s,
+        kind=window.kind,
+        used=sum(count for _, count in counting),
+        allowed=window.limit,
+        limit=limit,
+        source=sources.get(f"windows.{whole}", "settings"),
+        next_us=next_us(window, of_window, now_us),
+        free_us=counting[-1][0] if counting else None,
+    )
+
+
+def _leases(state: AccountState, around: Surroundings) -> Iterable[Leased]:
+    processes = {one.worker_id.hex: f"{one.host}:{one.pid}" for one in around.workers}
+    for worker, lease in sorted(state.leases.items()):
+        if lease.held and lease.until_us > around.now_us:
+            yield Leased(worker, processes.get(worker, ""), lease.held, lease.until_us)
