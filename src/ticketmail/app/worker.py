@@ -40,7 +40,7 @@ class Worker:
     """One worker of one process. ``run`` ends after ``drain`` was called (or a signal came) and what is in flight is done.
 
     ``gateways`` by account replace those of the settings (the modes still apply; they are closed at the end). Time, threads
-    and chance are the injector's ``Timing``.
+    and chance are the injector's ``Timing``. ``poll_s``: how long it waits, at most, for something to ring.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class Worker:
         meter: Meter | None = None,
         tracer: Tracer | None = None,
         gateways: Mapping[str, Gateway] | None = None,
+        poll_s: float = POLL_S,
     ) -> None:
         self._mail = mail
         self._meter = meter or NullMeter()
@@ -58,6 +59,7 @@ class Worker:
         self._settings = mail.settings
         self._notifier = notifier or Notifier({})
         self._gateways = gateways
+        self._poll_s = poll_s
         self._timing = mail.injector.get(Timing)
         self._monotonic_s = self._timing.clock.monotonic_s
         self._clock = SpoolClock(self._timing.clock)
@@ -144,11 +146,11 @@ class Worker:
 
     async def _pump_on(self, side: WorkerSide) -> None:
         """Rounds, as long as there is room and mail; else until something rings, or the poll is due."""
-        wait_s = POLL_S
+        wait_s = self._poll_s
         while not self._stopping.is_set():
             try:
                 busy = await self._turn(side)
-                wait_s = POLL_S
+                wait_s = self._poll_s
             except SpoolError as error:
                 busy, wait_s = False, min(wait_s * 2, 5.0)
                 self._ill(error)

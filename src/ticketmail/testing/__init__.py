@@ -16,9 +16,9 @@ if importlib.util.find_spec("pytest") is not None:
         pytest.register_assert_rewrite(f"{__name__}.{name}")
 
 if TYPE_CHECKING:
-    from ticketmail.testing.sandbox import Sandbox, memory
+    from ticketmail.testing.sandbox import Kill, Sandbox, memory
 
-__all__ = ["Sandbox", "memory"]
+__all__ = ["Kill", "Sandbox", "memory"]
 
 
 def __getattr__(name: str) -> Any:
