@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import inspect
 import os
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_args
@@ -15,17 +17,18 @@ from typing import Any, get_args
 from docs_texts import MEANINGS, REMEDIES, TABLES
 from pydantic import BaseModel, SecretStr
 
+from ticketmail import Message, TicketMail
 from ticketmail.adapters.prometheus import SpoolGauges
 from ticketmail.adapters.smtp.target import RFC_TIMEOUTS_S
 from ticketmail.app.cli.parsing import build as make_parser
 from ticketmail.app.settings import Settings
+from ticketmail.app.worker import Worker
 from ticketmail.domain import errors
 from ticketmail.domain.events import MailEvent
 from ticketmail.domain.outbound.causes import CAUSES
 from ticketmail.domain.outbound.lanes import SHIPPED
 from ticketmail.domain.outbound.retry import DEFAULTS
 from ticketmail.domain.units import format_duration
-from ticketmail.testing.sandbox import memory
 
 os.environ["COLUMNS"] = "100"  # argparse wraps by it
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
@@ -199,10 +202,8 @@ def metrics() -> str:
         "|---|---|---|",
         *(f"| `{name}` | {labels} | {text} |" for name, labels, text in COUNTED),
     ]
-    with TemporaryDirectory() as folder, memory(spool=f"sqlite:///{folder}/spool.db") as sandbox:
-        sandbox.mail.submit(_any_message())
-        sandbox.run_until_idle()
-        for family in SpoolGauges(sandbox.mail.reading).collect():
+    with TemporaryDirectory() as folder, _used_spool(folder) as mail:
+        for family in SpoolGauges(mail.reading).collect():
             labels = ", ".join(sorted({label for sample in family.samples for label in sample.labels})) or _label(family.name)
             lines.append(f"| `{family.name.removeprefix('ticketmail_')}` | {labels} | gauge: {family.documentation} |")
     lines += ["\nGauges are read at most every 5 s. While the spool cannot be read only `spool_up 0` is told."]
@@ -214,10 +215,22 @@ def _label(name: str) -> str:
     return "lane" if name.removeprefix("ticketmail_") in ("queued", "due", "oldest_due_seconds") else "-"
 
 
-def _any_message() -> Any:
-    from ticketmail import Message
+@contextmanager
+def _used_spool(folder: str) -> Iterator[TicketMail]:
+    """A spool on disk, of which every gauge has something to tell: a mail was sent."""
+    with TicketMail(settings={"spool": f"sqlite:///{folder}/spool.db", "accounts": {"nobody": "null://"}}) as mail:
+        mail.submit(Message(sender="help@example.com", to="ann@example.net", subject="-", text="-"))
+        asyncio.run(_send_all(mail))
+        yield mail
 
-    return Message(sender="help@example.com", to="ann@example.net", subject="-", text="-")
+
+async def _send_all(mail: TicketMail) -> None:
+    worker = Worker(mail)
+    running = asyncio.ensure_future(worker.run())
+    while mail.reading.overview().last_sent_us is None and not running.done():  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    worker.drain()
+    await running
 
 
 def _plain(doc: str | None) -> str:

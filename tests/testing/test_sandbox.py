@@ -40,6 +40,11 @@ def test_two_sandboxes_share_nothing() -> None:
         assert (len(one.deliveries), len(other.deliveries)) == (1, 0)
 
 
+def test_a_database_is_refused_for_it_lives_in_real_time() -> None:
+    with pytest.raises(ValueError, match="in memory"), memory(spool="sqlite:///x.db"):
+        pass
+
+
 def test_nobody_is_mailed_whatever_the_account_says() -> None:
     with memory(accounts={"live": {"url": "smtp://127.0.0.1:1"}}) as tm:
         tm.mail.submit(letter("ann@example.net"))

@@ -244,7 +244,12 @@ def _refused_by_url(settings: Settings, name: str) -> Sequence[str]:
 
 @contextmanager
 def memory(*, clock: FakeClock | None = None, **settings: Any) -> Iterator[Sandbox]:
-    """A sandbox with an empty spool of its own. ``settings`` are TicketMail's, over these. Its clock begins at the real time."""
+    """A sandbox with an empty spool of its own. ``settings`` are TicketMail's, over these. Its clock begins at the real time.
+
+    Raises ValueError for a spool that is not in memory: virtual time would overtake a database, which lives in real time.
+    """
+    if not str(settings.get("spool", "memory://")).startswith("memory://"):
+        raise ValueError("memory() has its spool in memory. To test on a database, run a Worker on a TicketMail of your own.")
     ticking = clock or FakeClock(now_us=time.time_ns() // 1000)
     virtual = VirtualModule(ticking, random.Random(0))  # noqa: S311 - a test that passes should pass again
     given = {"spool": f"memory://{uuid.uuid4().hex}", "accounts": {"sandbox": {"url": "null://"}}, **settings}
