@@ -27,7 +27,8 @@ _PATTERNS = (
     re.compile(r"(?i)(\bAUTH\s+(?:PLAIN|LOGIN|CRAM-MD5|XOAUTH2|OAUTHBEARER)\s+)[A-Za-z0-9+/=]+"),
     re.compile(r"(?i)(\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}"),
     re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)"),
-    re.compile(r"(?i)(\b(?:password|client_secret|refresh_token|access_token)['\"]?\s*[:=]\s*['\"]?)[^\s,;&'\"}]+"),
+    # A reference such as file:/run/secrets/name is no secret.
+    re.compile(r"(?i)(\b(?:password|client_secret|refresh_token|access_token)['\"]?\s*[:=]\s*['\"]?)(?!file:/)[^\s,;&'\"}]+"),
 )
 _SECRET_KEYS = re.compile(r"(?i)(password|secret|token|authorization)$")
 #: C0, DEL, C1, and the Unicode line breaks: what could forge a line or command a terminal.

@@ -23,7 +23,7 @@ from ticketmail.domain.errors import SettingsError
 ENV_PREFIX = "TICKETMAIL_"
 DEFAULT_FILE = "ticketmail.toml"
 #: Names in our environment that are not settings: the file itself, the app object, who acts, and what tests and logs use.
-_NOT_SETTINGS = re.compile(r"^TICKETMAIL_(SETTINGS|APP|ACTOR|NO_COLOR|LOG_.*|TEST_.*|BENCH_.*|DEMO_.*)$")
+_NOT_SETTINGS = re.compile(r"^TICKETMAIL_(SETTINGS|APP|ACTOR|NO_COLOR|LOG_.*|TEST_.*|BENCH_.*|DEMO_.*|PROBE_.*)$")
 _ENV_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 #: Settings of which a bare text means the table's ``url``.
 _URL_TABLES = ("spool", "accounts.*", "gateways.*")

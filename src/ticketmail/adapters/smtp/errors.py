@@ -22,6 +22,14 @@ class SessionFailed(Exception):
         self.failure = failure
 
 
+class GatewayUnusable(OSError):
+    """``check()`` failed; the text has the server's words. ``failure`` is the fact."""
+
+    def __init__(self, failure: Refused | NotReached) -> None:
+        super().__init__(str(SessionFailed(failure)))
+        self.failure = failure
+
+
 def _answered(error: Exception, phase: Phase) -> Failure:
     code, text = int(getattr(error, "code", 0)), str(getattr(error, "message", ""))
     if not 200 <= code <= 599:  # aiosmtplib's own -1: what came was not SMTP

@@ -7,8 +7,9 @@ import ssl
 from collections.abc import Sequence
 
 from ticketmail.adapters.smtp.envelope import plan
-from ticketmail.adapters.smtp.errors import SessionFailed, translate
+from ticketmail.adapters.smtp.errors import GatewayUnusable, SessionFailed, translate
 from ticketmail.adapters.smtp.pool import Lease, Pool, PoolLimits
+from ticketmail.adapters.smtp.proving import SmtpProof
 from ticketmail.adapters.smtp.session import Handshake, Session
 from ticketmail.adapters.smtp.target import Target
 from ticketmail.adapters.smtp.transaction import Transaction
@@ -17,14 +18,6 @@ from ticketmail.domain.outbound.outcome import NotReached, Outcome, Phase, Refus
 from ticketmail.domain.ports.sending import GatewayCapabilities, GatewayOptions, OnBody, Outgoing
 
 _OAUTH_REFUSED = (334, 535)
-
-
-class GatewayUnusable(OSError):
-    """``check()`` failed; the text has the server's words. ``failure`` is the fact."""
-
-    def __init__(self, failure: Refused | NotReached) -> None:
-        super().__init__(str(SessionFailed(failure)))
-        self.failure = failure
 
 
 class _Stale(Exception):
@@ -83,6 +76,13 @@ class SmtpGateway:
             raise GatewayUnusable(error.failure) from None
         except WireError as error:
             raise GatewayUnusable(NotReached(str(error), Phase.MAIL)) from None
+
+    async def prove(self) -> SmtpProof:
+        """See :class:`ticketmail.domain.ports.proving.Provable`."""
+        try:
+            return SmtpProof(await self._open(), self._target)
+        except SessionFailed as error:
+            raise GatewayUnusable(error.failure) from None
 
     async def aclose(self) -> None:
         await self._pool.aclose()

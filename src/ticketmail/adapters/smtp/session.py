@@ -48,6 +48,7 @@ class Session:
     used_s: float
     mails: int = 0
     dirty: bool = False
+    banner: str = ""  #: the greeting's text
 
 
 @dataclass(slots=True)
@@ -60,6 +61,7 @@ class Handshake:
     force_token: bool = False
     phase: Phase = Phase.CONNECT
     _secrets: list[str] = field(default_factory=list, repr=False)
+    _banner: str = ""
 
     async def run(self) -> Session:
         """Raises SessionFailed, whose facts never hold a password or token, not even where the server repeats them."""
@@ -94,7 +96,7 @@ class Handshake:
         )
         self.phase = Phase.BANNER
         try:
-            await client.connect()
+            self._banner = (await client.connect()).message
         except BaseException:
             sock.close()
             raise
@@ -196,7 +198,8 @@ class Handshake:
         encrypted = transport.get_extra_info("sslcontext") is not None
         offers = offers_of(client.esmtp_extensions)
         now = asyncio.get_running_loop().time()
-        return Session(Wire(cast(asyncio.Transport, transport)), offers, encrypted, opened_s=now, used_s=now)
+        wire = Wire(cast(asyncio.Transport, transport))
+        return Session(wire, offers, encrypted, opened_s=now, used_s=now, banner=self._banner)
 
 
 def offers_of(extensions: dict[str, str]) -> Offers:

@@ -98,6 +98,11 @@ class Wire(asyncio.Protocol):
         """True if a reply waits to be read."""
         return bool(self._replies)
 
+    def about(self, name: str) -> object:
+        """What asyncio knows of the transport (``ssl_object``), or None."""
+        found: object = self._transport.get_extra_info(name)
+        return found
+
     def write(self, data: bytes | memoryview) -> None:
         """Hand bytes to the transport. Raises WireError, and then none of them were written."""
         if self._error is not None:

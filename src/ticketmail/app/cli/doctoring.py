@@ -1,4 +1,4 @@
-"""``ticketmail doctor``: runs the checks and shows them, worst at the end."""
+"""``ticketmail doctor``: runs the checks and shows them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ from ticketmail.app.usecases.report import Level, worst
 
 def doctor(context: Context) -> int:
     """Each line ok, warn or bad with a remedy. The exit code is the worst."""
+    if context.args.probe:
+        from ticketmail.app.cli.probing import proved
+
+        return proved(context)
     findings = examine(context)
     level = worst(one.level for one in findings)
     if context.out.as_json:

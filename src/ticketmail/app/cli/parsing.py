@@ -132,6 +132,18 @@ def _human(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--actor", metavar="NAME", help="who acts (default: $TICKETMAIL_ACTOR, else you on this machine)")
 
 
+def _probe(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("prove one mailbox instead")
+    group.add_argument("--probe", metavar="ACCOUNT|URL", help="an account, or smtp://user%%40example.com@host:587")
+    group.add_argument("--send-to", metavar="ADDRESS", default="", help="send mails there, too; else nothing is sent")
+    group.add_argument(
+        "--from", dest="sender", metavar="ADDRESS", action="append", default=[], help="an address to send as (default: the user)"
+    )
+    group.add_argument("--connections", metavar="N", type=_positive, default=10, help="open at most so many (default 10)")
+    group.add_argument("--rate", metavar="N", type=_positive, default=0, help="send N mails as fast as the server takes them")
+    group.add_argument("--ca-file", metavar="FILE", default="", help="who signed the server's certificate, for a URL")
+
+
 def _positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
@@ -174,7 +186,7 @@ def _look(commands: Commands) -> None:
     commands.add("log", "looking:log", "what changed: accounts, workers, pauses, people", _since("24h"), everything, _limit(1000))
     past = _option("--all", dest="everything", action="store_true", help="past ones too")
     commands.add("workers", "looking:workers", "who sends", past)
-    commands.add("doctor", "doctoring:doctor", "check settings, spool, clock, disk, accounts, routes, alarms, workers")
+    commands.add("doctor", "doctoring:doctor", "check settings, spool, clock, disk, accounts, routes, alarms, workers", _probe)
     prefix = _option("prefix", nargs="?", default="")
     commands.add("settings", "looking:settings", "each setting, its value and where it came from", prefix)
 

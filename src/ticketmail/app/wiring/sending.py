@@ -21,6 +21,7 @@ __all__ = [
     "guarded",
     "lane_ends",
     "lanes_of",
+    "open_account",
     "open_gateways",
     "policy_of",
     "retention_of",
@@ -36,7 +37,7 @@ def open_gateways(settings: Settings, *, tokens: Mapping[str, TokenSource] | Non
     ``tokens`` are a host's own OAuth2 token sources by account; they win over ``[accounts.X.token]``.
     Raises SettingsError, UnknownScheme, MissingExtra naming the setting.
     """
-    return {name: guarded(settings, _open(settings, name, tokens or {})) for name in settings.accounts}
+    return {name: guarded(settings, open_account(settings, name, tokens or {})) for name in settings.accounts}
 
 
 def guarded(settings: Settings, gateway: Gateway) -> Gateway:
@@ -77,7 +78,8 @@ def gateway_options(settings: Settings, name: str, token: TokenSource | None = N
     )
 
 
-def _open(settings: Settings, name: str, tokens: Mapping[str, TokenSource]) -> Gateway:
+def open_account(settings: Settings, name: str, tokens: Mapping[str, TokenSource]) -> Gateway:
+    """An account's own gateway, before modes are applied. Raises as :func:`open_gateways`."""
     account = settings.accounts[name]
     options = gateway_options(settings, name, _token(account, name, tokens))
     setting = f"gateways.{account.gateway}.url" if account.gateway else f"accounts.{name}.url"

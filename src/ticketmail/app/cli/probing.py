@@ -1,0 +1,140 @@
+"""``ticketmail doctor --probe``: one mailbox, by its URL or its name in the settings."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
+
+from ticketmail.app.cli.checks import remedy_for
+from ticketmail.app.cli.context import Context
+from ticketmail.app.cli.errors import UsageError
+from ticketmail.app.usecases.probe import Proof, Wish, probe, settings_text
+from ticketmail.app.usecases.report import Finding, Level, worst
+from ticketmail.app.wiring.timing import SystemClock, SystemSleeper
+from ticketmail.domain.address import parse_address
+from ticketmail.domain.errors import InvalidSubmission
+from ticketmail.domain.ports.sending import Gateway, GatewayOptions
+
+#: A password for a URL that has none, so that it stands in no list of processes and no shell history.
+FROM_ENVIRON = "TICKETMAIL_PROBE_PASSWORD"
+
+
+@dataclass(frozen=True, slots=True)
+class _Mailbox:
+    """``url`` has the login, and is never shown."""
+
+    name: str
+    url: str = field(repr=False)
+    gateway: Gateway
+
+
+def proved(context: Context) -> int:
+    """Findings, and the TOML to paste. The exit code is the worst level."""
+    args = context.args
+    mailbox = _by_url(context) if "://" in args.probe else _by_name(context)
+    wish = Wish(_senders(args.sender, mailbox.url), _address(args.send_to, "--send-to"), args.connections, args.rate)
+    if wish.rate and not wish.send_to:
+        raise UsageError("--rate sends mails.", remedy="Say to whom: --send-to ADDRESS.")
+    proof = asyncio.run(_run(mailbox.gateway, wish))
+    toml = _toml(mailbox, proof)
+    level = worst(one.level for one in proof.findings)
+    if context.out.as_json:
+        context.out.json({"level": level, "findings": proof.findings, "connections": proof.connections, "toml": toml})
+        return level.exit_code
+    _show(context, proof.findings)
+    if proof.greeting is not None:
+        context.out.line("")
+        context.out.raw(toml)
+    return level.exit_code
+
+
+def _show(context: Context, findings: Sequence[Finding]) -> None:
+    for one in findings:
+        context.out.verdict(one.level, f"{one.subject}: {one.text}")
+        if one.remedy and one.level is not Level.OK:
+            context.out.line(f"     -> {one.remedy}")
+
+
+async def _run(gateway: Gateway, wish: Wish) -> Proof:
+    try:
+        return await probe(gateway, wish, clock=SystemClock(), sleeper=SystemSleeper(), remedy=remedy_for)
+    finally:
+        await gateway.aclose()
+
+
+def _by_name(context: Context) -> _Mailbox:
+    from ticketmail.app.wiring.sending import account_url, open_account
+
+    settings, name = context.mail.settings, context.args.probe
+    if name not in settings.accounts:
+        raise UsageError(
+            f"There is no account {name!r}.", remedy=f"Known: {', '.join(settings.accounts) or 'none'}; or give smtp://user@host."
+        )
+    return _Mailbox(name, account_url(settings, name), open_account(settings, name, context.mail.host.tokens))
+
+
+def _by_url(context: Context) -> _Mailbox:
+    from ticketmail.app.logging import Redaction
+    from ticketmail.app.plugins import open_gateway
+
+    url = _with_password(context.args.probe)
+    secret = urlsplit(url).password or ""
+    context.out.mask = Redaction([one for one in (secret, unquote(secret)) if one]).text
+    options = GatewayOptions(account="probe", ca_file=context.args.ca_file)
+    return _Mailbox(_name_of(url), url, open_gateway(url, options, name="--probe"))
+
+
+def _with_password(url: str) -> str:
+    """``url`` with the password from the environment or a person, where it has a user and no password."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise UsageError("--probe is not a URL.", remedy="Write smtp://user%40example.com@host:587.") from None
+    if not parts.username or parts.password is not None:
+        return url
+    secret = os.environ.get(FROM_ENVIRON, "")
+    if not secret and sys.stdin.isatty():
+        secret = getpass.getpass("Password of the mailbox: ", stream=sys.stderr)
+    if not secret:
+        raise UsageError("The URL has a user and no password.", remedy=f"Set ${FROM_ENVIRON}, or write it into the URL.")
+    user, host = parts.netloc.rpartition("@")[::2]
+    return urlunsplit(parts._replace(netloc=f"{user}:{quote(secret, safe='')}@{host}"))
+
+
+def _senders(given: Sequence[str], url: str) -> tuple[str, ...]:
+    """Those of ``--from``; else the user of the login, if it is an address."""
+    if given:
+        return tuple(_address(one, "--from") for one in given)
+    user = unquote(urlsplit(url).username or "")
+    try:
+        return (_address(user, "the user"),) if "@" in user else ()
+    except UsageError:
+        return ()
+
+
+def _address(text: str, option: str) -> str:
+    try:
+        return parse_address(text).addr_spec if text else ""
+    except InvalidSubmission as error:
+        raise UsageError(f"{option}: {error}", remedy="Write ann@example.net.") from None
+
+
+def _name_of(url: str) -> str:
+    """A name for the settings: the user's local part, else the host's first label."""
+    parts = urlsplit(url)
+    text = unquote(parts.username or "").partition("@")[0] or (parts.hostname or "")
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-").lower()
+    return name if name and not name.isdigit() else "mailbox"
+
+
+def _toml(mailbox: _Mailbox, proof: Proof) -> str:
+    parts = urlsplit(mailbox.url)
+    user, host = parts.username or "", parts.netloc.rpartition("@")[2]
+    bare = urlunsplit(parts._replace(netloc=f"{user}@{host}" if user else host))
+    return settings_text(mailbox.name, bare, proof, password=bool(parts.password))

@@ -1,0 +1,204 @@
+"""doctor --probe against the kit's server, with every fault: what it finds, what it sends, and the TOML to paste."""
+
+from __future__ import annotations
+
+import ssl
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from ticketmail.app.settings_source import load
+from ticketmail.testing.smtpd import Features, ServerLimits, SmtpServer
+
+CANARY = "canary-Pa55word"  # as in conftest
+USER = "help@example.com"
+LOGIN = Features(users={USER: CANARY})
+
+
+@pytest.fixture
+def server() -> Iterator[SmtpServer]:
+    with SmtpServer(features=LOGIN).in_thread() as started:
+        yield started
+
+
+def url(server: SmtpServer, *, scheme: str = "smtp", secret: str = CANARY, more: str = "") -> str:
+    return f"{scheme}://help%40example.com:{secret}@127.0.0.1:{server.port}{more}"
+
+
+def probed(desk, server: SmtpServer, *more: str, **how: Any) -> dict[str, Any]:
+    ran = desk.run("doctor", "--probe", url(server, **how), "--connections", "2", *more, "--json")
+    assert ran.err == ""
+    return {**ran.json, "code": ran.code}
+
+
+def finding(found: dict[str, Any], subject: str) -> dict[str, Any]:
+    """The one finding of that subject."""
+    (one,) = [one for one in found["findings"] if one["subject"] == subject]
+    return dict(one)
+
+
+def test_a_mailbox_that_is_well_is_told_of_and_nothing_is_sent(desk, server: SmtpServer) -> None:
+    found = probed(desk, server)
+    assert "logged in as help@example.com" in finding(found, "login")["text"]
+    assert "ticketmail.testing ESMTP" in finding(found, "login")["text"]
+    assert "PIPELINING" in finding(found, "features")["text"]
+    assert "36700160 bytes" in finding(found, "size")["text"]
+    assert finding(found, "from")["level"] == "ok"
+    assert "help+ticketmail-probe@example.com is accepted" in finding(found, "return path")["text"]
+    assert "not proved" in finding(found, "plus-address")["text"]
+    assert finding(found, "connections")["text"].startswith("2 at once were accepted")
+    assert (server.taken, server.connections_peak) == ([], 2)
+
+
+def test_the_toml_is_settings_and_holds_no_secret(desk, server: SmtpServer, tmp_path: Path) -> None:
+    text = probed(desk, server)["toml"]
+    assert CANARY not in text
+    (tmp_path / "secret").write_text(CANARY)
+    table = tomllib.loads(text.replace("/run/secrets/help.password", str(tmp_path / "secret")))
+    account = load(table, environ={}).settings.accounts["help"]
+    assert account.max_size == 36_700_160
+    assert account.password.get_secret_value() == CANARY
+
+
+def test_a_wrong_password_is_told_in_the_servers_words_and_is_not_shown(desk, server: SmtpServer) -> None:
+    found = probed(desk, server, secret=f"{CANARY}-wrong")
+    assert (found["code"], found["level"]) == (2, "bad")
+    assert "535" in finding(found, "login")["text"]
+    assert finding(found, "login")["remedy"].startswith("Correct user, password or token")
+    assert len(found["findings"]) == 1
+
+
+def test_a_password_that_the_server_repeats_is_masked(desk, server: SmtpServer) -> None:
+    server.refuse("mail", f"550 5.7.1 {CANARY} may not send")
+    assert "*** may not send" in finding(probed(desk, server), "from")["text"]
+
+
+def test_without_tls_it_warns(desk, server: SmtpServer) -> None:
+    assert "in the clear" in finding(probed(desk, server), "tls")["text"]
+
+
+def test_a_server_without_starttls_is_refused_where_tls_is_required(desk, server: SmtpServer) -> None:
+    found = probed(desk, server, more="?tls=required")
+    assert "offers no STARTTLS" in finding(found, "login")["text"]
+    assert server.logins == []
+
+
+@pytest.fixture
+def trusted() -> tuple[trustme.CA, ssl.SSLContext]:
+    authority, context = trustme.CA(organization_name="Desk CA"), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", "mail.example.com").configure_cert(context)
+    return authority, context
+
+
+def test_tls_is_told_with_version_names_issuer_and_end(desk, tmp_path: Path, trusted) -> None:
+    authority, context = trusted
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with SmtpServer(features=Features(users={USER: CANARY}, starttls=context)).in_thread() as server:
+        found = probed(desk, server, "--ca-file", str(tmp_path / "ca.pem"))
+    one = finding(found, "tls")
+    assert one["level"] == "ok"
+    assert one["text"].startswith("TLSv1.3, certificate for ")
+    assert "mail.example.com" in one["text"]
+    assert "issued by Desk CA, until " in one["text"]
+
+
+def test_a_certificate_that_nobody_trusts_is_bad(desk, trusted) -> None:
+    _, context = trusted
+    with SmtpServer(features=Features(users={USER: CANARY}, implicit_tls=context)).in_thread() as server:
+        found = probed(desk, server, scheme="smtps")
+        assert server.logins == []
+    assert "TLS failed" in finding(found, "login")["text"]
+    assert "certificate" in finding(found, "login")["remedy"]
+
+
+def test_a_refused_from_names_cause_and_remedy(desk, server: SmtpServer) -> None:
+    server.decide(lambda at: "550 5.7.60 Client may not send as this sender" if at.mail_from == "boss@example.com" else None)
+    found = probed(desk, server, "--from", USER, "--from", "boss@example.com")
+    good, bad = [one for one in found["findings"] if one["subject"] == "from"]
+    assert (good["level"], bad["level"], found["code"]) == ("ok", "bad", 2)
+    assert "boss@example.com" in bad["text"]
+    assert "5.7.60" in bad["text"]
+    assert bad["remedy"]
+
+
+def test_the_fourth_connection_is_refused_and_three_stand_in_the_toml(desk) -> None:
+    with SmtpServer(features=LOGIN, limits=ServerLimits(connections=3)).in_thread() as server:
+        ran = desk.run("doctor", "--probe", url(server), "--json")
+        assert server.connections_peak <= 4
+    assert ran.json["connections"] == 3
+    assert "3 at once; the next one was refused: 421" in finding(ran.json, "connections")["text"]
+    assert tomllib.loads(ran.json["toml"])["accounts"]["help"]["connections"] == 3
+
+
+def test_a_server_without_a_size_is_warned_of(desk) -> None:
+    with SmtpServer(features=Features(users={USER: CANARY}, size_limit_bytes=None)).in_thread() as server:
+        found = probed(desk, server)
+    assert finding(found, "size")["level"] == "warn"
+    assert "max_size" not in found["toml"]
+
+
+def test_a_server_that_hangs_up_in_the_middle_is_a_finding(desk, server: SmtpServer) -> None:
+    server.cut("mail")
+    found = probed(desk, server)
+    assert "ended the session" in finding(found, "session")["text"]
+
+
+def test_send_to_sends_three_mails_and_says_what_to_look_for(desk, server: SmtpServer) -> None:
+    found = probed(desk, server, "--send-to", "me@example.net")
+    first, tagged, returned = server.taken
+    assert first.recipients == ("me@example.net",)
+    assert tagged.recipients == ("me+ticketmail-probe@example.net",)
+    assert returned.mail_from == "help+ticketmail-probe@example.com"
+    assert first.message_id in finding(found, "sent")["text"]
+    assert "sent; look for it" in finding(found, "sent")["text"]
+
+
+def test_a_from_that_is_refused_after_the_body_is_found_by_sending(desk, server: SmtpServer) -> None:
+    server.refuse("dot", "550 5.7.60 Client may not send as this sender")
+    found = probed(desk, server, "--send-to", "me@example.net")
+    assert "not taken: 550 5.7.60" in finding(found, "sent")["text"]
+    assert finding(found, "sent")["level"] == "bad"
+
+
+def test_rate_sends_until_the_first_refusal(desk) -> None:
+    with SmtpServer(features=LOGIN, limits=ServerLimits(rate=6, window_s=3600, at="data")).in_thread() as server:
+        found = probed(desk, server, "--send-to", "me@example.net", "--rate", "10")
+        assert server.taken_count == 6
+    assert finding(found, "rate")["text"].startswith("3 mails were taken")
+    assert "450 4.7.0" in finding(found, "rate")["text"]
+
+
+def test_rate_without_a_recipient_is_wrong_usage(desk, server: SmtpServer) -> None:
+    ran = desk.run("doctor", "--probe", url(server), "--rate", "3")
+    assert ran.code == 2
+    assert "--send-to ADDRESS" in ran.err
+
+
+def test_a_url_without_a_password_takes_it_from_the_environment(desk, server: SmtpServer, monkeypatch) -> None:
+    bare = f"smtp://help%40example.com@127.0.0.1:{server.port}"
+    ran = desk.run("doctor", "--probe", bare)
+    assert (ran.code, ran.out) == (2, "")
+    assert "$TICKETMAIL_PROBE_PASSWORD" in ran.err
+
+    monkeypatch.setenv("TICKETMAIL_PROBE_PASSWORD", CANARY)
+    found = desk.run("doctor", "--probe", bare, "--connections", "1", "--json").json
+    assert "logged in as help@example.com" in finding(found, "login")["text"]
+
+
+def test_an_account_of_the_settings_is_probed_by_its_name(desk, server: SmtpServer) -> None:
+    desk.write(f'[accounts.support]\nurl = "smtp://127.0.0.1:{server.port}"\nuser = "{USER}"\npassword = "{CANARY}"\n')
+    ran = desk.run("doctor", "--probe", "support", "--connections", "2")
+    assert "OK   login: " in ran.out
+    assert "[accounts.support]\n" in ran.out
+    assert f'url = "smtp://help%40example.com@127.0.0.1:{server.port}"' in ran.out
+    assert desk.run("doctor", "--probe", "nobody").err.startswith("error: There is no account 'nobody'.")
+
+
+def test_a_gateway_that_cannot_be_asked_says_so(desk) -> None:
+    ran = desk.run("doctor", "--probe", "null://")
+    assert ran.code == 1
+    assert "only sending would prove it" in ran.out
