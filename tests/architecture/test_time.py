@@ -7,8 +7,8 @@ import ast
 import pytest
 from reading_source import Module, modules
 
-#: ``tell`` and ``watch`` run in the host's process, beside the engine.
-HOSTS = ("app/usecases/tell.py", "app/usecases/watch.py")
+#: ``tell``, ``watch`` and ``eta`` run in the host's process, beside the engine.
+HOSTS = ("app/usecases/tell.py", "app/usecases/watch.py", "app/usecases/eta.py")
 ENGINE = [
     module
     for module in modules("app")

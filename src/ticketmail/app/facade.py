@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from ticketmail.app.settings import Settings
 from ticketmail.app.settings_source import LoadedSettings, load
+from ticketmail.app.usecases.eta import Foresight
 from ticketmail.app.usecases.submit import Submit
 from ticketmail.app.usecases.tell import Tell
 from ticketmail.app.usecases.watch import Watch
@@ -284,6 +285,7 @@ class TicketMail:
 
                 injector = build(self.settings, *self._overrides, host=self._host)
                 self._stack.callback(injector.get(Roads).spool.close)
+                self._stack.callback(injector.get(Foresight).close)  # before the spool: a look uses it
                 self._injector = injector
             return self._injector
 

@@ -30,7 +30,7 @@ from ticketmail.domain.ticket import message_id, ref_for, root_ref
 KEY_NAMESPACE: Final = UUID("6f1b5f0e-53a4-5d0e-9f6b-7c2f6a3c1d42")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HEADER_BYTES: Final = 2048
-_ETA = "limits and order are looked at when it is due; `ticketmail eta` says more"
+_ETA = "this process has not looked at limits and queue lately; `ticketmail eta ID` says when"
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +234,7 @@ def _sender(message: Message) -> str:
 
 def _receipt(entries: tuple[Entry, ...], submission: Submission) -> Receipt:
     first = entries[0]
-    unknown = f"not before {submission.not_before.isoformat()}; then {_ETA}" if submission.not_before else _ETA
+    unknown = f"not before {submission.not_before.isoformat()}; {_ETA}" if submission.not_before else _ETA
     return Receipt(
         submission_id=first.submission_id,
         durable="spool",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from ticketmail.app.usecases.compile import Compiled, Compiler
+from ticketmail.app.usecases.eta import Foresight
 from ticketmail.domain.errors import ContractBroken, KeyReused, SpoolBusy, SpoolError, SubmitInDoubt, TicketmailError
 from ticketmail.domain.ports.accepting import Accepted, Blobs, Entry, Intake
 from ticketmail.domain.submission import Receipt, Submission
@@ -14,7 +15,6 @@ from ticketmail.domain.submission import Receipt, Submission
 #: Entries per transaction of ``many``. SQLite's writers share one lock: no transaction should hold it long.
 CHUNK: Final = 250
 
-ETA_UNKNOWN = "limits and order are looked at when it is due; `ticketmail eta` and `ticketmail why` say more"
 WITH_COMMIT = "it is due when the host's transaction commits"
 
 
@@ -27,12 +27,14 @@ class _Job:
 
 
 class Submit:
-    """Thread-safe. ``route`` overrides the route that the sender implies; only alarms have one of their own."""
+    """Thread-safe. ``route`` overrides the route that the sender implies; only alarms have one of their own. ``foresight`` gives
+    receipts their ETA; None: they have none."""
 
-    def __init__(self, compiler: Compiler, intake: Intake, blobs: Blobs) -> None:
+    def __init__(self, compiler: Compiler, intake: Intake, blobs: Blobs, foresight: Foresight | None = None) -> None:
         self._compiler = compiler
         self._intake = intake
         self._blobs = blobs
+        self._foresight = foresight
 
     def prepare(self) -> None:
         """Make tables where they are missing, and load token keys. Raises SpoolError kin."""
@@ -87,7 +89,7 @@ class Submit:
         except SubmitInDoubt as doubt:
             # The adapter's own retry gives the port's answer; the host wants a receipt.
             raise SubmitInDoubt(str(doubt.args[0]), retry=lambda: self._accept_one(compiled, connection), remedy="") from doubt
-        result = _receipt(compiled, accepted, connection)
+        result = self._receipt(compiled, accepted, connection)
         if isinstance(result, TicketmailError):
             raise result
         return result
@@ -110,29 +112,33 @@ class Submit:
         at = 0
         for job in jobs:
             count = len(job.compiled.entries)
-            results.append(_receipt(job.compiled, accepted[at : at + count], connection))
+            results.append(self._receipt(job.compiled, accepted[at : at + count], connection))
             at += count
         return results
 
     def _in_doubt(self, compiled: Compiled, connection: object | None, doubt: SubmitInDoubt) -> SubmitInDoubt:
         return SubmitInDoubt(str(doubt.args[0]), retry=lambda: self._accept_one(compiled, connection), remedy="")
 
+    def _receipt(
+        self, compiled: Compiled, accepted: Sequence[Accepted | KeyReused], connection: object | None
+    ) -> Receipt | KeyReused:
+        refused = next((one for one in accepted if isinstance(one, KeyReused)), None)
+        if refused is not None:
+            return refused
+        receipt = compiled.receipt
+        new = any(isinstance(one, Accepted) and one.new for one in accepted)
+        if connection is not None:
+            return receipt.model_copy(update={"durable": "transaction", "eta_unknown": WITH_COMMIT, "new": new})
+        eta = self._foresight.of(compiled.entries) if self._foresight is not None and new else None
+        if eta is None:
+            return receipt.model_copy(update={"new": new})
+        return receipt.model_copy(update={"new": new, "eta_us": eta.at_us, "eta_unknown": eta.reason})
+
     def _put_blobs(self, compiled: Compiled, connection: object | None) -> None:
         for blob in compiled.blobs:
             digest = self._blobs.put(compiled.tenant, blob.content, connection=connection)
             if digest != blob.digest:
                 raise ContractBroken("The blob store names content otherwise than sha256:hex.")
-
-
-def _receipt(compiled: Compiled, accepted: Sequence[Accepted | KeyReused], connection: object | None) -> Receipt | KeyReused:
-    refused = next((one for one in accepted if isinstance(one, KeyReused)), None)
-    if refused is not None:
-        return refused
-    receipt = compiled.receipt
-    new = any(isinstance(one, Accepted) and one.new for one in accepted)
-    if connection is not None:
-        return receipt.model_copy(update={"durable": "transaction", "eta_unknown": WITH_COMMIT, "new": new})
-    return receipt.model_copy(update={"new": new})
 
 
 def _chunks(jobs: Sequence[_Job]) -> Iterable[list[_Job]]:

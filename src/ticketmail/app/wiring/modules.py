@@ -12,9 +12,11 @@ from ticketmail.app.plugins import open_spool
 from ticketmail.app.settings import Settings
 from ticketmail.app.settings_outbound import lanes_of, route_sizes, routes_of
 from ticketmail.app.usecases.compile import Compiler, SubmitRules
+from ticketmail.app.usecases.eta import Foresight
 from ticketmail.app.usecases.submit import Submit
 from ticketmail.app.usecases.tell import Tell
 from ticketmail.app.usecases.watch import Watch
+from ticketmail.app.wiring.facts import facts_of
 from ticketmail.app.wiring.pieces import HostPieces, Roads
 from ticketmail.app.wiring.rendering import LazyRenderer
 from ticketmail.app.wiring.timing import Timing
@@ -157,8 +159,13 @@ class UseCaseModule(Module):
 
     @singleton
     @provider
-    def submit(self, compiler: Compiler, intake: Intake, blobs: Blobs) -> Submit:
-        return Submit(compiler, intake, blobs)
+    def foresight(self, settings: Settings, reading: Reading, clock: Clock) -> Foresight:
+        return Foresight(reading, lambda: facts_of(settings), clock)
+
+    @singleton
+    @provider
+    def submit(self, compiler: Compiler, intake: Intake, blobs: Blobs, foresight: Foresight) -> Submit:
+        return Submit(compiler, intake, blobs, foresight)
 
     @singleton
     @provider

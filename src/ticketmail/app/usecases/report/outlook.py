@@ -87,6 +87,7 @@ class Outlook:
         self._around = around
         self._times = times
         self._paces: dict[str, tuple[Pace, int]] = {}
+        self._accounts: dict[str, str | None] = {}
 
     @property
     def now_us(self) -> int:
@@ -164,8 +165,17 @@ class Outlook:
         unknown = next((one for one in etas if one.at_us is None), None)
         return unknown or max(etas, key=lambda one: one.at_us or 0, default=Eta(None, "nothing in this lane is due"))
 
+    def due(self, route: str, lane: str) -> int:
+        """How many of a route and lane are due."""
+        return next((load.due for load in self._loads() if (load.route, load.lane) == (route, lane)), 0)
+
     def account_of(self, route: str) -> str | None:
         """The account that the route's next mail leaves by, as ``routing.choose`` has it; None if all wait for a human."""
+        if route not in self._accounts:
+            self._accounts[route] = self._chosen(route)
+        return self._accounts[route]
+
+    def _chosen(self, route: str) -> str | None:
         passed: list[tuple[int, str]] = []
         for name in self._around.facts.accounts_of(route):
             ends = [one.until_us for one in account_holds(name, self._around, self._times)]
@@ -210,7 +220,7 @@ class Outlook:
     def _when(self, account: str, count: int) -> tuple[int | None, str]:
         pace, most = self._paces.get(account, (None, 0))
         if pace is None or most < count:
-            most = max(count, sum(self.stranded(account).values()) + COUNTED)
+            most = max(2 * count, sum(self.stranded(account).values()) + COUNTED)
             pace = pace_of(
                 self._state(account), self._around.facts.accounts[account].limits, from_us=self._from_us(account), mails=most
             )

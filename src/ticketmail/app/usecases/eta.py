@@ -1,0 +1,108 @@
+"""The receipt's ETA: from a look at the spool that this process took some seconds ago, so that a hand-over stays a millisecond.
+
+A look counts all that waits, which takes longer the more there is: it is taken in a thread, at most every 5 s and at most a
+fiftieth of the time. Until there is one, a receipt says that none was taken.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from ticketmail.app.usecases.report.models import Facts
+from ticketmail.app.usecases.report.outlook import Eta, Outlook
+from ticketmail.app.usecases.report.status import surroundings
+from ticketmail.app.usecases.report.times import Times
+from ticketmail.domain.errors import TicketmailError
+from ticketmail.domain.ports.accepting import Entry
+from ticketmail.domain.ports.reading import Reading
+from ticketmail.domain.ports.timing import Clock
+
+#: The first look is that long after this was made (seconds): what hands one mail over and ends takes none.
+FIRST_S: Final = 1.0
+FRESH_S: Final = 5.0
+#: An older look says nothing any more (seconds).
+OLD_S: Final = 60.0
+#: Looks take at most this part of the time.
+PART: Final = 1 / 50
+#: How long ``close`` waits for a look that is under way (seconds).
+CLOSE_S: Final = 5.0
+
+_log = logging.getLogger("ticketmail.eta")
+
+
+@dataclass(slots=True)
+class _View:
+    """One look, when it was taken, and what this process has handed over since, by route and lane."""
+
+    outlook: Outlook
+    taken_s: float
+    since: dict[tuple[str, str], int] = field(default_factory=dict)
+
+
+class Foresight:
+    """``of`` costs some microseconds, and never blocks or raises. Thread-safe; safe after a fork."""
+
+    def __init__(self, reading: Reading, facts: Callable[[], Facts], clock: Clock) -> None:
+        self._reading = reading
+        self._facts = facts
+        self._clock = clock
+        self._view: _View | None = None
+        self._next_s = clock.monotonic_s() + FIRST_S
+        self._thread: threading.Thread | None = None
+        self._pid = os.getpid()
+        self._closed = False
+
+    def of(self, entries: Sequence[Entry]) -> Eta | None:
+        """When the first of ``entries``, just accepted, leaves. None: no look was taken lately."""
+        self._look_if_due()
+        view, now_s = self._view, self._clock.monotonic_s()
+        if view is None or now_s - view.taken_s > OLD_S:
+            return None
+        first = entries[0]
+        eta: Eta | None = None
+        for entry in entries:
+            pair = (entry.route, entry.lane)
+            place = view.outlook.due(*pair) + view.since.get(pair, 0)
+            if eta is None:
+                eta = view.outlook.of_new(*pair, place, from_us=first.not_before_us or 0)
+            view.since[pair] = view.since.get(pair, 0) + len(entry.recipients)
+        now_us = view.outlook.now_us + int((now_s - view.taken_s) * 1e6)
+        if eta is not None and eta.at_us is not None and eta.at_us < now_us:
+            return Eta(now_us, "", eta.ahead, eta.waits_for, eta.account)
+        return eta
+
+    def look(self) -> None:
+        """Look now. Never raises for what a spool does."""
+        began_s = self._clock.monotonic_s()
+        try:
+            around = surroundings(self._reading, self._facts())
+        except TicketmailError as error:
+            _log.debug("no look: %s", error)
+        else:
+            self._view = _View(Outlook(around, Times(around.now_us)), began_s)
+        now_s = self._clock.monotonic_s()
+        self._next_s = now_s + max(FRESH_S, (now_s - began_s) / PART)
+
+    def close(self) -> None:
+        """Take no more looks, and wait for one that is under way: it uses the spool. Idempotent."""
+        self._closed = True
+        if self._thread is not None and self._pid == os.getpid():
+            self._thread.join(CLOSE_S)
+
+    def _look_if_due(self) -> None:
+        if self._pid != os.getpid():  # a thread of the parent's does not live here
+            self._pid, self._thread = os.getpid(), None
+        if self._closed or self._clock.monotonic_s() < self._next_s or (self._thread is not None and self._thread.is_alive()):
+            return
+        self._next_s = self._clock.monotonic_s() + FRESH_S
+        thread = threading.Thread(target=self.look, name="ticketmail-eta", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the interpreter is going down: no new threads
+            return
+        self._thread = thread
