@@ -1,23 +1,28 @@
 """Adapters by entry point: the scheme of a URL is the entry point's name. Nothing is imported before it is named.
 
-Ours register in the same groups as anyone's: ``ticketmail.gateways`` (``create(url, GatewayOptions)``) and
-``ticketmail.spools`` (``create(url, SpoolOptions)``).
+Ours register in the same groups as anyone's: ``ticketmail.gateways`` (``create(url, GatewayOptions)``),
+``ticketmail.spools`` (``create(url, SpoolOptions)``) and ``ticketmail.profiles`` (a ``Profile``).
 """
 
 from __future__ import annotations
 
 import difflib
+import logging
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
 from ticketmail.app.settings_values import scheme_of
 from ticketmail.domain.errors import ContractBroken, MissingExtra, SettingsError, UnknownScheme
+from ticketmail.domain.outbound.profile import Profile
 from ticketmail.domain.ports.sending import Gateway, GatewayFactory, GatewayOptions
 from ticketmail.domain.ports.spooling import SpoolAdapter, SpoolOptions
 
 GATEWAYS = "ticketmail.gateways"
 SPOOLS = "ticketmail.spools"
+PROFILES = "ticketmail.profiles"
+_log = logging.getLogger("ticketmail.plugins")
 
 #: Package that is missing -> extra that brings it. Third parties name their own package in the ImportError.
 EXTRA_OF = {
@@ -55,6 +60,25 @@ def open_gateway(url: str, options: GatewayOptions, *, name: str) -> Gateway:
     """The gateway for ``url``, which the setting ``name`` holds; nothing is opened. Raises as :func:`open_spool` does."""
     factory: GatewayFactory = _factory(GATEWAYS, url, name)
     return factory(url, options)
+
+
+@cache
+def profiles() -> Mapping[str, Profile]:
+    """All profiles that are installed, by name. One that cannot be loaded is logged and left out."""
+    found = {name: _profile(point) for name, point in sorted(_points(PROFILES).items())}
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def _profile(point: EntryPoint) -> Profile | None:
+    try:
+        found = point.load()
+    except Exception as error:  # a package of somebody's must not keep all settings from being read
+        _log.warning("the profile %r does not load: %s", point.name, error)
+        return None
+    if isinstance(found, Profile) and found.name == point.name:
+        return found
+    _log.warning("the entry point %r of %s is not a Profile of that name", point.name, PROFILES)
+    return None
 
 
 def _factory(group: str, url: str, name: str) -> Any:

@@ -7,8 +7,8 @@ from dataclasses import fields
 from typing import Any, Final
 
 from ticketmail.app.settings import LaneSettings, Settings
+from ticketmail.app.settings_limits import limits_of
 from ticketmail.domain.errors import SettingsError
-from ticketmail.domain.outbound.account import AccountLimits, Window
 from ticketmail.domain.outbound.causes import CAUSES
 from ticketmail.domain.outbound.deciding import Policy
 from ticketmail.domain.outbound.delivery import DeliveryState
@@ -68,30 +68,12 @@ def lane_ends(settings: Settings) -> tuple[LaneEnd, ...]:
     return tuple(LaneEnd(name, lane.ends_as) for name, lane in lanes_of(settings).items())
 
 
-def limits_of(settings: Settings, name: str) -> AccountLimits:
-    """``[accounts.X]`` limits: windows, connections, share. Raises SettingsError naming the account's setting."""
-    account = settings.accounts[name]
-    defaults = AccountLimits()
-    shared = settings.gateways[account.gateway].connections if account.gateway else None
-    try:
-        return AccountLimits(
-            windows=tuple(Window.parse(text) for text in account.limits),
-            connections=account.connections or shared or defaults.connections,
-            messages_per_connection=account.messages_per_connection or defaults.messages_per_connection,
-            share=account.share,
-            max_recipients=account.max_recipients,
-            max_size_bytes=account.max_size,
-        )
-    except SettingsError as error:
-        raise SettingsError(str(error), name=f"accounts.{name}.limits") from error
-
-
 def route_sizes(settings: Settings) -> dict[str, int]:
-    """The most bytes that any account of a route takes, for routes of which every account says it (``max_size``)."""
+    """The most bytes that any account of a route takes, for routes of which every account's is known."""
     routes = routes_of(settings)
     sizes: dict[str, int] = {}
     for route in routes.names():
-        limits = [settings.accounts[name].max_size for name in routes.accounts_of(route)]
+        limits = [limits_of(settings, name).max_size_bytes for name in routes.accounts_of(route)]
         known = [limit for limit in limits if limit is not None]
         if known and len(known) == len(limits):
             sizes[route] = max(known)
