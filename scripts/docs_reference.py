@@ -1,4 +1,4 @@
-"""Write docs/reference/{settings,cli,errors,causes,events,metrics}.md from the code. `--check` only compares."""
+"""Write docs/reference/{settings,profiles,cli,errors,causes,events,metrics}.md from the code. `--check` only compares."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from pydantic import BaseModel, SecretStr
 
 from ticketmail import Message, TicketMail
 from ticketmail.adapters.prometheus import SpoolGauges
+from ticketmail.adapters.smtp.profiles import PROFILES
 from ticketmail.adapters.smtp.target import RFC_TIMEOUTS_S
 from ticketmail.app.cli.parsing import build as make_parser
 from ticketmail.app.settings import Settings
@@ -27,6 +28,7 @@ from ticketmail.domain import errors
 from ticketmail.domain.events import MailEvent
 from ticketmail.domain.outbound.causes import CAUSES
 from ticketmail.domain.outbound.lanes import SHIPPED
+from ticketmail.domain.outbound.profile import Profile
 from ticketmail.domain.outbound.retry import DEFAULTS
 from ticketmail.domain.units import format_duration
 
@@ -44,6 +46,7 @@ COUNTED = (
 def pages() -> dict[str, str]:
     """Page name -> text."""
     made = {"settings": settings, "cli": cli, "errors": error_page, "causes": causes, "events": events, "metrics": metrics}
+    made["profiles"] = profile_page
     return {name: make() for name, make in made.items()}
 
 
@@ -141,6 +144,50 @@ def _default(field: Any) -> str:
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
     return "required" if field.is_required() else f"`{value!r}`" if value or value is False else "-"
+
+
+# --- profiles ---------------------------------------------------------------------------------------------------------------
+
+
+def profile_page() -> str:
+    """Every shipped profile: its figures with their sources, and for which hosts it is taken unasked."""
+    lines = ["# Profiles\n", NOTE]
+    lines += [
+        "What vendors say of their limits. `profile = " + '"office365"' + "` names one; unset, an account gets that of its host;"
+    ]
+    lines += [
+        "`profile = "
+        + '"none"'
+        + "` turns it off. [Settings](settings.md) win over it, field by field, and a window over the one of the"
+    ]
+    lines += [
+        "same unit and period. `ticketmail limits` says where each figure came from. A figure stands here if it holds for every"
+    ]
+    lines += ["customer; what a plan or a sandbox sets is a note. A package of your own adds profiles by the entry point"]
+    lines += ["`ticketmail.profiles` (name = a `ticketmail.domain.outbound.profile.Profile`).\n"]
+    for one in PROFILES:
+        lines += [f"## {one.name}\n", f"{one.title}."]
+        lines += [f"Taken for {', '.join(f'`{host}`' for host in one.hosts)}." if one.hosts else "Only where settings name it."]
+        lines += [one.note] if one.note else []
+        lines += _figures(one)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _figures(one: Profile) -> list[str]:
+    rows = [(f"`{figure.value}`", "limits", figure) for figure in one.windows]
+    for setting, figure in (
+        ("connections", one.connections),
+        ("messages_per_connection", one.messages_per_connection),
+        ("max_recipients", one.max_recipients),
+        ("max_size", one.max_size_bytes),
+    ):
+        if figure is not None:
+            shown = f"{int(figure.value) // 2**20}MiB" if setting == "max_size" else figure.value
+            rows.append((f"`{shown}`", setting, figure))
+    if not rows:
+        return [""]
+    table = [f"| `{setting}` | {value} | {figure.source} | {figure.read} |" for value, setting, figure in rows]
+    return ["", "| setting | figure | source | read |", "|---|---|---|---|", *table, ""]
 
 
 # --- the other pages --------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ticketmail.domain.errors import SettingsError
 from ticketmail.domain.outbound.account import Hold, HoldKind
-from ticketmail.domain.outbound.routing import Routes, choose
+from ticketmail.domain.outbound.routing import Routes, choose, groups_of, may_send, preferred, serving
 
 TABLE = {"Support@example.com": ["support", "rescue"], "example.com": ["support"], "@example.org": ["org"], "*": ["rescue"]}
 ACCOUNTS = ("support", "rescue", "org")
@@ -89,3 +89,58 @@ def test_no_held_account_is_ever_chosen(accounts: list[str], holds: dict[str, Ho
     chosen = choose(accounts, holds)
 
     assert chosen is None or (chosen in accounts and chosen not in holds)
+
+
+GROUPS = groups_of([["a", "b"], "rescue"])
+
+
+def test_equals_share_by_headroom_and_the_rescue_only_takes_over() -> None:
+    assert serving(GROUPS, {}, {"a": 0.2, "b": 0.9, "rescue": 1.0}) == ("b", "a")
+    assert serving(GROUPS, {"b": hold("rate")}, {}) == ("a",)
+    assert serving(GROUPS, {"a": hold("quota"), "b": hold("breaker")}, {}) == ("rescue",)
+
+
+def test_while_one_equal_only_waits_for_its_rate_the_rescue_waits_too() -> None:
+    assert serving(GROUPS, {"a": hold("quota"), "b": hold("rate")}, {}) == ()
+
+
+def test_a_route_keeps_its_groups_and_is_flat_for_who_only_asks_for_accounts() -> None:
+    routes = Routes.parse({"*": [["a", "b"], "rescue"]}, ["a", "b", "rescue"])
+
+    assert routes.groups_of("*") == (("a", "b"), ("rescue",))
+    assert routes.accounts_of("*") == ("a", "b", "rescue")
+    with pytest.raises(SettingsError, match="twice"):
+        Routes.parse({"*": [["a", "b"], "a"]}, ["a", "b"])
+
+
+@given(st.lists(st.text("abcdef", min_size=1, max_size=4), min_size=2, max_size=6, unique=True))
+def test_a_ticket_keeps_its_account_when_another_comes_or_goes(names: list[str]) -> None:
+    for ticket in map(str, range(30)):
+        before = preferred(ticket, names)
+        gone = [name for name in names if name != names[0]]
+
+        assert preferred(ticket, list(reversed(names))) == before
+        if before in gone:
+            assert preferred(ticket, gone) == before
+
+
+def test_tickets_are_spread_over_equals() -> None:
+    kept = [preferred(str(number), ["a", "b", "c"]) for number in range(300)]
+
+    assert min(kept.count(name) for name in "abc") > 60
+
+
+@pytest.mark.parametrize(
+    ("senders", "route", "may"),
+    [
+        ((), "*", True),
+        ((), "x@example.com", True),
+        (("x@example.com",), "x@example.com", True),
+        (("example.com",), "x@example.com", True),
+        (("x@example.com",), "example.com", False),
+        (("example.com",), "x@sub.example.com", False),
+        (("example.com",), "*", False),
+    ],
+)
+def test_an_account_serves_a_route_only_if_it_may_send_as_all_of_it(senders: tuple[str, ...], route: str, may: bool) -> None:
+    assert may_send(senders, route) is may

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from ticketmail.app.facade import TicketMail
 from ticketmail.app.housekeeping import Housekeeping
-from ticketmail.app.settings_outbound import lanes_of, limits_of, policy_of, routes_of
+from ticketmail.app.settings_limits import limits_of, profiles_of
+from ticketmail.app.settings_outbound import lanes_of, policy_of, routes_of
 from ticketmail.app.usecases.alert import Alerts
 from ticketmail.app.usecases.compile import Compiler
 from ticketmail.app.usecases.deliver import Deliver, Errand, Report
@@ -21,6 +22,7 @@ from ticketmail.app.usecases.submit import Submit
 from ticketmail.app.wiring.alerting import make_alerts
 from ticketmail.app.wiring.rendering import LazyRenderer
 from ticketmail.app.wiring.timing import Timing
+from ticketmail.domain.outbound.account import AccountLimits
 from ticketmail.domain.ports.delivering import WorkerSide
 from ticketmail.domain.ports.observing import Meter, Tracer
 from ticketmail.domain.ports.sending import Gateway
@@ -86,7 +88,7 @@ def equip(mail: TicketMail, mounting: Mounting) -> Engine:
     pump = Pump(
         deliveries=side.deliveries,
         health=health,
-        deliver=Observed(_deliver(mail, mounting, health), mounting),
+        deliver=Observed(_deliver(mail, mounting, health, limits), mounting),
         routes=routes_of(settings),
         lanes=lanes_of(settings),
         limits=limits,
@@ -105,7 +107,7 @@ def equip(mail: TicketMail, mounting: Mounting) -> Engine:
     return Engine(health, pump, resolve, house, alerts)
 
 
-def _deliver(mail: TicketMail, mounting: Mounting, health: AccountHealth) -> Deliver:
+def _deliver(mail: TicketMail, mounting: Mounting, health: AccountHealth, limits: Mapping[str, AccountLimits]) -> Deliver:
     settings, host, timing = mail.settings, mail.host, mounting.timing
     packer = Packer(
         renderer=LazyRenderer(),
@@ -118,7 +120,8 @@ def _deliver(mail: TicketMail, mounting: Mounting, health: AccountHealth) -> Del
         deliveries=mounting.side.deliveries,
         health=health,
         gateways=mounting.gateways,
-        profiles={name: account.profile for name, account in settings.accounts.items()},
+        profiles=profiles_of(settings),
+        limits=limits,
         packer=packer,
         lanes=lanes_of(settings),
         policy=policy_of(settings),

@@ -57,7 +57,8 @@ class AccountSettings(_Table):
     """``[accounts.X]``: the identity that limits apply to. ``url`` alone may be written as ``X = "smtp://..."``.
 
     Exactly one of ``url`` and ``gateway`` is set. ``user`` and ``password`` go into the URL if it has none; a password may
-    be ``file:/run/secrets/name``. ``options`` are for settings that only this gateway's adapter knows.
+    be ``file:/run/secrets/name``. ``senders`` are the addresses and domains that the account may send as; none: any.
+    ``options`` are for settings that only this gateway's adapter knows.
     """
 
     url: SecretUrl = SecretStr("")
@@ -80,6 +81,7 @@ class AccountSettings(_Table):
     dsn: bool = False
     pipelining: bool = True
     timeouts: dict[str, Duration] = Field(default_factory=dict)
+    senders: Annotated[tuple[Recipient, ...], OneOrMany] = ()
     options: dict[str, str] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -90,11 +92,12 @@ class AccountSettings(_Table):
 
 
 class GatewaySettings(_Table):
-    """``[gateways.X]``: a server that several accounts share. ``connections`` is the
-    cap of each of its accounts that sets none of its own; it is not shared among them yet. None: no cap."""
+    """``[gateways.X]``: a server that several accounts share. ``connections`` and ``limits`` hold for all of them together; an
+    account may have less of its own."""
 
     url: SecretUrl
     connections: int | None = Field(default=None, ge=1, le=1000)
+    limits: Texts = ()
 
 
 class LaneSettings(_Table):
@@ -158,7 +161,7 @@ class Settings(_Table):
     max_size: Size = 25 * 1024 * 1024
     accounts: dict[Name, AccountSettings] = Field(default_factory=dict)
     gateways: dict[Name, GatewaySettings] = Field(default_factory=dict)
-    routes: dict[str, Annotated[tuple[str, ...], OneOrMany]] = Field(default_factory=dict)
+    routes: dict[str, Annotated[tuple[str | tuple[str, ...], ...], OneOrMany]] = Field(default_factory=dict)
     lanes: dict[Name, LaneSettings] = Field(default_factory=dict)
     retry: dict[str, Schedule] = Field(default_factory=dict)
     unknown: UnknownSettings = UnknownSettings()

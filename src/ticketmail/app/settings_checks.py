@@ -6,15 +6,18 @@ import difflib
 from collections.abc import Iterable
 
 from ticketmail.app.settings import Settings
-from ticketmail.app.settings_outbound import ALERT_ROUTE, lanes_of, limits_of, schedules_of
+from ticketmail.app.settings_limits import gateway_limits_of, limits_of
+from ticketmail.app.settings_outbound import ALERT_ROUTE, lanes_of, schedules_of
 from ticketmail.app.settings_values import scheme_of
 from ticketmail.domain.errors import SettingsError
+from ticketmail.domain.outbound.routing import ANY, groups_of, may_send
 
 __all__ = ["ALERT_ROUTE", "check_together"]
 
 
-def check_together(settings: Settings) -> None:
-    """Raises SettingsError naming the setting that does not fit, and what would."""
+def check_together(settings: Settings, *, dynamic: bool = False) -> None:
+    """Raises SettingsError naming the setting that does not fit, and what would. ``dynamic``: a host brings further accounts
+    while we run, so routes and alarms may name some that are not there yet."""
     for name, account in settings.accounts.items():
         if account.gateway:
             _known(account.gateway, settings.gateways, f"accounts.{name}.gateway", "gateway")
@@ -27,32 +30,52 @@ def check_together(settings: Settings) -> None:
             raise SettingsError("Not a URL.", name=f"gateways.{name}.url", remedy="Write smtp://host:587.")
     if not scheme_of(settings.spool.url.get_secret_value()):
         raise SettingsError("Not a URL.", name="spool.url", remedy="Write sqlite:///ticketmail.db or postgresql://host/database.")
-    _check_routes(settings)
-    _check_alerts(settings)
+    _check_routes(settings, dynamic=dynamic)
+    _check_alerts(settings, dynamic=dynamic)
     _check_modes(settings)
     for name in settings.accounts:
         limits_of(settings, name)
+    gateway_limits_of(settings)
     lanes_of(settings)
     schedules_of(settings)
 
 
-def _check_routes(settings: Settings) -> None:
+def _check_routed(settings: Settings, sender: str, account: str, *, dynamic: bool) -> None:
+    if account not in settings.accounts and dynamic:
+        return
+    _known(account, settings.accounts, f"routes.{sender}", "account")
+    senders = settings.accounts[account].senders
+    if not may_send(senders, sender.removeprefix("@")):
+        said = "anybody" if sender == ANY else sender
+        raise SettingsError(
+            f"The account {account!r} may send as {', '.join(senders)} only, not as {said}.",
+            name=f"routes.{sender}",
+            remedy=f"Take it out of the route, or add the sender to accounts.{account}.senders.",
+        )
+
+
+def _check_routes(settings: Settings, *, dynamic: bool) -> None:
     for sender, accounts in settings.routes.items():
         name = f"routes.{sender}"
         if sender == ALERT_ROUTE:
             raise SettingsError(f"{ALERT_ROUTE!r} is the route of alarms.", name=name, remedy="Set alerts.mail_account instead.")
-        if not accounts:
+        names = [account for group in groups_of(accounts) for account in group]
+        if not names:
             raise SettingsError("A route needs at least one account.", name=name)
-        if len(set(accounts)) != len(accounts):
+        if len(set(names)) != len(names):
             raise SettingsError("An account is listed twice.", name=name)
-        for account in accounts:
-            _known(account, settings.accounts, name, "account")
+        for account in names:
+            _check_routed(settings, sender, account, dynamic=dynamic)
 
 
-def _check_alerts(settings: Settings) -> None:
+def _check_alerts(settings: Settings, *, dynamic: bool) -> None:
     alerts = settings.alerts
-    if alerts.mail_account:
+    if alerts.mail_account and not dynamic:
         _known(alerts.mail_account, settings.accounts, "alerts.mail_account", "account")
+    senders = settings.accounts[alerts.mail_account].senders if alerts.mail_account in settings.accounts else ()
+    if alerts.mail_from is not None and not may_send(senders, alerts.mail_from.key):
+        text = f"The account {alerts.mail_account!r} may send as {', '.join(senders)} only."
+        raise SettingsError(text, name="alerts.mail_from", remedy="Name one of these.")
     if alerts.mail_to and not alerts.mail_account:
         raise SettingsError(
             "Mail to administrators needs an account of its own.",

@@ -12,6 +12,9 @@ from ticketmail.domain.errors import SettingsError
 from ticketmail.domain.outbound.account import AccountLimits, Window
 from ticketmail.domain.outbound.profile import NONE, Combined, Profile, Said, combine, profile_of_host
 
+#: Connections of a gateway that sets none: more than all its accounts could open.
+NO_CAP = 100_000
+
 
 def profile_of(settings: Settings, name: str) -> Profile | None:
     """The profile that ``[accounts.X]`` names, else that of its host; None: nobody's, or ``profile = "none"``.
@@ -63,3 +66,16 @@ def profiles_of(settings: Settings) -> Mapping[str, Profile]:
     """The profile of each account that has one."""
     found = {name: profile_of(settings, name) for name in settings.accounts}
     return {name: one for name, one in found.items() if one is not None}
+
+
+def gateway_limits_of(settings: Settings) -> Mapping[str, AccountLimits]:
+    """What all accounts of a gateway may do together, for gateways that say so. Raises SettingsError naming the gateway's."""
+    found: dict[str, AccountLimits] = {}
+    for name, gateway in settings.gateways.items():
+        if gateway.connections is None and not gateway.limits:
+            continue
+        try:
+            found[name] = AccountLimits.parse(gateway.limits, connections=gateway.connections or NO_CAP)
+        except SettingsError as error:
+            raise SettingsError(str(error), name=f"gateways.{name}.limits") from error
+    return found

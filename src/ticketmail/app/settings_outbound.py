@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from ticketmail.domain.outbound.deciding import Policy
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.lanes import SHIPPED, Lane, Lanes
 from ticketmail.domain.outbound.retry import DEFAULTS, Schedule
-from ticketmail.domain.outbound.routing import ANY, Routes
+from ticketmail.domain.outbound.routing import ANY, Groups, Listed, Routes, groups_of, may_send
 from ticketmail.domain.ports.delivering import LaneEnd, Retention
 
 #: The route of mail to administrators. It is ours, so that an alarm never takes a host's route through a sick account.
@@ -31,12 +32,33 @@ def lanes_of(settings: Settings) -> Lanes:
 
 
 def routes_of(settings: Settings) -> Routes:
-    """``[routes]``, or all accounts for everybody where there is none; and the alarms' own route."""
-    accounts = tuple(settings.accounts)
-    table: dict[str, tuple[str, ...]] = dict(settings.routes) or {ANY: accounts}
-    if settings.alerts.mail_account:
-        table[ALERT_ROUTE] = (settings.alerts.mail_account,)
-    return Routes.parse(table, accounts) if accounts else Routes(table)
+    """``[routes]``, and a route for each of an account's ``senders`` that has none; without ``[routes]`` the accounts that may
+    send as anybody serve the rest. And the alarms' own route.
+
+    An account that is not there, or may not send as the route's sender, is left out: its mail waits, or goes by the others.
+    """
+    senders = {name: account.senders for name, account in settings.accounts.items()}
+    table: dict[str, Listed] = dict(settings.routes) or {ANY: tuple(senders)}
+    for sender in dict.fromkeys(sender for listed in senders.values() for sender in listed):
+        if sender not in table:
+            table[sender] = [name for name, listed in senders.items() if listed and may_send(listed, sender)]
+    usable = {route: _usable(route, listed, senders) for route, listed in table.items()}
+    if settings.alerts.mail_account in settings.accounts:
+        usable[ALERT_ROUTE] = ((settings.alerts.mail_account,),)
+    return Routes(usable)
+
+
+def missing_of(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """By route of ``[routes]``: the accounts that it names and may not use, for they are gone or may not send as its sender."""
+    routes = routes_of(settings)
+    named = {route: [name for group in groups_of(listed) for name in group] for route, listed in settings.routes.items()}
+    lost = {route: tuple(name for name in names if name not in routes.accounts_of(route)) for route, names in named.items()}
+    return {route: names for route, names in lost.items() if names}
+
+
+def _usable(route: str, listed: Listed, senders: Mapping[str, tuple[str, ...]]) -> Groups:
+    groups = groups_of(listed)
+    return groups_of([[name for name in group if name in senders and may_send(senders[name], route)] for group in groups])
 
 
 def schedules_of(settings: Settings) -> dict[str, Schedule]:

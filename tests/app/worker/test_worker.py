@@ -292,3 +292,49 @@ async def test_a_fault_of_ours_after_the_body_leaves_a_mail_unknown_and_the_work
         (unknown,) = [view for view in views(mail) if view.state is DeliveryState.UNKNOWN]
         assert (unknown.cause, unknown.due_us) == ("undecided", None)
         assert len(server.taken) == 2
+
+
+async def test_a_mail_to_more_than_one_transaction_takes_goes_in_several_as_one_mail(
+    server: SmtpServer, make_mail: Callable[..., TicketMail]
+) -> None:
+    people = tuple(f"u{number}@example.net" for number in range(7))
+    server.refuse("rcpt", "550 5.1.1 no such user", recipient=people[4])
+    with make_mail(server, account={"max_recipients": 3}) as mail:
+        await mail.asubmit(letter(people))
+        async with working(mail):
+            await until(lambda: all(view.attempts for view in views(mail)))
+
+        assert [len(one.recipients) for one in server.taken] == [3, 2, 1]
+        assert len({one.message_id for one in server.taken}) == 1
+        assert {view.recipient for view in views(mail) if view.state is DeliveryState.FAILED} == {people[4]}
+        assert sorted(one for taken in server.taken for one in taken.recipients) == sorted({*people} - {people[4]})
+
+
+async def test_a_server_that_takes_fewer_recipients_at_once_is_asked_for_fewer(
+    make_mail: Callable[..., TicketMail],
+) -> None:
+    people = tuple(f"u{number}@example.net" for number in range(5))
+    async with SmtpServer() as small:
+        for late in people[2:]:
+            small.refuse("rcpt", "452 4.5.3 too many recipients", recipient=late, times=1)
+        with make_mail(small) as mail:
+            await mail.asubmit(letter(people))
+            async with working(mail):
+                await until(all_in(mail, DeliveryState.SENT))
+
+            assert [len(one.recipients) for one in small.taken] == [2, 2, 1]
+
+
+async def test_a_mail_above_the_accounts_size_is_refused_before_it_is_sent(
+    server: SmtpServer, make_mail: Callable[..., TicketMail]
+) -> None:
+    with make_mail(server) as before:
+        await before.asubmit(letter(text="x" * 5000))
+    with make_mail(server, account={"max_size": 2000}) as mail:
+        async with working(mail):
+            await until(all_in(mail, DeliveryState.DEAD))
+
+        (view,) = views(mail)
+        assert view.cause == "too-large"
+        assert "max_size" in view.reply
+        assert not server.taken

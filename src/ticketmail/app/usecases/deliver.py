@@ -6,19 +6,22 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from ticketmail.app.usecases.health import AccountHealth
-from ticketmail.app.usecases.outgoing import ContentMissing, Packer
-from ticketmail.app.usecases.telling import events_of
+from ticketmail.app.usecases.outgoing import ContentMissing, Packer, part_of
+from ticketmail.app.usecases.telling import events_of, name_of, phase_of, words_of
 from ticketmail.domain.address import Address
 from ticketmail.domain.errors import ContractBroken, InvalidSubmission, TicketmailError
+from ticketmail.domain.outbound.account import AccountLimits
 from ticketmail.domain.outbound.classification import classify
 from ticketmail.domain.outbound.deciding import Decision, Policy, Standing, decide, decide_expired, decide_suppressed
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
 from ticketmail.domain.outbound.lanes import Lanes
-from ticketmail.domain.outbound.outcome import NotReached, Outcome, Phase, Refused, Taken, Unclear
+from ticketmail.domain.outbound.outcome import NotReached, Outcome, Phase, Refused, Reply, Taken, Unclear
+from ticketmail.domain.outbound.profile import Profile
 from ticketmail.domain.outbound.suppression import Suppression
 from ticketmail.domain.ports.delivering import ClaimedDelivery, ClaimedMail, Completion, Deliveries, Fenced
 from ticketmail.domain.ports.hosting import WantedCheck
@@ -30,7 +33,6 @@ _log = logging.getLogger("ticketmail.deliver")
 SUPPRESSED_US = 90 * 86_400 * 1_000_000
 #: A mail whose outcome could not be decided is tried again after this (microseconds), if nothing of it had left.
 UNDECIDED_US = 60 * 1_000_000
-_NAMES = {Taken: "taken", Refused: "refused", NotReached: "not-reached", Unclear: "unclear"}
 
 
 class NotStarted(Exception):
@@ -55,7 +57,10 @@ class Report:
 
 
 class Deliver:
-    """Sends claimed mails. ``may_start`` is asked before a body: a worker without a heartbeat must not begin one."""
+    """Sends claimed mails. ``may_start`` is asked before a body: a worker without a heartbeat must not begin one.
+
+    ``gateways``, ``profiles`` and ``limits`` are by account, and may change while mails are on their way.
+    """
 
     def __init__(
         self,
@@ -63,7 +68,8 @@ class Deliver:
         deliveries: Deliveries,
         health: AccountHealth,
         gateways: Mapping[str, Gateway],
-        profiles: Mapping[str, str],
+        profiles: Mapping[str, Profile],
+        limits: Mapping[str, AccountLimits],
         packer: Packer,
         lanes: Lanes,
         policy: Policy,
@@ -77,6 +83,8 @@ class Deliver:
         self._health = health
         self._gateways = gateways
         self._profiles = profiles
+        self._limits = limits
+        self._fitting: dict[str, int] = {}  # recipients that an account's server took at once, where it refused more
         self._packer = packer
         self._lanes = lanes
         self._policy = policy
@@ -105,8 +113,9 @@ class _Attempt:
         self._errand = errand
         self._mail = errand.mail
         self._began_us = deliver._now_us()
+        self._gateway: Gateway | None = None
         self._begun: set[int] = set()  # positions in self._open whose SENDING is durable
-        self._on_body_done = False
+        self._on_body_done = False  # of the transaction that runs
         self._open: tuple[ClaimedDelivery, ...] = ()
 
     async def run(self, slot: asyncio.Semaphore | None) -> Report:
@@ -124,10 +133,12 @@ class _Attempt:
             completions, faults = self._decided(outcomes)
         except Exception:  # a body may have left: whatever it is, the mail must not stay SENDING under a living worker
             _log.exception("outcomes of mail %s cannot be decided", self._mail.submission_id)
-            completions, faults = [self._undecided(place, one) for place, one in enumerate(self._open)], []
+            completions, faults = [self._undecided(place, one) for place, one in enumerate(self._open[: len(outcomes)])], []
         recorded = asyncio.ensure_future(self._record(completions))
         await self._settle_account(faults, taken=len(outcomes) - len(faults))
         await asyncio.shield(recorded)
+        if len(outcomes) < len(self._open):
+            await self._undo("the transaction before it ended the attempt", first=len(outcomes))
         return Report(tuple(faults), len(outcomes) - len(faults))
 
     def _without_trying(self, now_us: int) -> tuple[list[tuple[ClaimedDelivery, Decision]], tuple[ClaimedDelivery, ...]]:
@@ -186,64 +197,105 @@ class _Attempt:
         return [fault] * len(self._open)
 
     async def _send(self, outgoing: Outgoing) -> Sequence[Outcome | Fault]:
-        """The gateway's outcomes, guarded against a gateway that breaks its contract."""
-        self._began_us = self._by._now_us()
+        """One transaction, or several where the account takes fewer recipients at once: one mail, one Message-ID. Fewer
+        outcomes than recipients: the rest was not tried, for the account or its server is not well."""
+        self._gateway = self._by._gateways.get(self._errand.account)
+        if self._gateway is None:
+            raise NotStarted("the account is gone")
+        limits = self._by._limits[self._errand.account]
+        if limits.max_size_bytes is not None and len(outgoing.mime) > limits.max_size_bytes:
+            text = f"{len(outgoing.mime)} bytes, max_size of the account is {limits.max_size_bytes} (found before sending)"
+            return [Refused(Reply(552, text, "5.3.4"), Phase.MAIL)] * len(self._open)
+        outcomes: list[Outcome | Fault] = []
+        while len(outcomes) < len(self._open):
+            first = len(outcomes)
+            part = part_of(outgoing, first, self._most(limits, self._gateway))
+            try:
+                outcomes += await self._transaction(self._gateway, part, first)
+            except NotStarted:
+                if not first:
+                    raise
+                break
+            if self._ended(outcomes[first:]):
+                break
+        return outcomes
+
+    def _most(self, limits: AccountLimits, gateway: Gateway) -> int:
+        known = (limits.max_recipients, gateway.capabilities.max_recipients, self._by._fitting.get(self._errand.account))
+        return min((one for one in known if one), default=len(self._open))
+
+    def _ended(self, outcomes: Sequence[Outcome | Fault]) -> bool:
+        """Whether a transaction's outcomes end the attempt. Notes how many recipients the server took, where it refused more."""
+        faults = [fault for fault in map(self._fault, outcomes) if fault is not None]
+        refused = sum(fault.advice is Advice.SPLIT for fault in faults)
+        if refused and len(outcomes) > 1:
+            self._by._fitting[self._errand.account] = (len(outcomes) - refused) or len(outcomes) // 2
+        return any(fault.scope in (FaultScope.ACCOUNT, FaultScope.GATEWAY) for fault in faults)
+
+    async def _transaction(self, gateway: Gateway, outgoing: Outgoing, first: int) -> Sequence[Outcome]:
+        """The gateway's outcomes for the recipients from ``first`` on, guarded against a gateway that breaks its contract."""
+        self._on_body_done = False
+        places = range(first, first + len(outgoing.recipients))
+        if not first:
+            self._began_us = self._by._now_us()
         if not self._by._may_start():
             raise NotStarted("this worker may start no mail now")
         try:
-            outcomes = await self._by._gateways[self._errand.account].send(outgoing, on_body=self._on_body)
+            outcomes = await gateway.send(outgoing, on_body=partial(self._on_body, first))
         except NotStarted:
             raise
         except asyncio.CancelledError:
             # A second signal: what may have left is told as such. The task ends here, recorded.
-            return self._guarded("the worker was stopped while the mail was on its way")
+            return self._guarded("the worker was stopped while the mail was on its way", places)
         except Exception as error:
             _log.exception("gateway of account %s raised", self._errand.account)
-            return self._guarded(f"the gateway raised {type(error).__name__}")
-        if len(outcomes) != len(self._open):
-            broken = ContractBroken(f"{len(outcomes)} outcomes for {len(self._open)} recipients")
+            return self._guarded(f"the gateway raised {type(error).__name__}", places)
+        if len(outcomes) != len(places):
+            broken = ContractBroken(f"{len(outcomes)} outcomes for {len(places)} recipients")
             _log.error("gateway of account %s: %s", self._errand.account, broken)
-            return self._guarded(f"the gateway broke its contract: {broken}")
+            return self._guarded(f"the gateway broke its contract: {broken}", places)
         return outcomes
 
-    def _guarded(self, error: str) -> list[Outcome | Fault]:
+    def _guarded(self, error: str, places: Sequence[int]) -> list[Outcome]:
         lost = Unclear(error) if self._on_body_done else NotReached(error, Phase.MAIL)
-        return [
-            lost if place in self._begun or not self._on_body_done else NotReached(error, Phase.RCPT)
-            for place in range(len(self._open))
-        ]
+        return [lost if place in self._begun or not self._on_body_done else NotReached(error, Phase.RCPT) for place in places]
 
-    async def _on_body(self, accepted: Sequence[int]) -> None:
+    async def _on_body(self, first: int, accepted: Sequence[int]) -> None:
         if not self._by._may_start():
             raise NotStarted("this worker may start no body now")
-        claims = [self._fenced(self._open[place]) for place in accepted]
+        places = [first + index for index in accepted]
+        claims = [self._fenced(self._open[place]) for place in places]
         try:
             answers = await self._by._deliveries.begin(self._worker, self._errand.account, claims)
         except TicketmailError as error:
             raise NotStarted(f"the spool did not take the beginning: {error}") from error
-        self._begun = {place for place, begun in zip(accepted, answers, strict=True) if begun}
+        self._begun |= {place for place, begun in zip(places, answers, strict=True) if begun}
         if not all(answers):
             raise NotStarted("a recipient was cancelled or taken over meanwhile")
         self._on_body_done = True
 
-    async def _undo(self, why: str) -> Report:
-        """No body byte left: what was begun goes back, what was only claimed is released; neither spends an attempt."""
+    async def _undo(self, why: str, first: int = 0) -> Report:
+        """From ``first`` on no body byte left: what was begun goes back, what was only claimed is released; neither spends an
+        attempt."""
         back = Decision(DeliveryState.QUEUED, self._by._now_us(), False, "not-started", f"Not started: {why}.")
-        begun = [self._completion(self._open[place], back, NotReached(why, Phase.DATA), None) for place in sorted(self._begun)]
+        begun = [
+            self._completion(self._open[place], back, NotReached(why, Phase.DATA), None)
+            for place in sorted(self._begun)
+            if place >= first
+        ]
         if begun:
             await self._record(begun)
-        rest = [self._fenced(one) for place, one in enumerate(self._open) if place not in self._begun]
+        rest = [self._fenced(one) for place, one in enumerate(self._open) if place >= first and place not in self._begun]
         if rest:
             await self._by._deliveries.release(self._worker, rest)
         return Report()
 
     def _decided(self, outcomes: Sequence[Outcome | Fault]) -> tuple[list[Completion], list[Fault]]:
-        """A completion for each recipient, and the faults among them."""
-        profile = self._by._profiles.get(self._errand.account, "")
+        """A completion for each recipient that was tried, and the faults among them."""
         completions: list[Completion] = []
         faults: list[Fault] = []
-        for one, outcome in zip(self._open, outcomes, strict=True):
-            fault = self._fault(outcome, profile)
+        for one, outcome in zip(self._open, outcomes, strict=False):
+            fault = self._fault(outcome)
             seen = outcome if not isinstance(outcome, Fault) else NotReached(outcome.text, Phase.CONNECT)
             decision = decide(
                 self._standing(one), seen, fault, self._by._policy, now_us=self._by._now_us(), jitter=self._by._jitter()
@@ -262,11 +314,16 @@ class _Attempt:
             self._fenced(one), state, due_us=due_us, spends=True, account=self._errand.account, cause="undecided", reason=reason
         )
 
-    def _fault(self, outcome: Outcome | Fault, profile: str) -> Fault | None:
+    def _fault(self, outcome: Outcome | Fault) -> Fault | None:
         if isinstance(outcome, Fault):
             return outcome
-        http = self._by._gateways[self._errand.account].capabilities.http
-        return None if isinstance(outcome, Taken) else classify(outcome, profile=profile, http=http)
+        if isinstance(outcome, Taken):
+            return None
+        profile = self._by._profiles.get(self._errand.account)
+        http = self._gateway is not None and self._gateway.capabilities.http
+        if profile is None:
+            return classify(outcome, http=http)
+        return classify(outcome, profile=profile.name, http=http, rules=profile.rules)
 
     async def _settle_account(self, faults: Sequence[Fault], *, taken: int) -> None:
         health, account = self._by._health, self._errand.account
@@ -295,7 +352,7 @@ class _Attempt:
     def _completion(self, one: ClaimedDelivery, decision: Decision, outcome: Outcome | None, fault: Fault | None) -> Completion:
         now_us = self._by._now_us()
         account = self._errand.account if outcome is not None else ""
-        reply, remote_id = _words(outcome)
+        reply, remote_id = words_of(outcome)
         told = decision.tell == "delayed"
         return Completion(
             claim=self._fenced(one),
@@ -303,8 +360,8 @@ class _Attempt:
             due_us=decision.due_us,
             spends=decision.spends,
             account=account,
-            outcome=_NAMES[type(outcome)] if outcome is not None else "",
-            phase=_phase(outcome),
+            outcome=name_of(outcome),
+            phase=phase_of(outcome),
             cause=decision.cause,
             reason=decision.reason,
             reply=reply,
@@ -335,19 +392,3 @@ class _Attempt:
 
     def _fenced(self, one: ClaimedDelivery) -> Fenced:
         return Fenced(self._mail.submission_id, one.number, one.fence)
-
-
-def _words(outcome: Outcome | None) -> tuple[str, str]:
-    """The other side's line and its id for the mail."""
-    match outcome:
-        case Taken(remote_id=remote_id, reply=reply):
-            return str(reply) if reply is not None else "", remote_id
-        case Refused(reply=reply):
-            return str(reply), ""
-        case NotReached(error=error) | Unclear(error=error):
-            return error, ""
-    return "", ""
-
-
-def _phase(outcome: Outcome | None) -> str:
-    return outcome.phase.value if isinstance(outcome, (Refused, NotReached, Unclear)) else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
@@ -112,3 +113,11 @@ class Packer:
 
 def _bracketed(ident: str) -> str:
     return ident if ident.startswith("<") else f"<{ident}>"
+
+
+def part_of(outgoing: Outgoing, first: int, most: int) -> Outgoing:
+    """The same mail for ``most`` of its recipients, from ``first`` on; whole if it fits."""
+    if not first and len(outgoing.recipients) <= most:
+        return outgoing
+    key = f"{outgoing.key}/{first}" if outgoing.key and first else outgoing.key
+    return replace(outgoing, recipients=outgoing.recipients[first : first + most], key=key)

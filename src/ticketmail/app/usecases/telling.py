@@ -1,4 +1,4 @@
-"""The mail event that a decision calls for."""
+"""The mail event that a decision calls for, and an outcome in words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from ticketmail.domain.events import (
 )
 from ticketmail.domain.ids import event_id
 from ticketmail.domain.outbound.deciding import Decision
+from ticketmail.domain.outbound.outcome import NotReached, Outcome, Refused, Taken, Unclear
 from ticketmail.domain.ports.delivering import ClaimedDelivery, ClaimedMail
+
+_NAMES = {Taken: "taken", Refused: "refused", NotReached: "not-reached", Unclear: "unclear"}
 
 
 def events_of(
@@ -51,3 +54,25 @@ def events_of(
         case "suppressed":
             return (MailSuppressed(**shared),)
     return (MailUnknown(**shared),)
+
+
+def name_of(outcome: Outcome | None) -> str:
+    """An outcome's name in the spool; '' for none."""
+    return _NAMES[type(outcome)] if outcome is not None else ""
+
+
+def words_of(outcome: Outcome | None) -> tuple[str, str]:
+    """The other side's line and its id for the mail."""
+    match outcome:
+        case Taken(remote_id=remote_id, reply=reply):
+            return str(reply) if reply is not None else "", remote_id
+        case Refused(reply=reply):
+            return str(reply), ""
+        case NotReached(error=error) | Unclear(error=error):
+            return error, ""
+    return "", ""
+
+
+def phase_of(outcome: Outcome | None) -> str:
+    """How far it came; '' for what was taken."""
+    return outcome.phase.value if isinstance(outcome, (Refused, NotReached, Unclear)) else ""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ticketmail.app.plugins import open_gateway
 from ticketmail.app.settings import Settings
-from ticketmail.app.settings_outbound import lanes_of, limits_of, routes_of
+from ticketmail.app.settings_limits import combined_of
+from ticketmail.app.settings_outbound import lanes_of, missing_of, routes_of
 from ticketmail.app.settings_values import masked, scheme_of
 from ticketmail.app.usecases.report import AccountFacts, Facts
 from ticketmail.app.wiring.sending import account_url, gateway_options, server_of
@@ -22,6 +23,7 @@ def facts_of(settings: Settings) -> Facts:
         site=settings.site,
         accounts=accounts,
         routes={name: routes.accounts_of(name) for name in routes.names()},
+        missing=missing_of(settings),
         modes=tuple(_modes(settings, accounts)),
         lanes={name: lane.deadline_s for name, lane in lanes.items()},
         weights=lanes.weights(),
@@ -30,7 +32,8 @@ def facts_of(settings: Settings) -> Facts:
 
 def _account(settings: Settings, name: str) -> AccountFacts:
     network, server = _mails_somebody(settings, name), server_of(settings, name)
-    return AccountFacts(network=network, server=server, limits=limits_of(settings, name))
+    combined = combined_of(settings, name)
+    return AccountFacts(network=network, server=server, limits=combined.limits, sources=combined.sources)
 
 
 def _mails_somebody(settings: Settings, name: str) -> bool:

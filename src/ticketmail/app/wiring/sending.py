@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from ticketmail.app.guarding import GuardedGateway
 from ticketmail.app.plugins import open_gateway
 from ticketmail.app.settings import AccountSettings, Settings
+from ticketmail.app.settings_limits import limits_of as account_limits
 from ticketmail.app.settings_outbound import lane_ends, lanes_of, policy_of, retention_of, routes_of, schedules_of
-from ticketmail.app.settings_outbound import limits_of as account_limits
 from ticketmail.app.settings_values import host_of, with_login
 from ticketmail.app.wiring.oauth import RefreshingToken, TokenSource
 from ticketmail.domain.errors import SettingsError

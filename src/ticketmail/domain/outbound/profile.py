@@ -90,8 +90,8 @@ def combine(said: Said, profile: Profile | None) -> Combined:
     sources |= {f"windows.{window}": source for window, source in windows}
     values: dict[str, int | None] = {}
     for name in ("connections", "messages_per_connection", "max_recipients", "max_size_bytes"):
-        figure = getattr(profile, name) if profile is not None else None
-        values[name], sources[name] = _first(getattr(said, name), figure, profile, name)
+        known: Figure | None = getattr(profile, name) if profile is not None else None
+        values[name], sources[name] = _first(getattr(said, name), known, profile, name)
     limits = AccountLimits(tuple(window for window, _ in windows), share=said.share, **values)  # type: ignore[arg-type]
     return Combined(limits, sources)
 

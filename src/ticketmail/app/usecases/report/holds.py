@@ -112,12 +112,13 @@ def covers(scope: Scope, view: DeliveryView) -> bool:
             return value == {"lane": view.lane, "tenant": view.tenant, "ticket": view.ticket, "cause": view.cause}[scope.kind]
 
 
-def no_route(route: str, count: int = 0) -> Hold:
-    """Nothing may send for this route."""
+def no_route(route: str, missing: Sequence[str] = (), count: int = 0) -> Hold:
+    """Nothing may send for this route. ``missing`` are accounts that it names, and may not use."""
+    named = f"; it names {', '.join(missing)}: gone, or not allowed to send as its sender" if missing else ""
     return Hold(
         HoldKind.NO_ROUTE,
         f"route:{route}",
-        f"no account may send for the route {route!r}{f' ({count} waiting)' if count else ''}",
+        f"no account may send for the route {route!r}{f' ({count} waiting)' if count else ''}{named}",
         decision="add one under [routes] or [accounts] in the settings",
     )
 
@@ -163,7 +164,7 @@ def route_hold(route: str, around: Surroundings, times: Times) -> Hold | None:
     trouble is passed over). Where all are in trouble, the account that is free first decides."""
     names = around.facts.accounts_of(route)
     if not names:
-        return no_route(route)
+        return no_route(route, around.facts.missing.get(route, ()))
     held = []
     for name in names:
         of_account = account_holds(name, around, times)

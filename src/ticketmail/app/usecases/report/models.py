@@ -117,7 +117,7 @@ class AccountFacts:
 class Facts:
     """What the settings say, as far as reports need it. ``routes`` are accounts in order by route. ``modes`` are sentences on
     ways in which nobody, or not everybody, is mailed. ``lanes`` are deadlines in seconds,
-    ``weights`` the lanes' parts when they compete."""
+    ``weights`` the lanes' parts when they compete. ``missing`` are accounts that a route names and may not use."""
 
     site: str = "default"
     accounts: Mapping[str, AccountFacts] = field(default_factory=dict)
@@ -125,6 +125,7 @@ class Facts:
     modes: tuple[str, ...] = ()
     lanes: Mapping[str, float] = field(default_factory=dict)
     weights: Mapping[str, int] = field(default_factory=dict)
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def accounts_of(self, route: str) -> tuple[str, ...]:
         """The accounts of a route, in order; () if it has none."""

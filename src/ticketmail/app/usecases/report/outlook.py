@@ -200,7 +200,7 @@ class Outlook:
     def _why_none(self, route: str) -> str:
         names = self._around.facts.accounts_of(route)
         holds = [hold for name in names for hold in account_holds(name, self._around, self._times) if hold.until_us is None]
-        hold = holds[0] if holds else no_route(route)
+        hold = holds[0] if holds else no_route(route, self._around.facts.missing.get(route, ()))
         return f"{hold.text}; somebody has to act: {hold.decision}"
 
     def _ahead(self, account: str, route: str, lane: str, place: int) -> int:
