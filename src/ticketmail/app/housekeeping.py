@@ -9,10 +9,13 @@ from ticketmail.app.settings import Settings
 from ticketmail.app.settings_outbound import lane_ends, retention_of
 from ticketmail.app.usecases.alert import KIND as ALERTS
 from ticketmail.app.usecases.alert import Alerts
+from ticketmail.app.usecases.quota import QuotaAlarms
+from ticketmail.app.usecases.report import surroundings
+from ticketmail.app.wiring.facts import facts_of
 from ticketmail.app.wiring.timing import Timing
 from ticketmail.domain.outbound.routing import Routes
 from ticketmail.domain.ports.delivering import Upkeep
-from ticketmail.domain.ports.reading import Reading
+from ticketmail.domain.ports.reading import Overview, Reading
 
 LEAST_FREE_BYTES = 64 * 1024 * 1024
 DELAY_TOLD_US = 3600 * 1_000_000
@@ -39,12 +42,14 @@ class Housekeeping:
         self._ends = lane_ends(settings)
         self._alerts = alerts
         self._reading = reading
+        self._quotas = QuotaAlarms(alerts)
         self._monotonic_s = timing.clock.monotonic_s
         self._threads = timing.threads
         self._minute_s = -1e9
         self._hour_s = self._monotonic_s()
         self._rerouted = False
         self._troubles: dict[str, set[str]] = {}
+        self._told: frozenset[str] = frozenset()
         self.full = False
 
     def troubled(self, account: str, cause: str) -> None:
@@ -54,6 +59,10 @@ class Housekeeping:
     def well(self, account: str) -> set[str]:
         """The account sends: the causes whose alarms are over."""
         return self._troubles.pop(account, set())
+
+    def hurry(self) -> None:
+        """Something happened that administrators should hear of: the next turn looks at what is else looked at once a minute."""
+        self._minute_s = -1e9
 
     async def turn(self) -> None:
         """Raises SpoolError kin; the next turn goes on."""
@@ -66,7 +75,9 @@ class Housekeeping:
             self._minute_s = now_s
             await _all(lambda: self._upkeep.tell_delayed(DELAY_TOLD_US, BATCH))
             await self._recall_troubles()
-            await self._look_at_age()
+            around = await self._threads.run(lambda: surroundings(self._reading, facts_of(self._settings)))
+            await self._look_at_age(around.overview)
+            await self._quotas.look(around, self._told)
             await self._alerts.remind()
         if now_s - self._hour_s >= 3600:
             self._hour_s = now_s
@@ -77,7 +88,8 @@ class Housekeeping:
 
     async def _recall_troubles(self) -> None:
         """Alarms about accounts that are open, whoever raised them: the worker that did may be gone when they are over."""
-        for name in await self._threads.run(lambda: self._reading.documents(ALERTS)):
+        self._told = frozenset(await self._threads.run(lambda: self._reading.documents(ALERTS)))
+        for name in self._told:
             kind, _, rest = name.partition(":")
             account, _, cause = rest.rpartition(":")
             if kind == "account" and account:
@@ -93,8 +105,7 @@ class Housekeeping:
             await self._alerts.over("spool-room")
         self.full = full
 
-    async def _look_at_age(self) -> None:
-        overview = await self._threads.run(self._reading.overview)
+    async def _look_at_age(self, overview: Overview) -> None:
         due = [lane.oldest_due_us for lane in overview.lanes if lane.lane == "reply" and lane.oldest_due_us is not None]
         late_us = overview.now_us - min(due, default=overview.now_us)
         if late_us > OLD_MAIL_US:

@@ -248,7 +248,9 @@ class Worker:
             self._meter.count("sent_total", report.taken, account=account, lane=errand.mail.lane)
         for fault in report.faults:
             self._meter.count("faults_total", account=account, cause=fault.cause)
-            if fault.alarm or fault.cause == "quota":
+            if fault.cause == "quota":
+                self._house.hurry()  # it tells how many are stranded, and until when
+            elif fault.alarm:
                 title = f"Account {account}: {fault.cause}"
                 telling = self._alerts.occurred(
                     f"account:{account}:{fault.cause}", level="page", title=title, text=fault.text, accounts=(account,)

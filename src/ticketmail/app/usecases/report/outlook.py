@@ -189,11 +189,11 @@ class Outlook:
             passed.append((until_us, name))
         return min(passed)[1] if passed else None
 
-    def stranded(self, account: str) -> dict[str, int]:
-        """By lane: how many are due that leave by this account."""
+    def waiting_for(self, account: str) -> dict[str, int]:
+        """By lane: how many are due that leave by this account, if nothing changes."""
         found: dict[str, int] = {}
         for load in self._loads():
-            if load.due and account in self._around.facts.accounts_of(load.route):
+            if load.due and self.account_of(load.route) == account:
                 found[load.lane] = found.get(load.lane, 0) + load.due
         return found
 
@@ -220,7 +220,7 @@ class Outlook:
     def _when(self, account: str, count: int) -> tuple[int | None, str]:
         pace, most = self._paces.get(account, (None, 0))
         if pace is None or most < count:
-            most = max(2 * count, sum(self.stranded(account).values()) + COUNTED)
+            most = max(2 * count, sum(self.waiting_for(account).values()) + COUNTED)
             pace = pace_of(
                 self._state(account), self._around.facts.accounts[account].limits, from_us=self._from_us(account), mails=most
             )
