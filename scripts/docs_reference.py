@@ -18,7 +18,7 @@ from docs_texts import MEANINGS, REMEDIES, TABLES
 from pydantic import BaseModel, SecretStr
 
 from ticketmail import Message, TicketMail
-from ticketmail.adapters.prometheus import SpoolGauges
+from ticketmail.adapters.prometheus import LimitGauges, SpoolGauges
 from ticketmail.adapters.smtp.profiles import PROFILES
 from ticketmail.adapters.smtp.target import RFC_TIMEOUTS_S
 from ticketmail.app.cli.parsing import build as make_parser
@@ -26,6 +26,7 @@ from ticketmail.app.settings import Settings
 from ticketmail.app.worker import Worker
 from ticketmail.domain import errors
 from ticketmail.domain.events import MailEvent
+from ticketmail.domain.outbound.account import AccountLimits
 from ticketmail.domain.outbound.causes import CAUSES
 from ticketmail.domain.outbound.lanes import SHIPPED
 from ticketmail.domain.outbound.profile import Profile
@@ -252,6 +253,9 @@ def metrics() -> str:
     with TemporaryDirectory() as folder, _used_spool(folder) as mail:
         for family in SpoolGauges(mail.reading).collect():
             labels = ", ".join(sorted({label for sample in family.samples for label in sample.labels})) or _label(family.name)
+            lines.append(f"| `{family.name.removeprefix('ticketmail_')}` | {labels} | gauge: {family.documentation} |")
+        for family in LimitGauges(mail.reading, lambda: {"nobody": AccountLimits.parse(["10/min"])}).collect():
+            labels = ", ".join(family._labelnames)
             lines.append(f"| `{family.name.removeprefix('ticketmail_')}` | {labels} | gauge: {family.documentation} |")
     lines += ["\nGauges are read at most every 5 s. While the spool cannot be read only `spool_up 0` is told."]
     lines += ["`spool_free_bytes` and `spool_size_bytes` come where the spool knows them."]

@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 
+from ticketmail.domain.outbound.account import AccountLimits
 from ticketmail.domain.ports.observing import Meter, Tracer
 from ticketmail.domain.ports.reading import Reading
 
@@ -40,15 +41,20 @@ class NullTracer:
         return ""
 
 
-def open_meter(reading: Reading | None = None) -> tuple[Meter, Exposition | None]:
-    """Prometheus and its exposition, with gauges over ``reading``; without the extra ``prometheus`` nothing and None."""
+def open_meter(
+    reading: Reading | None = None, limits: Callable[[], Mapping[str, AccountLimits]] | None = None
+) -> tuple[Meter, Exposition | None]:
+    """Prometheus and its exposition, with gauges over ``reading``, and of accounts with ``limits``; without the extra
+    ``prometheus`` nothing and None."""
     if importlib.util.find_spec("prometheus_client") is None:
         return NullMeter(), None
-    from ticketmail.adapters.prometheus import PrometheusMeter, SpoolGauges
+    from ticketmail.adapters.prometheus import LimitGauges, PrometheusMeter, SpoolGauges
 
     meter = PrometheusMeter()
     if reading is not None:
         meter.register(SpoolGauges(reading))
+    if reading is not None and limits is not None:
+        meter.register(LimitGauges(reading, limits))
     return meter, meter.exposition
 
 

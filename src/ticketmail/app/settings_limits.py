@@ -62,6 +62,11 @@ def limits_of(settings: Settings, name: str) -> AccountLimits:
     return combined_of(settings, name).limits
 
 
+def limits_by_account(settings: Settings) -> dict[str, AccountLimits]:
+    """The limits of all accounts. Raises SettingsError naming the setting."""
+    return {name: limits_of(settings, name) for name in settings.accounts}
+
+
 def profiles_of(settings: Settings) -> Mapping[str, Profile]:
     """The profile of each account that has one."""
     found = {name: profile_of(settings, name) for name in settings.accounts}

@@ -17,6 +17,7 @@ from ticketmail.app.engine import Mounting, SpoolClock, equip
 from ticketmail.app.facade import TicketMail
 from ticketmail.app.notify import Notifier
 from ticketmail.app.observing import NullMeter, NullTracer, open_meter, open_tracer
+from ticketmail.app.settings_limits import limits_by_account
 from ticketmail.app.supervising import supervise
 from ticketmail.app.usecases.compile import Compiler
 from ticketmail.app.usecases.deliver import Errand, Report
@@ -318,7 +319,7 @@ def run_worker(mail: TicketMail, *, processes: int = 1) -> int:
 
 
 async def _run_one(mail: TicketMail) -> int:
-    meter, exposition = open_meter(mail.reading)
+    meter, exposition = open_meter(mail.reading, lambda: limits_by_account(mail.settings))
     worker = Worker(mail, notifier=Notifier(), meter=meter, tracer=open_tracer(__version__))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import uuid4
 
 import pytest
 from prometheus_client import REGISTRY
 from prometheus_client.parser import text_string_to_metric_families
 
-from ticketmail.adapters.prometheus import PrometheusMeter, SpoolGauges
+from ticketmail.adapters.prometheus import LimitGauges, PrometheusMeter, SpoolGauges
 from ticketmail.adapters.prometheus import meter as module
 from ticketmail.domain.errors import SpoolUnreachable
+from ticketmail.domain.outbound.account import AccountLimits, AccountState, take
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.ports.reading import LaneLoad, Overview, WorkerView
 
@@ -122,3 +123,32 @@ def test_a_sick_spool_tells_no_old_numbers() -> None:
     meter = PrometheusMeter()
     meter.register(SpoolGauges(reading))
     assert samples(meter) == {("ticketmail_spool_up", ()): 0.0}
+
+
+class Accounts:
+    """A spool that has documents of accounts."""
+
+    def __init__(self, **documents: bytes) -> None:
+        self._documents = documents
+
+    def documents(self, kind: str) -> Mapping[str, bytes]:
+        return self._documents if kind == "account" else {}
+
+    def now_us(self) -> int:
+        return NOW
+
+
+def test_limits_are_told_by_account_and_window() -> None:
+    limits = AccountLimits.parse(["5/day", "600/min"])
+    state, _ = take(AccountState(), limits, worker="w", permits=5, connections=2, now_us=NOW)
+    meter = PrometheusMeter()
+    both = {"support": limits, "broken": limits, "fresh": limits}
+    meter.register(LimitGauges(Accounts(support=state.to_json(), broken=b"x"), lambda: both))
+    found = samples(meter)
+    day = (("account", "support"), ("window", "5/day"))
+    assert (found["ticketmail_limit_used", day], found["ticketmail_limit_allowed", day]) == (5, 5)
+    assert found["ticketmail_account_held", (("account", "support"), ("kind", "quota"))] == 1
+    assert found["ticketmail_account_hold_seconds", (("account", "support"), ("kind", "quota"))] > 86_000
+    assert found["ticketmail_connections_leased", (("account", "support"),)] == 2
+    assert found["ticketmail_limit_used", (("account", "fresh"), ("window", "5/day"))] == 0
+    assert not [labels for _, labels in found if ("account", "broken") in labels]

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from ticketmail.domain.errors import MissingExtra
 
-__all__ = ["PrometheusMeter", "SpoolGauges"]
+__all__ = ["LimitGauges", "PrometheusMeter", "SpoolGauges"]
 
 try:
+    from ticketmail.adapters.prometheus.limits import LimitGauges
     from ticketmail.adapters.prometheus.meter import PrometheusMeter
     from ticketmail.adapters.prometheus.spool import SpoolGauges
 except ImportError as error:  # pragma: no cover (the base install)

@@ -18,12 +18,11 @@ KEEP_S = 5.0
 _log = logging.getLogger("ticketmail.prometheus")
 
 
-class SpoolGauges(Collector):
-    """Queued and due by lane, age of the oldest due, states, events, workers, room. While the spool cannot be read only
-    ``ticketmail_spool_up 0`` is told: old numbers would look like news. Thread-safe."""
+class KeptGauges(Collector):
+    """Gauges that are read when somebody scrapes. Thread-safe. While the spool cannot be read nothing is told but
+    ``unread()``: old numbers would look like news."""
 
-    def __init__(self, reading: Reading, *, keep_s: float = KEEP_S, monotonic_s: Callable[[], float] = time.monotonic) -> None:
-        self._reading = reading
+    def __init__(self, *, keep_s: float = KEEP_S, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self._keep_s = keep_s
         self._monotonic_s = monotonic_s
         self._lock = threading.Lock()
@@ -41,13 +40,38 @@ class SpoolGauges(Collector):
                 self._kept = (now_s, self._read())
             return list(self._kept[1])
 
+    def read(self) -> list[GaugeMetricFamily]:
+        """The families of now. Raises SpoolError kin."""
+        raise NotImplementedError
+
+    def unread(self) -> list[GaugeMetricFamily]:
+        """What is told while the spool cannot be read."""
+        return []
+
     def _read(self) -> list[GaugeMetricFamily]:
         try:
-            overview, workers = self._reading.overview(), self._reading.workers()
+            return self.read()
         except TicketmailError as error:
             _log.warning("the spool cannot be read for metrics: %s", error)
-            return [_one("spool_up", "1 if the spool can be read", 0)]
+            return self.unread()
+
+
+class SpoolGauges(KeptGauges):
+    """Queued and due by lane, age of the oldest due, states, events, workers, room. While the spool cannot be read only
+    ``ticketmail_spool_up 0`` is told."""
+
+    def __init__(self, reading: Reading, *, keep_s: float = KEEP_S, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(keep_s=keep_s, monotonic_s=monotonic_s)
+        self._reading = reading
+
+    def read(self) -> list[GaugeMetricFamily]:
+        """As :meth:`KeptGauges.read` says."""
+        overview, workers = self._reading.overview(), self._reading.workers()
         return [_one("spool_up", "1 if the spool can be read", 1), *_of_overview(overview), *_of_workers(overview, workers)]
+
+    def unread(self) -> list[GaugeMetricFamily]:
+        """As :meth:`KeptGauges.unread` says."""
+        return [_one("spool_up", "1 if the spool can be read", 0)]
 
 
 def _of_overview(overview: Overview) -> Iterable[GaugeMetricFamily]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ticketmail.app.logging import Redaction, secrets_of
 from ticketmail.app.observing import Exposition, open_meter
+from ticketmail.app.settings_limits import limits_by_account
 from ticketmail.app.web.server import Health, HttpServer, parse_bind, serve
 from ticketmail.domain.errors import SettingsError, TicketmailError
 from ticketmail.domain.ports.reading import Reading, WorkerView
@@ -36,7 +37,7 @@ async def serve_worker(mail: TicketMail, *, metrics: Exposition | None = None) -
         SettingsError: ``worker.http`` cannot be understood or listened on.
     """
     if metrics is None:
-        _, metrics = open_meter(mail.reading)
+        _, metrics = open_meter(mail.reading, lambda: limits_by_account(mail.settings))
     mask = Redaction(secrets_of(mail.settings)).text
     server = await _on_free_port(mail.settings.worker.http, lambda: worker_health(mail.reading, mask=mask), metrics)
     return server.aclose
