@@ -3,10 +3,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTEST_ARGS ?=
 
-.PHONY: help demo test lint format chaos bench services clean
+.PHONY: help demo test lint format chaos bench bench-limits services clean
 
 help:  ## what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 demo:  ## 500 ticket mails through a limited server, one worker killed, nothing lost
 	@scripts/venv all
@@ -31,6 +31,10 @@ chaos:  ## the long proof: 50 kills over 5,000 mails, on SQLite and PostgreSQL
 bench:  ## submit latency beside a full drain
 	@scripts/venv dev
 	@.venv/bin/python benchmarks/sqlite_hosts.py
+
+bench-limits:  ## limits that nobody told the workers, in virtual time: used, refused, found again
+	@scripts/venv dev
+	@.venv/bin/python benchmarks/limits.py --virtual
 
 services:  ## start the servers that tests use, and keep them
 	@scripts/services start

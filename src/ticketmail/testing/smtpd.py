@@ -11,20 +11,18 @@ In a test::
 From sync code ``with SmtpServer().in_thread() as server:``. As a process of its own
 (``with server_process("--rate", "30") as port:``)::
 
-    python -m ticketmail.testing.smtpd --port 2525 --rate 30 --connections 3 --journal taken.jsonl
+    python -m ticketmail.testing.smtpd --port 2525 --rate 30 --connections 3 --journal taken.jsonl --stats stats.json
 
 It speaks strict SMTP: lines and the final dot by CRLF only. Not for the open network: it has no time-outs of its own.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import json
 import os
 import re
-import signal
 import ssl
 import subprocess
 import sys
@@ -35,7 +33,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from ticketmail.testing.smtpd_script import Action, Fault, Moment, Point, RateMeter, Rule, Script, ServerLimits
+from ticketmail.testing.smtpd_limits import RateMeter, ServerLimits
+from ticketmail.testing.smtpd_script import Action, Fault, Moment, Point, Rule, Script
 from ticketmail.testing.smtpd_session import SmtpSession
 
 __all__ = [
@@ -47,7 +46,6 @@ __all__ = [
     "ServerLimits",
     "SmtpServer",
     "TakenMail",
-    "main",
     "server_process",
 ]
 
@@ -106,7 +104,7 @@ class SmtpServer:
 
     ``port`` 0 picks a free one, readable after the start. ``latency_s``: waited before each answer. ``journal``: each mail taken
     is appended as a JSON line *before* its 250 is written. ``keep`` False: only counters and journal, no mails in memory.
-    ``now_s`` is the clock of the limits. ``banner`` is the text after 220.
+    ``now_s`` is the clock of the limits (the steady one; for windows on a grid the wall's). ``banner`` is the text after 220.
     """
 
     def __init__(
@@ -119,7 +117,7 @@ class SmtpServer:
         latency_s: float = 0.0,
         journal: Path | str | None = None,
         keep: bool = True,
-        now_s: Callable[[], float] = time.monotonic,
+        now_s: Callable[[], float] | None = None,
         banner: str = "ticketmail.testing ESMTP",
     ) -> None:
         self.host = host
@@ -138,7 +136,8 @@ class SmtpServer:
         self.logins: list[str] = []
         self.commands: list[bytes] = []  #: every command line heard, with ``keep``
         self.mails_begun = 0  #: MAIL commands
-        self.meter = RateMeter(self.limits, now_s)
+        self.meters: dict[str, RateMeter] = {}  #: by login; under ``""`` where limits are the server's
+        self._now_s = now_s or (time.time if self.limits.kind == "grid" else time.monotonic)
         self._script = Script()
         self._keep = keep
         self._journal_path = journal
@@ -174,6 +173,25 @@ class SmtpServer:
         """Forget all faults."""
         self._script.rules.clear()
         self._script.decide = None
+
+    # Limits
+
+    def meter(self, login: str = "") -> RateMeter:
+        """What counts for that login."""
+        key = login if self.limits.per_login else ""
+        if key not in self.meters:
+            self.meters[key] = RateMeter(self.limits, self._now_s)
+        return self.meters[key]
+
+    def change_limits(self, factor: float) -> None:
+        """From now on rate and day are ``factor`` of what they were at first, for all logins that are known."""
+        for meter in self.meters.values():
+            meter.change(factor)
+
+    def _place(self, session: SmtpSession) -> int:
+        """How many connections of the same login are older."""
+        login = session.login if self.limits.per_login else None
+        return sum(one.number < session.number and login in (None, one.login) for one in self._sessions.values())
 
     def drop_connections(self) -> None:
         """Cut every open connection now, as a restart would."""
@@ -230,15 +248,20 @@ class SmtpServer:
 
     # What sessions call
 
-    def action(self, moment: Moment) -> Action | None:
-        """The script's word, then the limits'."""
-        action = self._script.action(moment)
-        if action is None or isinstance(action, float):
-            return action if action is not None else self.meter.refusal(moment.point)
-        return action
+    def scripted(self, moment: Moment) -> Action | None:
+        """The script's word."""
+        return self._script.action(moment)
 
-    def note_refusal(self, moment: Moment, reply: str) -> None:
+    def limited(self, session: SmtpSession, point: Point) -> str | float | None:
+        """The limits' word: a refusal, or seconds to wait."""
+        limits = self.limits
+        if point == limits.connections_at and limits.connections is not None and self._place(session) >= limits.connections:
+            return limits.connections_reply
+        return self.meter(session.login).verdict(point)
+
+    def note_refusal(self, moment: Moment, reply: str, login: str = "") -> None:
         self.refused_count += 1
+        self.meter(login).count("refused")
         if self._keep:
             self.refused.append(Refusal(moment, reply, time.time()))
 
@@ -249,6 +272,7 @@ class SmtpServer:
     def take(self, session: SmtpSession, data: bytes) -> str:
         """Keep a mail; the id for its 250."""
         self.taken_count += 1
+        self.meter(session.login).count("taken")
         header = data[: data.find(b"\r\n\r\n") + 2]
         found = _MESSAGE_ID.search(header)
         mail = TakenMail(
@@ -315,56 +339,7 @@ def _journal_line(mail: TakenMail) -> bytes:
     return json.dumps(entry).encode() + b"\n"
 
 
-def main(argv: list[str] | None = None) -> None:
-    """The server as a process: prints ``listening on HOST:PORT``, ends on SIGTERM or SIGINT."""
-    parser = argparse.ArgumentParser(prog="python -m ticketmail.testing.smtpd", description="A local SMTP server with limits.")
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0, help="0: a free one")
-    parser.add_argument("--rate", type=float, help="mails per window")
-    parser.add_argument("--window", type=float, default=1.0, help="seconds")
-    parser.add_argument("--burst", type=float, help="mails at once (bucket); default one window's worth")
-    parser.add_argument("--kind", choices=["bucket", "fixed"], default="bucket")
-    parser.add_argument("--limit-at", choices=["connect", "mail", "rcpt", "data"], default="mail")
-    parser.add_argument("--daily", type=int, help="mails per 24 hours")
-    parser.add_argument("--connections", type=int, help="at once")
-    parser.add_argument("--messages-per-connection", type=int)
-    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
-    parser.add_argument("--dot-delay", type=float, default=0.0, help="seconds between the final dot and its 250")
-    parser.add_argument("--no-pipelining", action="store_true")
-    parser.add_argument("--journal", help="file that gets a JSON line per mail before its 250")
-    asyncio.run(_run(parser.parse_args(argv)))
-
-
-async def _run(options: argparse.Namespace) -> None:
-    limits = ServerLimits(
-        rate=options.rate,
-        window_s=options.window,
-        burst=options.burst,
-        kind=options.kind,
-        at=options.limit_at,
-        daily=options.daily,
-        connections=options.connections,
-        mails_per_connection=options.messages_per_connection,
-    )
-    server = SmtpServer(
-        host=options.host,
-        port=options.port,
-        limits=limits,
-        latency_s=options.latency,
-        features=Features(pipelining=not options.no_pipelining),
-        journal=options.journal,
-        keep=False,
-    )
-    if options.dot_delay:
-        server.delay("dot", options.dot_delay)
-    ended = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    async with server:
-        print(f"listening on {server.host}:{server.port}", flush=True)
-        await ended.wait()
-    print(f"taken {server.taken_count}, refused {server.refused_count}, connections {server.connections_count}", flush=True)
-
-
 if __name__ == "__main__":
+    from ticketmail.testing.smtpd_process import main
+
     main()

@@ -117,22 +117,28 @@ class SmtpSession:
     async def _stopped(self, point: Point, recipient: str = "") -> bool:
         """True if script or limit answered in our place."""
         moment = Moment(point, self.number, self._mail_number, self.mail_from, recipient)
-        action = self._server.action(moment)
+        action = self._server.scripted(moment)
         if isinstance(action, float):
-            await self._flush()
-            await asyncio.sleep(action)
-            action = self._server.meter.refusal(point)
-        if action is None:
+            await self._pass(action)
+        if action is None or isinstance(action, float):
+            action = self._server.limited(self, point)
+        if isinstance(action, float):
+            await self._pass(action)
+        if action is None or isinstance(action, float):
             return False
         if isinstance(action, Fault):
             await self._fail(action)
         assert isinstance(action, str)
         self._say(action)
         if action[:1] in "45":
-            self._server.note_refusal(moment, action)
+            self._server.note_refusal(moment, action, self.login)
         if action.startswith("421"):
             await self._close()
         return True
+
+    async def _pass(self, seconds: float) -> None:
+        await self._flush()
+        await asyncio.sleep(seconds)
 
     async def _fail(self, fault: Fault) -> None:
         await self._flush()
@@ -144,11 +150,6 @@ class SmtpSession:
     # Commands
 
     async def _welcome(self) -> None:
-        limits = self._server.limits
-        if limits.connections is not None and self._server.connections_open > limits.connections:
-            self._server.note_refusal(Moment("connect", self.number, 0), limits.connections_reply)
-            self._say(limits.connections_reply)
-            await self._close()
         if await self._stopped("connect"):
             await self._close()
         self._say(f"220 {self._server.banner}")
@@ -203,7 +204,7 @@ class SmtpSession:
         elif self._wants_login and not self.login:
             self._say("530 5.7.0 Authentication required")
         elif limits.mails_per_connection is not None and self._mails >= limits.mails_per_connection:
-            self._server.note_refusal(Moment("mail", self.number, self._mail_number), limits.mails_reply)
+            self._server.note_refusal(Moment("mail", self.number, self._mail_number), limits.mails_reply, self.login)
             self._say(limits.mails_reply)
             await self._close()
         else:

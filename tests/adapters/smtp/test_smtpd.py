@@ -15,7 +15,7 @@ import pytest
 
 from ticketmail.testing.gateway_contract import until
 from ticketmail.testing.smtpd import Features, ServerLimits, SmtpServer, server_process
-from ticketmail.testing.smtpd_script import RateMeter
+from ticketmail.testing.smtpd_limits import RateMeter
 
 MAIL = b"Message-ID: <1@example.com>\r\nSubject: x\r\n\r\nhello\r\n"
 
