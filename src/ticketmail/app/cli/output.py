@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
@@ -34,6 +34,14 @@ class Table:
     empty: str = ""
     right: Sequence[int] = ()  #: columns of numbers
     wide: bool = False  #: rows are copied and pasted: where they do not fit, the terminal wraps them, and no cell is folded
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line and its style."""
+
+    text: str
+    style: str = ""
 
 
 class Output:
@@ -98,6 +106,28 @@ class Output:
         else:
             console.print(self._rich_table(table))
 
+    def live(self, frames: Iterable[Sequence[Line | Table]]) -> None:
+        """Each frame in place of the one before, on a terminal; elsewhere the first frame alone."""
+        if (console := self._console()) is None:
+            self._frame(next(iter(frames), ()))
+            return
+        from rich.live import Live
+
+        with Live(console=console, auto_refresh=False, screen=console.is_terminal) as screen:
+            for frame in frames:
+                with console.capture() as shown:
+                    self._frame(frame)
+                screen.update(_ansi(shown.get()), refresh=True)
+
+    def _frame(self, frame: Sequence[Line | Table]) -> None:
+        for place, one in enumerate(frame):
+            if isinstance(one, Line):
+                self.line(one.text, one.style)
+                continue
+            if place:
+                self.line("")
+            self.table(one)
+
     def verdict(self, level: Level, text: str) -> None:
         """A line with a level in front."""
         self.line(f"{level.value.upper():<4} {text}", STYLES[level])
@@ -156,6 +186,12 @@ class Output:
     def _cell(self, cell: Any) -> str:
         text = cell[0] if isinstance(cell, tuple) else cell
         return escape(self.mask("" if text is None else str(text)))
+
+
+def _ansi(text: str) -> Any:
+    from rich.text import Text
+
+    return Text.from_ansi(text.rstrip("\n"))
 
 
 def _style(cell: Any) -> str:

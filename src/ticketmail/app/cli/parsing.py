@@ -178,6 +178,9 @@ def _look(commands: Commands) -> None:
         _option("--tenant", metavar="X", default="", help="whose key it is"),
         _limit(20),
     )
+    once = _option("--once", action="store_true", help="one look, then end")
+    every = _option("--every", metavar="SECONDS", type=_positive, default=2, help="how often (default 2)")
+    commands.add("top", "topping:top", "what happens now, on a screen that renews itself", once, every)
     account = _option("account", metavar="ACCOUNT", nargs="?", help="(default: all)")
     commands.add("limits", "limits:limits", "used, allowed, where each figure comes from, when there is room again", account)
     state = _option("--state", metavar="STATE", action="append", default=[], help="queued, sent, dead, ...; may be repeated")

@@ -19,7 +19,7 @@ def show_status(out: Output, found: Status, times: Times) -> None:
         out.line(f"!!  {mode}", RED)
     out.line(f"site {found.spool.site or '-'}, seen {times.full(found.at_us)}", "dim")
     out.line("")
-    out.table(_lanes(found.lanes, times))
+    out.table(lanes_table(found.lanes, times))
     if found.holds:
         out.line("")
         out.table(holds_table(found.holds, times))
@@ -31,7 +31,8 @@ def show_status(out: Output, found: Status, times: Times) -> None:
     _foot(out, found, times)
 
 
-def _lanes(lanes: Sequence[LaneStatus], times: Times) -> Table:
+def lanes_table(lanes: Sequence[LaneStatus], times: Times) -> Table:
+    """What waits by lane, and for how long."""
     table = Table(("lane", "queued", "due", "oldest due"), title="Lanes", empty="nothing waits", right=(1, 2))
     for lane in lanes:
         oldest = "-" if lane.oldest_due_us is None else f"{times.at(lane.oldest_due_us)} ({span(lane.oldest_due_s or 0)})"

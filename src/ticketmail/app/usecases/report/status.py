@@ -48,9 +48,10 @@ def surroundings(reading: Reading, facts: Facts) -> Surroundings:
     return Surroundings(overview, reading.pauses(), accounts, reading.workers(), facts, states)
 
 
-def status(reading: Reading, facts: Facts, times: Times | None = None) -> Status:
-    """The whole screen. ``times`` None: seen at the spool's now, in local time. Raises SpoolError kin."""
-    around = surroundings(reading, facts)
+def status(reading: Reading, facts: Facts, times: Times | None = None, around: Surroundings | None = None) -> Status:
+    """The whole screen. ``times`` None: seen at the spool's now, in local time. ``around``: what was read already. Raises
+    SpoolError kin."""
+    around = around or surroundings(reading, facts)
     times = times or Times(around.now_us)
     overview = around.overview
     lanes = tuple(_lane(lane, list(loads), around) for lane, loads in _by_lane(overview.lanes))
