@@ -187,11 +187,11 @@ def test_books_that_do_not_balance_are_told() -> None:
     with memory() as tm:
         tm.mail.submit(letter("ann@example.net"))
         tm.run_until_idle()
-        tm._world.arrived *= 2
+        tm.world.arrived *= 2
 
         with pytest.raises(AssertionError, match="arrived 2 times"):
             tm.check_books()
 
-        tm._world.arrived.clear()
+        tm.world.arrived.clear()
         with pytest.raises(AssertionError, match="said to be sent, but never arrived"):
             tm.check_books()

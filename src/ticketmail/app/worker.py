@@ -162,6 +162,7 @@ class Worker:
     async def _turn(self, side: WorkerSide) -> bool:
         """One round, if we may claim. True if anything was set going. Only a spool that was asked is known to be well."""
         if not self._may_claim():
+            self._pump.freed.clear()  # else waiting would end at once, again and again
             await self._renewed(side)
             return False
         busy = await self._pump.round(self._id)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Coroutine, Generator
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +35,13 @@ class Process:
 
     def start(self, main: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Begin."""
-        context = contextvars.copy_context()
+        loop, context = asyncio.get_running_loop(), contextvars.copy_context()
         context.run(_current.set, self)
-        return asyncio.get_running_loop().create_task(main, context=context)
+        factory = loop.get_task_factory()
+        if not isinstance(factory, _Factory):
+            raise RuntimeError("tell_processes_apart() comes first")
+        factory.processes.append(self)
+        return loop.create_task(main, context=context)
 
     def kill(self, where: str = "between two steps") -> None:
         """From now on nothing of it runs."""
@@ -66,7 +70,7 @@ class Process:
         if not self.killed.is_set() and not self._frozen:
             return None
         gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._held.append(gate)  # of the dead, too: nothing else refers to them, and collected early they would run on
+        self._held.append(gate)
         return gate
 
 
@@ -111,13 +115,20 @@ class _Stepped(Coroutine[Any, Any, Any]):
 
 def tell_processes_apart() -> None:
     """From now on tasks of the running loop belong to the process that starts them."""
-    asyncio.get_running_loop().set_task_factory(_make_task)
+    asyncio.get_running_loop().set_task_factory(_Factory())
 
 
-def _make_task(loop: asyncio.AbstractEventLoop, work: Any, *, context: contextvars.Context | None = None) -> asyncio.Task[Any]:
-    get: Callable[..., Process | None] = _current.get if context is None else lambda: context.get(_current)
-    process = get()
-    return asyncio.Task(work if process is None else _Stepped(process, work), loop=loop, context=context)
+class _Factory:
+    """Makes tasks. Keeps the dead as long as the loop: collected by themselves, they would run their ``finally``."""
+
+    def __init__(self) -> None:
+        self.processes: list[Process] = []
+
+    def __call__(
+        self, loop: asyncio.AbstractEventLoop, work: Any, *, context: contextvars.Context | None = None
+    ) -> asyncio.Task[Any]:
+        process = _current.get() if context is None else context.get(_current)
+        return asyncio.Task(work if process is None else _Stepped(process, work), loop=loop, context=context)
 
 
 def place_of(coroutine: Any) -> str:

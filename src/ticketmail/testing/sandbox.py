@@ -34,7 +34,7 @@ from ticketmail.testing.books import audit, deliveries
 from ticketmail.testing.clock import FakeClock
 from ticketmail.testing.process import Process, tell_processes_apart
 from ticketmail.testing.virtual_time import run_virtual
-from ticketmail.testing.world import Act, Arrived, World, outcome_of
+from ticketmail.testing.world import Act, Arrived, BodyBegins, Script, World, outcome_of
 
 __all__ = ["Kill", "Sandbox", "memory"]
 
@@ -101,11 +101,13 @@ class Sandbox:
     :meth:`run_until_idle`: hours take milliseconds.
     """
 
-    def __init__(self, mail: TicketMail, clock: FakeClock) -> None:
+    def __init__(
+        self, mail: TicketMail, clock: FakeClock, *, script: Script | None = None, body_begins: BodyBegins | None = None
+    ) -> None:
         self.mail = mail
         self.clock = clock
         self._planned: list[_Planned] = []
-        self._world = World(clock.now_us, self._act)
+        self.world = World(clock.now_us, script or self._act, body_begins)
         self._refused = {name: _refused_by_url(mail.settings, name) for name in mail.settings.accounts}
 
     @property
@@ -121,7 +123,7 @@ class Sandbox:
     @property
     def arrived(self) -> Sequence[Arrived]:
         """What the recipients have, with the mail's bytes (``mime``): copies show here."""
-        return tuple(self._world.arrived)
+        return tuple(self.world.arrived)
 
     @property
     def events(self) -> Sequence[MailEvent]:
@@ -190,12 +192,13 @@ class Sandbox:
         if problems:
             raise AssertionError("The books do not balance:\n" + "\n".join(problems))
 
-    def _worker(self) -> Worker:
-        gateways = {name: self._world.gateway(name) for name in self.mail.settings.accounts}
+    def worker(self) -> Worker:
+        """A worker on this spool, not started."""
+        gateways = {name: self.world.gateway(name) for name in self.mail.settings.accounts}
         return Worker(self.mail, gateways=gateways, poll_s=POLL_S)
 
     async def _run(self, seconds: float) -> None:
-        worker = self._worker()
+        worker = self.worker()
         running = asyncio.ensure_future(worker.run())
         try:
             async with asyncio.timeout(seconds):
@@ -211,7 +214,7 @@ class Sandbox:
     async def _run_to_death(self, kill_at: int) -> Process:
         tell_processes_apart()
         process = Process("worker", kill_at=kill_at)
-        process.start(self._worker().run())
+        process.start(self.worker().run())
         while not process.killed.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(process.killed.wait(), 0.25)

@@ -47,13 +47,19 @@ class Script(Protocol):
     def __call__(self, account: str, recipient: str) -> Act | None: ...
 
 
-class World:
-    """What arrived, through any account. ``script`` says what goes wrong."""
+#: Told when a body begins: account and mail.
+BodyBegins = Callable[[str, Outgoing], None]
 
-    def __init__(self, now_us: Callable[[], int], script: Script) -> None:
+
+class World:
+    """What arrived, through any account. ``script`` says what goes wrong, ``body_begins`` is told of each body."""
+
+    def __init__(self, now_us: Callable[[], int], script: Script, body_begins: BodyBegins | None = None) -> None:
+        self.body_begins: BodyBegins = body_begins or (lambda account, mail: None)
         self._now_us = now_us
         self._script = script
         self.arrived: list[Arrived] = []
+        self.tried: list[tuple[UUID, str]] = []  #: mails and recipients in the order in which any account was given them
 
     def gateway(self, account: str) -> WorldGateway:
         """An account's way into it."""
@@ -81,11 +87,13 @@ class WorldGateway:
         return GatewayCapabilities(network=False)
 
     async def send(self, mail: Outgoing, *, on_body: OnBody) -> Sequence[Outcome]:
+        self._world.tried += [(mail.submission_id, recipient) for recipient in mail.recipients]
         acts = self._world.acts(self._account, mail.recipients)
         await self._pass([act for act in acts if not act.after_body])
         accepted = [place for place, act in enumerate(acts) if act.after_body]
         if accepted:
             await on_body(accepted)
+            self._world.body_begins(self._account, mail)
             await self._pass([acts[place] for place in accepted])
             for place in accepted:
                 if isinstance(acts[place].outcome, Taken) or acts[place].arrives:

@@ -140,7 +140,8 @@ class Pump:
         back = list(mails[granted:])
         for mail in mails[:granted]:
             if elsewhere(mail, account.name, self._routes.accounts_of(mail.route)):
-                await self._deliveries.release(worker_id, _claims(mail), due_us=self._now_us() + ELSEWHERE_US)
+                await self._health.give_back(account.name, worker_id.hex, 1)
+                await self._pass_on(worker_id, mail)
             elif not await self._charged(worker_id, account, mail):
                 back.append(mail)
             elif any(one.lost >= LONE_AFTER for one in mail.deliveries):
@@ -149,6 +150,18 @@ class Pump:
                 self._start(worker_id, account, Errand(account.name, mail, issued_us))
         if back:
             await self._deliveries.release(worker_id, [claim for mail in back for claim in _claims(mail)])
+
+    async def _pass_on(self, worker_id: UUID, mail: ClaimedMail) -> None:
+        """To the account that may have sent it. Routes may never choose that one while a better is well: it is asked here."""
+        owner = next(one.last_account for one in mail.deliveries if one.unknowns)
+        account, issued_us = self._accounts.get(owner), self._now_us()
+        if account is not None and self._health.holds().get(owner) is None:
+            await self._lease(worker_id, account)
+            free = account.room > 0 and account.connections > 0
+            if free and await self._permits(worker_id, account, 1) and await self._charged(worker_id, account, mail):
+                self._start(worker_id, account, Errand(owner, mail, issued_us))
+                return
+        await self._deliveries.release(worker_id, _claims(mail), due_us=issued_us + ELSEWHERE_US)
 
     async def _charged(self, worker_id: UUID, account: AccountLane, mail: ClaimedMail) -> bool:
         extra = len(mail.deliveries) - 1
