@@ -1,38 +1,58 @@
 """Limits that nobody told the workers: how much of what the mail server allows is used, and at what price.
 
-    python benchmarks/limits.py --virtual [--short] [--only PART ...] [--rates 2 30 200] [--workers 1 4] [--json FILE] [--seed N]
+    python benchmarks/limits.py --virtual [--short] [--only PART ...] [--rates 2 30 200] [--workers 1 4] [--json FILE]
+    scripts/services run -- python benchmarks/limits.py --short --parallel 4 --rates 2 30
 
 Counted at the server in minutes 2 to 10 from the first mail on (--short: seconds 40 to 160). Exit code 1: a goal was missed.
+Without --virtual: real worker processes, SMTP on loopback, SQLite for one worker and PostgreSQL for several, in real time.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import logging
 import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
+import limits_real
 import limits_virtual
-from limits_scenarios import FULL, SHORT, Result, scenarios
+from limits_scenarios import FULL, SHORT, Result, quotas, scenarios
 from limits_table import line, table
 
 
 def main() -> int:
     """Run what is asked for; a line for each as it comes, the table at the end."""
     options = _parser().parse_args()
-    logging.disable(logging.CRITICAL)
-    span = SHORT if options.short else FULL
-    chosen = [one for one in scenarios(options.rates) if not options.only or any(part in one.name for part in options.only)]
     results: list[Result] = []
-    for scenario in chosen:
-        for workers in options.workers:
-            results.append(limits_virtual.run(scenario, workers, span, seed=options.seed))
-            print(line(results[-1]), flush=True)
-            if options.json:
-                Path(options.json).write_text(json.dumps([one.to_json() for one in results]))
+    for result in _results(_runs(options), options.parallel):
+        results.append(result)
+        print(line(result), flush=True)
+        if options.json:
+            Path(options.json).write_text(json.dumps([one.to_json() for one in results]))
+    results.sort(key=lambda one: (one.scenario, one.workers))
     print(f"\n{table(results)}\n\n{sum(not one.missed for one in results)} of {len(results)} meet all goals.")
     return int(any(one.missed for one in results))
+
+
+def _runs(options: argparse.Namespace) -> list[Callable[[], Result]]:
+    span = SHORT if options.short else FULL
+    every = [*scenarios(options.rates), *quotas(virtual=options.virtual)]
+    chosen = [one for one in every if not options.only or any(part in one.name for part in options.only)]
+    cases = [(scenario, workers, scenario.span or span) for scenario in chosen for workers in options.workers]
+    if options.virtual:
+        return [partial(limits_virtual.run, *case, seed=options.seed) for case in cases]
+    return [partial(limits_real.run, *case) for case in cases]
+
+
+def _results(runs: list[Callable[[], Result]], parallel: int) -> Iterator[Result]:
+    """As they end. Each has a process of its own, whose memory goes with it."""
+    with ProcessPoolExecutor(parallel, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+        for future in as_completed([pool.submit(run) for run in runs]):
+            yield future.result()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -42,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", nargs="*", default=[], metavar="PART", help="scenarios with this in their name")
     parser.add_argument("--rates", nargs="*", type=float, default=[2, 30, 200], help="mails per second")
     parser.add_argument("--workers", nargs="*", type=int, default=[1, 4])
+    parser.add_argument("--parallel", type=int, default=1, help="runs at once: in real time no more than the machine bears")
     parser.add_argument("--json", metavar="FILE", help="everything measured, anew after each run")
     parser.add_argument("--seed", type=int, default=0, help="of all chance, in virtual time")
     return parser

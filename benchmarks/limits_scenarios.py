@@ -26,11 +26,14 @@ class Span:
 
 FULL = Span(120, 600, 240, 420)
 SHORT = Span(40, 160, 60, 100)
+_DAY_S = 86_400.0
+#: A day from its first mail to the first mail of the next, which is found by one try an hour at the latest.
+DAY = Span(0, _DAY_S + 4000, 0, 0)
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """``allowed_per_s``: by all accounts together, where no rate says it. ``bound``: what makes it special in the table."""
+    """``allowed_per_s``: by all accounts together, where no rate says it. ``changes``: it halves and doubles on the way."""
 
     name: str
     limits: ServerLimits
@@ -38,6 +41,8 @@ class Scenario:
     dot_delay_s: float = 0.0
     allowed_per_s: float = 0.0
     changes: bool = False
+    span: Span | None = None  #: its own
+    poll_s: float = 0.1  #: how long an idle worker waits in virtual time: a day of tenths is long
 
     @property
     def pace(self) -> float:
@@ -67,7 +72,8 @@ class Result:
     doubled_found_s: float | None = None
     real_s: float = 0.0
     changes: bool = False
-    rates: list[int] = field(default_factory=list)  #: taken in each second
+    taken_in_second: list[int] = field(default_factory=list)
+    refused_in_second: list[int] = field(default_factory=list)
 
     @property
     def missed(self) -> list[str]:
@@ -121,6 +127,13 @@ def scenarios(rates: Sequence[float] = (2, 30, 200), *, minutes: bool = True) ->
         tarpit = ServerLimits(rate=30, window_s=60.0, burst=1, excess="delay", at="dot", connections=3, connections_at="dot")
         reply = "432 4.3.2 Concurrent connections limit exceeded"
         yield Scenario("tarpit 30/min, 3 connections by 432", replace(tarpit, connections_reply=reply))
+
+
+def quotas(*, virtual: bool) -> Iterator[Scenario]:
+    """A quota that is used up in half of its day, and comes back. Whole days pass in virtual time only."""
+    yield Scenario("quota 1800 per 2 min", ServerLimits(rate=30, daily=1800, day_s=120))
+    if virtual:
+        yield Scenario("quota 2000/day", ServerLimits(rate=1, daily=2000, day_s=_DAY_S), span=DAY, poll_s=10.0)
 
 
 def _at(rate: float) -> Iterator[Scenario]:

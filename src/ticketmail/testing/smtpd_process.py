@@ -80,6 +80,31 @@ def _limits(options: argparse.Namespace) -> ServerLimits:
     )
 
 
+def arguments(limits: ServerLimits) -> list[str]:
+    """The command line that makes a process with these limits."""
+    pairs: list[tuple[str, object]] = [
+        ("rate", limits.rate),
+        ("window", limits.window_s),
+        ("burst", limits.burst),
+        ("kind", limits.kind),
+        ("limit-at", limits.at),
+        ("reply", limits.reply),
+        ("excess", limits.excess),
+        ("daily", limits.daily),
+        ("day", limits.day_s),
+        ("daily-reply", limits.daily_reply),
+        ("connections", limits.connections),
+        ("connections-at", limits.connections_at),
+        ("connections-reply", limits.connections_reply),
+        ("messages-per-connection", limits.mails_per_connection),
+        *(("change", f"{at_s}:{factor}") for at_s, factor in limits.changes),
+        ("neighbour", limits.neighbour),
+        ("neighbour-cycle", limits.neighbour_cycle_s),
+    ]
+    words = [f"--{name}={value}" for name, value in pairs if value is not None]
+    return words + ["--shut"] * limits.shut + ["--per-login"] * limits.per_login
+
+
 async def _run(options: argparse.Namespace) -> None:
     users = dict(text.partition(":")[::2] for text in options.user)
     server = SmtpServer(

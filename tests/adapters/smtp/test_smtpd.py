@@ -16,6 +16,8 @@ import pytest
 from ticketmail.testing.gateway_contract import until
 from ticketmail.testing.smtpd import Features, ServerLimits, SmtpServer, server_process
 from ticketmail.testing.smtpd_limits import RateMeter
+from ticketmail.testing.smtpd_process import arguments
+from ticketmail.testing.smtpd_tally import Tally
 
 MAIL = b"Message-ID: <1@example.com>\r\nSubject: x\r\n\r\nhello\r\n"
 
@@ -250,3 +252,75 @@ async def test_pipelined_answers_leave_together() -> None:
         writer.close()
         await writer.wait_closed()
         await until(lambda: server.connections_open == 0)
+
+
+def test_the_connection_too_many_may_be_told_so_at_the_dot() -> None:
+    limits = ServerLimits(
+        connections=1, connections_at="dot", connections_reply="432 4.3.2 Concurrent connections limit exceeded"
+    )
+    with SmtpServer(limits=limits).in_thread() as server, smtplib.SMTP("127.0.0.1", server.port) as first:
+        with smtplib.SMTP("127.0.0.1", server.port) as second, pytest.raises(smtplib.SMTPDataError) as caught:
+            second.sendmail("a@b.c", "d@e.f", MAIL)
+        first.sendmail("a@b.c", "d@e.f", MAIL)
+
+        assert (caught.value.smtp_code, len(server.taken)) == (432, 1)
+
+
+def test_each_login_may_have_limits_of_its_own() -> None:
+    features = Features(users={"one": "x", "two": "x"})
+    limits = ServerLimits(daily=1, per_login=True)
+    with SmtpServer(features=features, limits=limits).in_thread() as server:
+        for login in ("one", "two"):
+            with smtplib.SMTP("127.0.0.1", server.port) as client:
+                client.login(login, "x")
+                client.sendmail("a@b.c", "d@e.f", MAIL)
+                with pytest.raises(smtplib.SMTPSenderRefused, match="sending limit"):
+                    client.sendmail("a@b.c", "d@e.f", MAIL)
+
+        assert [server.meters[login].tally.total("taken") for login in ("one", "two")] == [1, 1]
+
+
+def test_a_server_that_shuts_closes_with_421_and_lets_nobody_in() -> None:
+    limits = ServerLimits(rate=1, window_s=3600, shut=True, reply="421 4.7.0 later")
+    with SmtpServer(limits=limits).in_thread() as server:
+        with smtplib.SMTP("127.0.0.1", server.port) as client:
+            client.sendmail("a@b.c", "d@e.f", MAIL)
+            with pytest.raises(smtplib.SMTPSenderRefused, match="later"):
+                client.sendmail("a@b.c", "d@e.f", MAIL)
+        with pytest.raises(smtplib.SMTPConnectError, match="later"):
+            smtplib.SMTP("127.0.0.1", server.port)
+
+
+def test_a_tarpit_answers_late_and_takes_all() -> None:
+    limits = ServerLimits(rate=10, burst=1, excess="delay", at="dot")
+    with SmtpServer(limits=limits).in_thread() as server, smtplib.SMTP("127.0.0.1", server.port) as client:
+        for _ in range(3):
+            client.sendmail("a@b.c", "d@e.f", MAIL)
+
+        times = [mail.at_s for mail in server.taken]
+        assert times[2] - times[0] >= 0.18
+        assert (server.refused, server.meters[""].tally.total("delayed")) == ([], 2)
+
+
+def test_a_process_keeps_a_file_of_statistics_and_hears_signals(tmp_path: Path) -> None:
+    """The limits are the ones its command line was made from; SIGUSR1 halves them."""
+    stats = tmp_path / "stats.json"
+    limits = ServerLimits(rate=4, window_s=3600, kind="fixed", changes=((3600, 2.0),))
+    command = [sys.executable, "-m", "ticketmail.testing.smtpd", *arguments(limits), f"--stats={stats}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline().rpartition(":")[2])
+        with smtplib.SMTP("127.0.0.1", port) as client:
+            client.sendmail("a@b.c", "d@e.f", MAIL)
+            process.send_signal(signal.SIGUSR1)
+            client.noop()
+            client.sendmail("a@b.c", "d@e.f", MAIL)
+            with pytest.raises(smtplib.SMTPSenderRefused):
+                client.sendmail("a@b.c", "d@e.f", MAIL)
+        process.terminate()
+        process.wait(timeout=10)
+
+    told = json.loads(stats.read_text())
+    tally = Tally.from_json(told["logins"][""])
+    assert (told["taken"], told["refused"], told["connections"]) == (2, 1, 1)
+    assert (tally.total("taken"), tally.rate_at(100)) == (2, 2 / 3600)
