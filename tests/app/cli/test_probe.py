@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import trustme
 
+from ticketmail.app.cli.probing import recognised
 from ticketmail.app.settings_source import load
 from ticketmail.testing.smtpd import Features, ServerLimits, SmtpServer
 
@@ -202,3 +203,24 @@ def test_a_gateway_that_cannot_be_asked_says_so(desk) -> None:
     ran = desk.run("doctor", "--probe", "null://")
     assert ran.code == 1
     assert "only sending would prove it" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("host", "banner", "profile"),
+    [
+        ("smtp.office365.com", "", "office365"),
+        ("relay.internal", "FR0P281CA0012.outlook.office365.com Microsoft ESMTP MAIL Service ready", "office365"),
+        ("relay.internal", "smtp.gmail.com ESMTP a640c23a62f3a - gsmtp", "google-workspace"),
+        ("mail.example.com", "mail.example.com ESMTP Postfix", None),
+    ],
+)
+def test_a_vendor_is_recognised_by_host_or_greeting(host: str, banner: str, profile: str | None) -> None:
+    found = recognised(host, banner)
+    assert (found.name if found is not None else None) == profile
+
+
+def test_the_profile_of_a_recognised_server_stands_in_the_toml(desk) -> None:
+    with SmtpServer(features=LOGIN, banner="x.outlook.office365.com Microsoft ESMTP").in_thread() as server:
+        text = probed(desk, server)["toml"]
+    assert 'profile = "office365"  # brings 30/min, ' in text
+    assert tomllib.loads(text)["accounts"]["help"]["profile"] == "office365"

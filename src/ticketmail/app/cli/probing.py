@@ -14,11 +14,13 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from ticketmail.app.cli.checks import remedy_for
 from ticketmail.app.cli.context import Context
 from ticketmail.app.cli.errors import UsageError
+from ticketmail.app.plugins import profiles
 from ticketmail.app.usecases.probe import Proof, Wish, probe, settings_text
 from ticketmail.app.usecases.report import Finding, Level, worst
 from ticketmail.app.wiring.timing import SystemClock, SystemSleeper
 from ticketmail.domain.address import parse_address
 from ticketmail.domain.errors import InvalidSubmission
+from ticketmail.domain.outbound.profile import Profile, profile_of_host
 from ticketmail.domain.ports.sending import Gateway, GatewayOptions
 
 #: A password for a URL that has none, so that it stands in no list of processes and no shell history.
@@ -137,4 +139,19 @@ def _toml(mailbox: _Mailbox, proof: Proof) -> str:
     parts = urlsplit(mailbox.url)
     user, host = parts.username or "", parts.netloc.rpartition("@")[2]
     bare = urlunsplit(parts._replace(netloc=f"{user}@{host}" if user else host))
-    return settings_text(mailbox.name, bare, proof, password=bool(parts.password))
+    profile = recognised(parts.hostname or "", proof.greeting.banner if proof.greeting is not None else "")
+    windows = tuple(str(one.value) for one in profile.windows) if profile is not None else ()
+    name = profile.name if profile is not None else ""
+    return settings_text(mailbox.name, bare, proof, password=bool(parts.password), profile=name, limits=windows)
+
+
+def recognised(host: str, banner: str) -> Profile | None:
+    """The vendor's profile, by the server's name in the URL, else by a name in its greeting: ``x.outlook.office365.com`` counts
+    for ``outlook.office365.com``."""
+    names = [host, *(word for word in banner.split() if "." in word)]
+    for name in names:
+        labels = name.lower().split(".")
+        for start in range(max(1, len(labels) - 1)):
+            if (found := profile_of_host(".".join(labels[start:]), profiles())) is not None:
+                return found
+    return None
