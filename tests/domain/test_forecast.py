@@ -70,12 +70,8 @@ def test_it_is_never_early_and_late_by_no_more_than_it_says(limits, queued, used
     largest_s = max((one.period_s for one in limits.ours if one.kind == "rolling"), default=0.0)
     late_us = (real_us - START) // 20 + int(2 * largest_s / 60 * SECOND) + 3 * SECOND
     total = sum(WEIGHTS[name] for name in {*queued, lane})
-    slack = sum(
-        -(-2 * WEIGHTS[name] // WEIGHTS[lane]) + 4 + 2 * total // (WEIGHTS[lane] + WEIGHTS[name])
-        for name in queued
-        if name != lane
-    )
-    without_rounds = pace.when_us(max(place + 1, ahead + 1 - slack))
+    rounds = [-(-2 * WEIGHTS[name] // WEIGHTS[lane]) + 3 + total // WEIGHTS[lane] for name in queued if name != lane]
+    without_rounds = pace.when_us(max(place + 1, ahead + 1 - sum(rounds)))
     assert without_rounds is not None
     assert real_us <= told_us
     assert without_rounds <= real_us + late_us

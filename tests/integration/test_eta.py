@@ -6,7 +6,7 @@ import asyncio
 from pathlib import Path
 
 from ticketmail import Message, TicketMail
-from ticketmail.app.usecases.report import Outlook, Places, Times, surroundings
+from ticketmail.app.usecases.report import Outlook, Times, surroundings
 from ticketmail.app.wiring.facts import facts_of
 from ticketmail.app.worker import Worker
 from ticketmail.domain.scope import Scope
@@ -38,6 +38,6 @@ async def test_the_last_of_18_mails_at_120_a_minute_leaves_within_a_second_of_wh
 def _foretold_us(mail: TicketMail) -> int:
     around = surroundings(mail.reading, facts_of(mail.settings))
     views = [one for one in mail.reading.find(Scope.parse("all"), limit=MAILS) if one.due_us is not None]
-    outlook, places = Outlook(around, Times(around.now_us)), Places(mail.reading, around)
-    etas = [outlook.of(view, places).eta.at_us for view in views]
+    outlook = Outlook(around, Times(around.now_us))
+    etas = [outlook.of(view, mail.reading).eta.at_us for view in views]
     return max(one for one in etas if one is not None)

@@ -26,7 +26,7 @@ def test_the_eleventh_mail_waits_a_minute_at_ten_a_minute(desk) -> None:
     assert found["about_us"] >= found["eta"]["at_us"]
     assert found["eta"]["ahead"] == 10
     assert ran.code == 0
-    assert "(10 mails go before it, it waits for 10/min), by account 'support'." in ran.out
+    assert "(at most 10 mails go before it, it waits for 10/min), by account 'support'." in ran.out
 
 
 def test_a_lane_tells_of_its_last(desk) -> None:

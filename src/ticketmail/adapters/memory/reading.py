@@ -16,7 +16,7 @@ from ticketmail.adapters.memory.workers import is_silent
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.suppression import Suppression
 from ticketmail.domain.ports.reading import CauseGroup, DeliveryView, HistoryRow, LaneLoad, Overview, Pause, WorkerView
-from ticketmail.domain.scope import Scope
+from ticketmail.domain.scope import Scope, ScopeKind
 
 _S = DeliveryState
 
@@ -52,6 +52,13 @@ class MemoryReading:
             if after is not None:
                 found = _beyond(tx, found, after)
             return [_view(delivery) for delivery in found[: max(0, limit)]]
+
+    def earlier(self, view: DeliveryView, *, limit: int) -> int:
+        scope, states = Scope(kind=ScopeKind.LANE, value=view.lane), [DeliveryState.QUEUED]
+        place = (view.due_us or 0, view.submission_id)
+        with self._access.tx() as tx:
+            same = [d for d in select(tx.state, scope, states) if d.submission.route == view.route]
+            return min(limit, sum((d.due_us or 0, d.submission.id) < place for d in same))
 
     def history(self, submission_id: UUID, number: int | None = None) -> Sequence[HistoryRow]:
         with self._access.tx() as tx:

@@ -8,7 +8,7 @@ from typing import Any
 from ticketmail.app.cli import NOT_QUITE, OK
 from ticketmail.app.cli.context import Context
 from ticketmail.app.cli.looking import meant
-from ticketmail.app.usecases.report import DeliveryEta, LaneEta, Outlook, Places, Times, leaves, surroundings
+from ticketmail.app.usecases.report import DeliveryEta, LaneEta, Outlook, Times, leaves, surroundings
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.scope import Scope, ScopeKind
 
@@ -25,8 +25,7 @@ def eta(context: Context) -> int:
     if not views:
         context.out.error(f"error: nothing is known of {what!r}. `ticketmail find all` lists the newest mail.")
         return NOT_QUITE
-    places = Places(context.reading, around)
-    found = [outlook.of(view, places) for view in views]
+    found = [outlook.of(view, context.reading) for view in views]
     _show(context, found, [_delivery(one, times) for one in found])
     return OK if all(one.eta.at_us is not None or one.state is DeliveryState.SENT for one in found) else NOT_QUITE
 

@@ -2,7 +2,7 @@
 
 It errs to the late side: others' mail that goes first is counted in full, each mail is taken to be a slow one, and what is used
 of a rolling window is given back a slot late. What it cannot know is mail that is yet to be handed over in heavier lanes, and
-what the server will say. tests/domain/test_forecast.py holds it to a simulated drain: never early, and late by at most two
+what the server will say. tests/domain/test_forecast.py holds it to a simulated drain: never early, and late by at most three
 rounds of the lanes, a twentieth of the wait, two slots of the largest rolling window, and three seconds.
 """
 
@@ -23,8 +23,10 @@ MAIL_S: Final = 0.5
 MAIL_BYTES: Final = 50_000
 #: Beyond this nothing is foretold (microseconds).
 HORIZON_US: Final = 60 * 86_400_000_000
-#: The most steps of one forecast; where there are more mails, a step is several.
-STEPS: Final = 4_000
+#: A step is at most this part of the mails before it: so exact is a forecast.
+STEP: Final = 1 / 100
+#: The most steps of one forecast; only hours of small windows need so many.
+STEPS: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +52,14 @@ def ahead_of(lane: str, place: int, due: Mapping[str, int], weights: Mapping[str
     """How many mails go before the one that has ``place`` others of its own lane before it.
 
     ``due`` counts what waits in each lane. While it waits, each other lane gets its weight's part and no more than it has. Two
-    things are added in full: a round, for where in a round the lanes stand is not known, and what lanes have in credit when a
-    heavier one runs out (``lanes.share``).
+    things are added in full: a round, for where in a round the lanes stand is not known, and a round of all lanes, for they may
+    be in credit when a heavier one runs out (``lanes.share``).
     """
     waiting = {name: max(1, weights.get(name, 1)) for name, count in due.items() if count > 0 and name != lane}
     own = max(1, weights.get(lane, 1))
     total = own + sum(waiting.values())
-    others = (
-        min(due[name], _over((place + 2) * weight, own) + 1 + 2 * _over(total, own + weight)) for name, weight in waiting.items()
-    )
+    credit = _over(total, own)
+    others = (min(due[name], _over((place + 2) * weight, own) + 1 + credit) for name, weight in waiting.items())
     return place + sum(others)
 
 
@@ -162,18 +163,17 @@ class _Counted:
 
 def _run(even: Sequence[_Even], counted: Sequence[_Counted], from_us: int, mails: int) -> Pace:
     """Steps of a few mails each; a step is no longer than a slot, so that no window gives back too early."""
-    slots = [one.slot_us // max(gate.interval_us for gate in even) for one in counted]
-    step = max(1, min([_over(mails, STEPS), *slots]))
+    slot = min((one.slot_us // max(gate.interval_us for gate in even) for one in counted), default=mails)
     counts: list[int] = []
     times_us: list[int] = []
     waits_for: list[str] = []
     now_us, done, name = from_us, 0, ""
-    while done < mails and now_us - from_us < HORIZON_US and len(counts) < 4 * STEPS:
+    while done < mails and now_us - from_us < HORIZON_US and len(counts) < STEPS:
         room, full = min(((one.room(now_us), one) for one in counted), key=lambda pair: pair[0], default=(mails, None))
         if room <= 0 and full is not None:
             name, now_us = full.name, max(full.opens_us(now_us), now_us + 1)
             continue
-        count = min(room, step, mails - done)
+        count = min(room, max(1, min(slot, int(done * STEP))), mails - done)
         end_us, slowest = max((one.let(now_us, count), one.name) for one in even)
         for one in counted:
             one.let(end_us, count)

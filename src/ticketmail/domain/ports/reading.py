@@ -154,6 +154,10 @@ class Reading(Protocol):
         """Deliveries in ``scope`` accepted since ``since_us``, newest first; ``states`` () means any; ``after`` pages on."""
         ...
 
+    def earlier(self, view: DeliveryView, *, limit: int) -> int:
+        """How many QUEUED deliveries of ``view``'s route and lane are due before it, counted up to ``limit``."""
+        ...
+
     def history(self, submission_id: UUID, number: int | None = None) -> Sequence[HistoryRow]:
         """All rows of a submission (or one delivery), oldest first."""
         ...

@@ -37,6 +37,18 @@ class PeopleContract:
         assert spool.operating.resume(Scope.parse("lane:bulk"), **_ACT)
         assert not spool.operating.resume(Scope.parse("lane:bulk"), **_ACT)
 
+    async def test_what_is_due_earlier_is_counted_by_route_and_lane_up_to_a_limit(self, spool: Any, clock: ContractClock) -> None:
+        mails = [entry(f"u{number}@example.net", not_before_us=clock.at + number) for number in range(4)]
+        spool.intake.accept([*reversed(mails), entry(lane="bulk"), entry(route="other")])
+        views = [view_of(spool, mail) for mail in mails]
+        assert [spool.reading.earlier(view, limit=10) for view in views] == [0, 1, 2, 3]
+        assert spool.reading.earlier(views[3], limit=2) == 2
+
+    async def test_mails_due_at_once_are_counted_in_the_order_of_their_ids(self, spool: Any) -> None:
+        mails = sorted((entry(f"u{number}@example.net") for number in range(4)), key=lambda mail: mail.submission_id)
+        spool.intake.accept(mails)
+        assert [spool.reading.earlier(view_of(spool, mail), limit=10) for mail in mails] == [0, 1, 2, 3]
+
     async def test_a_pause_by_cause_holds_what_failed_so_before(self, spool: Any, work: Any, clock: ContractClock) -> None:
         spool.intake.accept([entry()])
         worker = await work()

@@ -21,7 +21,7 @@ from ticketmail.app.usecases.report.models import (
     WorkerStatus,
     worst,
 )
-from ticketmail.app.usecases.report.outlook import DeliveryEta, Eta, LaneEta, Outlook, Places, leaves
+from ticketmail.app.usecases.report.outlook import DeliveryEta, Eta, LaneEta, Outlook, leaves
 from ticketmail.app.usecases.report.status import status, surroundings, worker_status
 from ticketmail.app.usecases.report.times import Times, iso, span
 from ticketmail.app.usecases.report.why import why
@@ -41,7 +41,6 @@ __all__ = [
     "Level",
     "LimitsView",
     "Outlook",
-    "Places",
     "Sentence",
     "SpoolStatus",
     "Status",

@@ -24,8 +24,10 @@ from ticketmail.domain.outbound.routing import FAILOVER_KINDS
 from ticketmail.domain.ports.reading import DeliveryView, LaneLoad, Reading
 from ticketmail.domain.scope import Scope, ScopeKind
 
-#: Up to so many in a lane are counted one by one.
-COUNTED = 500
+#: Up to so many that go before a mail are counted; a mail behind more may be behind all.
+COUNTED = 100_000
+#: An account's pace is looked at for so many mails more than wait for it.
+SPARE = 500
 #: What is sooner than this is at once (microseconds).
 SOON_US = 2_000_000
 IN_FLIGHT = (DeliveryState.CLAIMED, DeliveryState.SENDING)
@@ -94,10 +96,10 @@ class Outlook:
         """The spool's clock at that look."""
         return self._around.now_us
 
-    def of(self, view: DeliveryView, places: Places) -> DeliveryEta:
-        """When one delivery leaves, with what people need to know it by."""
+    def of(self, view: DeliveryView, reading: Reading) -> DeliveryEta:
+        """When one delivery leaves, with what people need to know it by. Raises SpoolError kin."""
         waits = view.state is DeliveryState.QUEUED
-        eta = self.of_view(view, places.of(view) if waits else Place(0))
+        eta = self.of_view(view, place_of(reading, view, self._around) if waits else Place(0))
         late = waits and eta.at_us is not None and eta.at_us > view.deadline_us
         return DeliveryEta(
             submission_id=view.submission_id,
@@ -220,7 +222,7 @@ class Outlook:
     def _when(self, account: str, count: int) -> tuple[int | None, str]:
         pace, most = self._paces.get(account, (None, 0))
         if pace is None or most < count:
-            most = max(2 * count, sum(self.waiting_for(account).values()) + COUNTED)
+            most = max(2 * count, sum(self.waiting_for(account).values()) + SPARE)
             pace = pace_of(
                 self._state(account), self._around.facts.accounts[account].limits, from_us=self._from_us(account), mails=most
             )
@@ -244,12 +246,12 @@ class Outlook:
 
 
 def leaves(eta: Eta, times: Times) -> str:
-    """``about 14:32:00 +01:00: 12 mails go before it, 10/min``, rounded up; ``at once`` for what nothing keeps."""
+    """``about 14:32:00 +01:00 (at most 12 mails go before it, it waits for 10/min)``, rounded up."""
     if eta.at_us is None:
         return f"at a time that cannot be said: {eta.reason}"
     if eta.at_us - times.now_us < SOON_US:
         return "as soon as it is its turn"
-    before = f"{eta.ahead} mail{'s go' if eta.ahead > 1 else ' goes'} before it" if eta.ahead else ""
+    before = f"at most {eta.ahead} mail{'s go' if eta.ahead > 1 else ' goes'} before it" if eta.ahead else ""
     because = ", ".join(part for part in (before, eta.waits_for and f"it waits for {eta.waits_for}") if part)
     return f"about {times.at(about_us(eta.at_us, times.now_us))}" + (f" ({because})" if because else "")
 
@@ -264,36 +266,10 @@ _STATES: Mapping[DeliveryState, str] = {
 }
 
 
-class Places:
-    """Places in lanes, counted once for a whole report. A long lane is counted from its ends alone, never as a whole."""
-
-    def __init__(self, reading: Reading, around: Surroundings) -> None:
-        self._reading = reading
-        self._around = around
-        self._lanes: dict[str, list[DeliveryView]] = {}
-
-    def of(self, view: DeliveryView) -> Place:
-        """How many of the same lane and route are due before ``view``."""
-        loads = [load for load in self._around.overview.lanes if load.lane == view.lane]
-        due = sum(load.due for load in loads if load.route == view.route)
-        if sum(load.queued for load in loads) <= COUNTED:
-            return Place(sum(1 for one in self._waiting(view.lane) if one.route == view.route and order(one) < order(view)))
-        if view.due_us is None or view.due_us > self._around.now_us:
-            return Place(due, exact=False)
-        behind = self._reading.find(_lane(view.lane), states=[DeliveryState.QUEUED], since_us=view.accepted_us, limit=COUNTED)
-        later = sum(1 for one in behind if one.route == view.route and order(one) >= order(view))
-        return Place(max(0, due - max(1, later)), exact=False)
-
-    def _waiting(self, lane: str) -> list[DeliveryView]:
-        if lane not in self._lanes:
-            self._lanes[lane] = list(self._reading.find(_lane(lane), states=[DeliveryState.QUEUED], limit=2 * COUNTED))
-        return self._lanes[lane]
-
-
-def order(view: DeliveryView) -> tuple[int, int, int]:
-    """Mails of a lane and route go in this order."""
-    return (view.due_us or 0, view.submission_id.int, view.number)
-
-
-def _lane(name: str) -> Scope:
-    return Scope(kind=ScopeKind.LANE, value=name)
+def place_of(reading: Reading, view: DeliveryView, around: Surroundings) -> Place:
+    """How many of the same lane and route are due before ``view``. Raises SpoolError kin."""
+    count = reading.earlier(view, limit=COUNTED)
+    if count < COUNTED:
+        return Place(count)
+    due = sum(load.due for load in around.overview.lanes if (load.lane, load.route) == (view.lane, view.route))
+    return Place(max(COUNTED, due), exact=False)

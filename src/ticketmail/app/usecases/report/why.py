@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ticketmail.app.usecases.report.holds import Surroundings, holds_of
 from ticketmail.app.usecases.report.models import Answer, Hold, Sentence
-from ticketmail.app.usecases.report.outlook import Eta, Outlook, Place, Places, leaves
+from ticketmail.app.usecases.report.outlook import Eta, Outlook, Place, leaves, place_of
 from ticketmail.app.usecases.report.times import Times, span
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.ports.reading import DeliveryView, HistoryRow, Reading
@@ -20,7 +20,7 @@ def why(reading: Reading, view: DeliveryView, around: Surroundings, times: Times
     ``outlook``: one for a whole report, so that each account's pace is computed once."""
     rows = reading.history(view.submission_id, view.number)
     holds = holds_of(view, around, times)
-    place = Places(reading, around).of(view) if view.state is _S.QUEUED else Place(0)
+    place = place_of(reading, view, around) if view.state is _S.QUEUED else Place(0)
     eta = (outlook or Outlook(around, times)).of_view(view, place, holds)
     told = [*_story(rows, times), *_now(view, place, holds, around, times), *_ending(view, eta, times, around.now_us)]
     return Answer(view.submission_id, view.number, view.recipient, view.state, view.ticket, tuple(told), holds, eta.at_us)
