@@ -54,7 +54,7 @@ limits_of = st.lists(
 waiting = st.dictionaries(st.sampled_from(sorted(WEIGHTS)), st.integers(0, 120), min_size=1).filter(lambda one: any(one.values()))
 
 
-@settings(max_examples=10000, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(limits=limits_of, queued=waiting, used=st.integers(0, 60), ago_s=st.integers(0, 4000), data=st.data())
 def test_it_is_never_early_and_late_by_no_more_than_it_says(limits, queued, used, ago_s, data) -> None:
     lane = data.draw(st.sampled_from([name for name, count in queued.items() if count]))

@@ -59,3 +59,14 @@ def test_what_is_not_known_is_an_error_with_a_next_step(desk) -> None:
     ran = desk.run("eta", "nothing")
     assert (ran.code, ran.out) == (1, "")
     assert "`ticketmail find all`" in ran.err
+
+
+def test_the_receipt_of_submit_says_when_or_why_nobody_can_know(desk) -> None:
+    argv = ("submit", "--from", "help@example.com", "--to", "ann@example.net", "--text", "Hello", "--json")
+    alone = desk.run(*argv).json
+    assert alone["eta_us"] is None
+    assert "no worker is alive" in alone["eta_unknown"]
+
+    receipt = with_worker(desk, *argv).json
+    assert abs(receipt["eta_us"] / 1e6 - time.time()) < 30
+    assert receipt["eta_unknown"] == ""

@@ -28,6 +28,8 @@ def submit(context: Context) -> int:
     for name, option in _TIMES:
         text = getattr(args, name)
         names[name] = _time(context, text, option) if text else None
+    if context.out.as_json:
+        _look_ahead(context)
     receipt = context.mail.submit(message, **names)
     if context.out.as_json:
         context.out.json(receipt)
@@ -35,6 +37,13 @@ def submit(context: Context) -> int:
         again = "" if receipt.new else " (this key was handed over before; nothing new)"
         context.out.line(f"{receipt.submission_id}{again}")
     return OK
+
+
+def _look_ahead(context: Context) -> None:
+    """This process hands over one mail and ends: it takes the look that its receipt's ETA comes from."""
+    from ticketmail.app.usecases.eta import Foresight
+
+    context.mail.injector.get(Foresight).look()
 
 
 _TIMES = (("not_before", "--not-before"), ("deadline", "--deadline"))

@@ -9,7 +9,6 @@ from uuid import UUID
 from ticketmail.app.usecases.report.holds import (
     Surroundings,
     account_holds,
-    covers,
     general_holds,
     holds_of,
     no_route,
@@ -138,9 +137,7 @@ class Outlook:
             return Eta(None, f"{undecided.text}; somebody has to act: {undecided.decision}")
         # Holds of accounts are in the pace, which knows how many may go when.
         own = [one.until_us for one in found if one.until_us is not None and not one.scope.startswith("account:")]
-        paused = [one.until_us for one in self._around.pauses if one.until_us is not None and covers(one.scope, view)]
-        from_us = max([view.due_us or 0, *own, *paused])
-        return self.of_new(view.route, view.lane, place.count, from_us=from_us)
+        return self.of_new(view.route, view.lane, place.count, from_us=max([view.due_us or 0, *own]))
 
     def of_new(self, route: str, lane: str, place: int, *, from_us: int = 0) -> Eta:
         """When a mail leaves that is due at ``from_us`` and has ``place`` of its lane and route before it."""
