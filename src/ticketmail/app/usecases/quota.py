@@ -31,9 +31,9 @@ class QuotaAlarms:
         """One look at all accounts of the settings. ``told`` are the fingerprints of alarms that there are."""
         times = self._times(around.now_us)
         outlook = Outlook(around, times)
-        for name, of_settings in around.facts.accounts.items():
-            state = around.states.get(name) or AccountState()
-            day = [one for one in of_settings.limits.ours if one.period_s >= DAY_S]
+        for name in around.facts.accounts:
+            state = around.state(name)
+            day = [one for one in around.limits(name).ours if one.period_s >= DAY_S]
             part = max((_used(one, state, around.now_us) / one.limit for one in day), default=0.0)
             ended = _ended(day, state, around.now_us)
             if ended is not None or part < NEARLY:  # one place that is free for a moment does not end it

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from ticketmail.app.usecases.report.models import AccountStatus, Facts, Hold, HoldKind, Level
+from ticketmail.app.usecases.report.models import AccountFacts, AccountStatus, Facts, Hold, HoldKind, Level
 from ticketmail.app.usecases.report.times import Times
-from ticketmail.domain.outbound.account import AccountState
+from ticketmail.domain.outbound.account import AccountLimits, AccountState
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.routing import FAILOVER_KINDS
 from ticketmail.domain.ports.reading import DeliveryView, Overview, Pause, WorkerView
@@ -32,6 +32,14 @@ class Surroundings:
     def now_us(self) -> int:
         """The spool's clock."""
         return self.overview.now_us
+
+    def state(self, account: str) -> AccountState:
+        """An account's shared state; a fresh one if nothing has happened to it, or its document cannot be read."""
+        return self.states.get(account) or AccountState()
+
+    def limits(self, account: str) -> AccountLimits:
+        """What holds for an account now. The one place that reports, forecasts and alarms take it from."""
+        return self.facts.accounts.get(account, AccountFacts()).limits
 
     @property
     def alive(self) -> tuple[WorkerView, ...]:

@@ -67,7 +67,7 @@ class LimitsView:
 def limits_view(name: str, around: Surroundings, times: Times) -> LimitsView:
     """What limits the account ``name`` now."""
     of_settings = around.facts.accounts.get(name, AccountFacts())
-    state, limits = around.states.get(name) or AccountState(), of_settings.limits
+    state, limits = around.state(name), around.limits(name)
     leases = tuple(_leases(state, around))
     whole = {one.key: one.limit for one in sorted(limits.windows, key=lambda one: -one.limit)}
     return LimitsView(
@@ -84,11 +84,6 @@ def limits_view(name: str, around: Surroundings, times: Times) -> LimitsView:
         ),
         holds=tuple(account_holds(name, around, times)),
     )
-
-
-def used_of(window: Window, state: AccountState, now_us: int) -> int:
-    """What counts now in one window."""
-    return sum(count for _, count in pending(window, state.windows.get(window.key, WindowState()), now_us))
 
 
 def _use(window: Window, limit: int, state: AccountState, sources: Mapping[str, str], now_us: int) -> WindowUse:

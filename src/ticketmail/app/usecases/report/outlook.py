@@ -16,7 +16,7 @@ from ticketmail.app.usecases.report.holds import (
 )
 from ticketmail.app.usecases.report.models import Hold
 from ticketmail.app.usecases.report.times import Times
-from ticketmail.domain.outbound.account import AccountState, health_hold, hold_of
+from ticketmail.domain.outbound.account import health_hold, hold_of
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.forecast import Pace, about_us, ahead_of, pace_of
 from ticketmail.domain.outbound.routing import FAILOVER_KINDS
@@ -180,8 +180,7 @@ class Outlook:
             ends = [one.until_us for one in account_holds(name, self._around, self._times)]
             if None in ends:
                 continue
-            state, limits = self._state(name), self._around.facts.accounts[name].limits
-            held = hold_of(state, limits, now_us=self.now_us)
+            held = hold_of(self._around.state(name), self._around.limits(name), now_us=self.now_us)
             until_us = max((one for one in ends if one is not None), default=0)
             if until_us <= self.now_us or (held is not None and held.kind not in FAILOVER_KINDS):
                 return name
@@ -220,23 +219,19 @@ class Outlook:
         pace, most = self._paces.get(account, (None, 0))
         if pace is None or most < count:
             most = max(2 * count, sum(self.waiting_for(account).values()) + SPARE)
-            pace = pace_of(
-                self._state(account), self._around.facts.accounts[account].limits, from_us=self._from_us(account), mails=most
-            )
+            state, limits = self._around.state(account), self._around.limits(account)
+            pace = pace_of(state, limits, from_us=self._from_us(account), mails=most)
             self._paces[account] = (pace, most)
         at_us, waits_for = pace.when_us(count), pace.waiting_for(count)
-        held = health_hold(self._state(account), self.now_us)
+        held = health_hold(self._around.state(account), self.now_us)
         return at_us, waits_for or (f"the end of a hold ({held.cause})" if held is not None else "")
 
     def _from_us(self, account: str) -> int:
         """When it may begin again: the end of its breaker, throttle, quota, pause."""
-        held = health_hold(self._state(account), self.now_us)
+        held = health_hold(self._around.state(account), self.now_us)
         scope = Scope(kind=ScopeKind.ACCOUNT, value=account)
         paused = [one.until_us for one in self._around.pauses if one.scope == scope and one.until_us is not None]
         return max([self.now_us, *paused, held.until_us or 0 if held is not None else 0])
-
-    def _state(self, account: str) -> AccountState:
-        return self._around.states.get(account) or AccountState()
 
     def _loads(self) -> Iterable[LaneLoad]:
         return self._around.overview.lanes
