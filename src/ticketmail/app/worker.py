@@ -33,6 +33,7 @@ _log = logging.getLogger("ticketmail.worker")
 POLL_S = 0.1
 #: Without a heartbeat for this long a worker starts no body: it may have been declared dead (seconds).
 SILENT_S = 15.0
+#: A clock that moves by more than this against the steady one has jumped (microseconds): no mail is claimed for a beat.
 JUMP_US = 30_000_000
 RENEWED_WITHIN_S = 30.0
 
@@ -70,6 +71,7 @@ class Worker:
         self._abrupt = asyncio.Event()
         self._sick = ""
         self._renew_by_s: float | None = None
+        self._jumped = False
         self._sent = 0
 
     def drain(self) -> None:
@@ -228,7 +230,8 @@ class Worker:
             await self._register(side)
         self._beat_at_s = self._monotonic_s()
         self._notifier.status(f"sent {self._sent}, in flight {self._pump.in_flight}")
-        if abs(drift_us) > JUMP_US:
+        self._jumped = abs(drift_us) > JUMP_US
+        if self._jumped:
             text = f"The spool's clock moved by {drift_us / 1e6:.0f} s against this machine's steady clock."
             await self._alerts.occurred("clock-jump", level="warn", title="The clock jumped", text=text)
 
@@ -267,7 +270,7 @@ class Worker:
         """Not after an outage, until what was in flight has ended (or half a minute has passed): see ``_renewed``."""
         if self._renew_by_s is not None and self._monotonic_s() < self._renew_by_s:
             return False
-        return self._may_start() and not self._house.full
+        return self._may_start() and not self._house.full and not self._jumped
 
     async def _renewed(self, side: WorkerSide) -> None:
         """After an outage, with nothing in flight: a new row. The old one may hold claims whose answers were lost; retiring it
