@@ -13,6 +13,8 @@ from ticketmail.testing.clock import FakeClock
 T = TypeVar("T")
 #: How long (real seconds) a loop with nothing to do waits for a thread or a socket before it says that it is stuck.
 _PATIENCE_S = 5.0
+#: Turns of a loop within one moment of virtual time, after which it is said to turn without end.
+_MOST_TURNS = 200_000
 
 
 class StuckInTime(RuntimeError):
@@ -63,11 +65,16 @@ class _Jumping(selectors.BaseSelector):
     def __init__(self, passes: Callable[[float | None], float]) -> None:
         self._real = selectors.DefaultSelector()
         self._pass = passes
+        self._turns = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = self._real.select(0)
         if ready or (timeout is not None and timeout <= 0):
+            self._turns += 1
+            if self._turns > _MOST_TURNS:
+                raise StuckInTime("Tasks wake one another without end, and time does not pass.")
             return ready
+        self._turns = 0
         patience_s = self._pass(timeout)
         ready = self._real.select(patience_s)
         if not ready and timeout is None:

@@ -73,4 +73,5 @@ def test_a_backlog_ten_times_as_long_takes_no_more_memory(tmp_path: Path) -> Non
     many_claimed, many_bytes = window(tmp_path / "many.db", 20_000)
 
     assert max(few_claimed, many_claimed) <= 2 * _CONNECTIONS
-    assert many_bytes < 1.5 * few_bytes + 500_000  # the bodies alone of 18,000 more would be 18 MB
+    # A batch of housekeeping may fall within one and not the other; the bodies alone of 18,000 more mails would be 18 MB.
+    assert many_bytes < few_bytes + 5_000_000
