@@ -58,7 +58,7 @@ def test_the_page_of_help_names_the_exit_codes(desk) -> None:
     [
         (["stauts"], "There is no command 'stauts'. Did you mean `status`?"),
         (["dead", "lst"], "There is no command 'lst'. Did you mean `list`?"),
-        (["frobnicate"], "There is no command 'frobnicate'. Known: status, why, find,"),
+        (["frobnicate"], "There is no command 'frobnicate'. Known: status, why, eta,"),
         ([], "The following arguments are required: COMMAND. See `ticketmail --help`."),
         (["db"], "The following arguments are required: COMMAND. See `ticketmail db --help`."),
         (["find"], "The following arguments are required: SCOPE."),
