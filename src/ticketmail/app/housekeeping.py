@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Literal
 
 from ticketmail.app.settings import Settings
@@ -43,6 +44,7 @@ class Housekeeping:
         self._alerts = alerts
         self._reading = reading
         self._quotas = QuotaAlarms(alerts)
+        self._facts = cache(lambda: facts_of(settings))  # once: it makes gateways to ask them what they are
         self._monotonic_s = timing.clock.monotonic_s
         self._threads = timing.threads
         self._minute_s = -1e9
@@ -75,7 +77,7 @@ class Housekeeping:
             self._minute_s = now_s
             await _all(lambda: self._upkeep.tell_delayed(DELAY_TOLD_US, BATCH))
             await self._recall_troubles()
-            around = await self._threads.run(lambda: surroundings(self._reading, facts_of(self._settings)))
+            around = await self._threads.run(lambda: surroundings(self._reading, self._facts()))
             await self._look_at_age(around.overview)
             await self._quotas.look(around, self._told)
             await self._alerts.remind()

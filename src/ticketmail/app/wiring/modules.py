@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 
 from injector import Module, provider, singleton
 
@@ -160,7 +161,7 @@ class UseCaseModule(Module):
     @singleton
     @provider
     def foresight(self, settings: Settings, reading: Reading, clock: Clock) -> Foresight:
-        return Foresight(reading, lambda: facts_of(settings), clock)
+        return Foresight(reading, cache(lambda: facts_of(settings)), clock)  # a look must not make gateways anew
 
     @singleton
     @provider
