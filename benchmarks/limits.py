@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -34,8 +35,18 @@ def main() -> int:
         if options.json:
             Path(options.json).write_text(json.dumps([one.to_json() for one in results]))
     results.sort(key=lambda one: (one.scenario, one.workers))
-    print(f"\n{table(results)}\n\n{sum(not one.missed for one in results)} of {len(results)} meet all goals.")
+    text = f"{table(results)}\n\n{sum(not one.missed for one in results)} of {len(results)} runs meet all goals."
+    print(f"\n{text}")
+    if options.page:
+        _put(Path(options.page), "virtual" if options.virtual else "real", text)
     return int(any(one.missed for one in results))
+
+
+def _put(page: Path, name: str, text: str) -> None:
+    """Between the page's marks of that name."""
+    before, begin, rest = page.read_text().partition(f"<!-- {name} -->\n")
+    _, end, after = rest.partition(f"<!-- end of {name} -->")
+    page.write_text(f"{before}{begin}{text}\n{end}{after}")
 
 
 def _runs(options: argparse.Namespace) -> list[Callable[[], Result]]:
@@ -50,7 +61,8 @@ def _runs(options: argparse.Namespace) -> list[Callable[[], Result]]:
 
 def _results(runs: list[Callable[[], Result]], parallel: int) -> Iterator[Result]:
     """As they end. Each has a process of its own, whose memory goes with it."""
-    with ProcessPoolExecutor(parallel, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+    apart = get_context("spawn")
+    with ProcessPoolExecutor(parallel, apart, logging.disable, (logging.CRITICAL,), max_tasks_per_child=1) as pool:
         for future in as_completed([pool.submit(run) for run in runs]):
             yield future.result()
 
@@ -64,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--workers", nargs="*", type=int, default=[1, 4])
     parser.add_argument("--parallel", type=int, default=1, help="runs at once: in real time no more than the machine bears")
     parser.add_argument("--json", metavar="FILE", help="everything measured, anew after each run")
+    parser.add_argument("--page", metavar="FILE", help="the page of the documentation that shows the table")
     parser.add_argument("--seed", type=int, default=0, help="of all chance, in virtual time")
     return parser
 

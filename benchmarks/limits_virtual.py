@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 
 from limits_judging import FED_EVERY_S, feed, judged
@@ -21,12 +21,11 @@ from ticketmail.testing.virtual_time import run_virtual
 _DRAINED_WITHIN_S = 1800.0
 
 
-def run(scenario: Scenario, workers: int, span: Span, *, seed: int = 0) -> Result:
-    """One run, in as much real time as its mails need."""
-    logging.disable(logging.CRITICAL)  # what a refused mail is told in a log is no news here
+def run(scenario: Scenario, workers: int, span: Span, *, seed: int = 0, told: Sequence[str] = ()) -> Result:
+    """One run, in as much real time as its mails need. ``told``: limits in the workers' settings, to compare with."""
     began_s = time.monotonic()
     clock = FakeClock()
-    accounts = {f"desk{number}": {"url": "null://"} for number in range(scenario.accounts)}
+    accounts = {f"desk{number}": {"url": "null://", "limits": list(told)} for number in range(scenario.accounts)}
     virtual = VirtualModule(clock, random.Random(seed))
     spool = f"memory://{time.monotonic_ns()}"
     with TicketMail(settings={}, overrides=[virtual], spool=spool, accounts=accounts, site="bench") as mail:

@@ -324,6 +324,7 @@ def server_process(*arguments: str) -> Iterator[int]:
             yield int(first.rpartition(":")[2])
         finally:
             process.terminate()
+            process.wait()  # before its output is closed: it has a last word
 
 
 def _journal_line(mail: TakenMail) -> bytes:

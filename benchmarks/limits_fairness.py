@@ -1,0 +1,114 @@
+"""Who waits for whom: a reply among waiting bulk, and tenants beside one that floods. Real processes, real time, SQLite.
+
+    python benchmarks/limits_fairness.py [--bulk 100000] [--flood 50000] [--seconds 60]
+
+Time is measured from before the call that hands a mail over until the mail server took it. Exit code 1: a goal was missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterable
+
+from limits_site import Site, until
+
+from ticketmail import Message, Submission, TicketMail
+from ticketmail.testing.smtpd_limits import ServerLimits
+
+#: Goals: a reply's longest wait (seconds); p99 beside the flood, as a multiple of p99 alone.
+REPLY_S, TIMES_ALONE = 5.0, 2.0
+_BATCH = 1000
+_PACE_S = 0.5
+#: The server answers a dot after so long: five connections bring a hundred mails a second.
+_DOT_S = 0.05
+#: Below this, waits are made of polls and commits, not of other tenants (seconds).
+_FLOOR_S = 0.25
+
+
+def main() -> int:
+    """Measure once; the exit code tells whether the aims were met."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bulk", type=int, default=100_000)
+    parser.add_argument("--flood", type=int, default=50_000)
+    parser.add_argument("--seconds", type=float, default=60.0, help="of measuring, for each")
+    options = parser.parse_args()
+    replies = _waits(_backlog(options.bulk, lane="bulk"), lambda number: _one(number, lane="reply"), options.seconds)
+    print(_said(f"reply among {options.bulk} bulk", replies), flush=True)
+    alone = _waits([], _tenants, options.seconds)
+    print(_said("nine tenants alone", alone), flush=True)
+    beside = _waits(_backlog(options.flood, lane="notice", tenant="flood"), _tenants, options.seconds)
+    print(_said(f"nine tenants beside one with {options.flood}", beside), flush=True)
+    most_s = max(_FLOOR_S, TIMES_ALONE * _part(alone, 0.99))
+    missed = [name for name, late in (("reply", replies[-1] > REPLY_S), ("tenants", _part(beside, 0.99) > most_s)) if late]
+    print(f"missed: {', '.join(missed) or 'nothing'}")
+    return int(bool(missed))
+
+
+def _waits(backlog: Iterable[Submission], mail_of: Callable[[int], Submission], seconds: float) -> list[float]:
+    """Seconds from hand-over to taken, sorted, of mails that come twice a second while the backlog is sent."""
+    with Site(ServerLimits(), dot_delay_s=_DOT_S) as site:
+        waiting = _hand_over(site.mail, backlog)
+        if not waiting:
+            site.mail.submit(mail_of(10_000_000))
+        site.worker.start()
+        until(lambda: site.taken() > 0, 60, "the first mail is taken")
+        handed = _trickle(site.mail, mail_of, seconds)
+        if waiting and site.taken() >= waiting:
+            raise RuntimeError("the backlog was sent before the end: nothing was measured. Let more mail wait.")
+        within_s = 60 + 2 * waiting * _DOT_S / 5
+        until(lambda: handed.keys() <= _taken(site).keys(), within_s, "all mails that were measured are taken", every_s=1.0)
+        taken = _taken(site)
+        return sorted(taken[message_id] - at_s for message_id, at_s in handed.items())
+
+
+def _trickle(mail: TicketMail, mail_of: Callable[[int], Submission], seconds: float) -> dict[str, float]:
+    handed: dict[str, float] = {}
+    for number in range(int(seconds / _PACE_S)):
+        at_s = time.time()
+        handed[mail.submit(mail_of(number)).message_id.strip("<>")] = at_s
+        time.sleep(max(0.0, _PACE_S - (time.time() - at_s)))
+    return handed
+
+
+def _taken(site: Site) -> dict[str, float]:
+    return {entry["message_id"].strip("<>"): entry["at_s"] for entry in site.journal()}
+
+
+def _hand_over(mail: TicketMail, mails: Iterable[Submission]) -> int:
+    batch: list[Submission] = []
+    count = 0
+    for one in mails:
+        batch.append(one)
+        count += 1
+        if len(batch) == _BATCH:
+            mail.submit_many(batch)
+            batch.clear()
+    mail.submit_many(batch)
+    return count
+
+
+def _backlog(count: int, *, lane: str, tenant: str = "") -> Iterable[Submission]:
+    return (_one(20_000_000 + number, lane=lane, tenant=tenant) for number in range(count))
+
+
+def _tenants(number: int) -> Submission:
+    return _one(number, lane="notice", tenant=f"tenant{number % 9}")
+
+
+def _one(number: int, *, lane: str, tenant: str = "") -> Submission:
+    message = Message(sender="desk@example.com", to=f"c{number}@example.net", subject=f"Note {number}", text="On its way.")
+    return Submission(message=message, ticket=f"t{number}", lane=lane, tenant=tenant)
+
+
+def _part(waits: list[float], part: float) -> float:
+    return waits[min(len(waits) - 1, int(len(waits) * part))]
+
+
+def _said(name: str, waits: list[float]) -> str:
+    return f"{name}: {len(waits)} mails, p50 {_part(waits, 0.5):.2f} s, p99 {_part(waits, 0.99):.2f} s, most {waits[-1]:.2f} s"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
