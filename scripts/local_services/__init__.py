@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from local_services import postfix, postgresql, smtp_sink
+from local_services import postfix, postgresql, rabbitmq, redis, smtp_sink
 from local_services.service import Service
 
 #: In the order of starting: what others need comes first.
-SERVICES: dict[str, Service] = {one.name: one for one in (postgresql.SERVICE, smtp_sink.SERVICE, postfix.SERVICE)}
+SERVICES: dict[str, Service] = {
+    one.name: one for one in (postgresql.SERVICE, rabbitmq.SERVICE, redis.SERVICE, smtp_sink.SERVICE, postfix.SERVICE)
+}

@@ -8,6 +8,7 @@
     │   ├── InvalidHeader
     │   ├── InvalidMessage
     │   ├── TooLarge
+    │   │   └── JobTooLarge              larger than the broker takes
     │   ├── NaiveTime
     │   ├── InvalidScope
     │   └── KeyReused                    the same key with other content
@@ -19,6 +20,13 @@
     │   ├── SpoolUnsafe                  its durability is switched off
     │   ├── SchemaMismatch               the tables are of another release
     │   └── SiteMismatch                 the spool belongs to another site
+    ├── BrokerError (OSError)            the broker did not confirm
+    │   ├── BrokerUnreachable            no connection, or it was cut
+    │   ├── BrokerBlocked                it takes nothing now (an alarm of memory or disk)
+    │   ├── BrokerFull                   the queue refuses more
+    │   ├── BrokerRefused                unroutable, no right, another topology
+    │   └── BrokerUnsafe                 it may lose what it confirmed
+    ├── InvalidJob (ValueError)          what came from a broker cannot be understood; it is parked
     ├── HostTransactionMustBeImmediate   a SQLite transaction that is not a writer yet
     ├── SettingsError (ValueError)       a setting is missing or wrong
     │   ├── UnknownScheme
@@ -77,6 +85,12 @@ class TooLarge(InvalidSubmission):
     """Larger than the settings or every account of the route allow. Sizes are bytes."""
 
     code = "too-large"
+
+
+class JobTooLarge(TooLarge):
+    """Larger than the broker takes, and there is no blob store that host and mail service share. Sizes are bytes."""
+
+    code = "job-too-large"
 
 
 class NaiveTime(InvalidSubmission):
@@ -152,6 +166,51 @@ class SiteMismatch(SpoolError):
     """The spool belongs to another site: a copy or a restore, perhaps. ``ticketmail adopt --hold`` takes it over."""
 
     code = "site-mismatch"
+
+
+class BrokerError(TicketmailError, OSError):
+    """The broker has not confirmed. What it confirmed before is safe; publish again what this call held: same id, one mail."""
+
+    code = "broker"
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class BrokerUnreachable(BrokerError):
+    """No connection to the broker, or it was cut before the confirm."""
+
+    code = "broker-unreachable"
+
+
+class BrokerBlocked(BrokerError):
+    """The broker takes nothing for now: an alarm of memory or disk on its side. Mend it there."""
+
+    code = "broker-blocked"
+
+
+class BrokerFull(BrokerError):
+    """The queue has reached its limit and refuses more: the mail service does not take jobs, or not fast enough."""
+
+    code = "broker-full"
+
+
+class BrokerRefused(BrokerError):
+    """The broker will not have it: no such queue, no right, or a queue of other properties. ``ticketmail broker ensure``."""
+
+    code = "broker-refused"
+
+
+class BrokerUnsafe(BrokerError):
+    """The broker may lose what it confirmed, and ``allow_lossy`` is not set."""
+
+    code = "broker-unsafe"
+
+
+class InvalidJob(TicketmailError, ValueError):
+    """A job that cannot be understood: not JSON, an unknown version, a wrong signature. It is parked with its bytes."""
+
+    code = "invalid-job"
 
 
 class HostTransactionMustBeImmediate(TicketmailError):

@@ -1,0 +1,64 @@
+"""What each technology brings to the road: a sender for one thread, and a source for one consumer's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ticketmail.domain.ports.queueing import BrokerCapabilities, Job, Received
+
+
+class Sender(Protocol):
+    """Publishes on one connection, used by one thread at a time. Raises BrokerError kin; then it is thrown away."""
+
+    def send(self, queue: str, jobs: Sequence[Job], deadline_s: float) -> None:
+        """Return when all are confirmed; ``deadline_s`` is a time of the monotonic clock."""
+        ...
+
+    def close(self) -> None:
+        """Never raises."""
+        ...
+
+
+class Source(Protocol):
+    """One consumer on one connection, used by its thread alone. Raises BrokerError kin; then it is closed and made anew."""
+
+    def poll(self, room: int, wait_s: float, wake_fd: int) -> Sequence[Received]:
+        """Up to ``room`` jobs (0: only look after the connection). Returns early if ``wake_fd`` becomes readable, where the
+        technology can; else ``wait_s`` is kept short."""
+        ...
+
+    def ack(self, tokens: Sequence[object]) -> None:
+        """Forget these jobs."""
+        ...
+
+    def give_back(self, tokens: Sequence[object]) -> None:
+        """Others may have them."""
+        ...
+
+    def close(self) -> None:
+        """What is held goes back. Never raises."""
+        ...
+
+
+class Technology(Protocol):
+    """How one kind of broker is used. Names of queues come with their prefix. Raises BrokerError kin."""
+
+    @property
+    def capabilities(self) -> BrokerCapabilities: ...
+
+    def open_sender(self) -> Sender:
+        """A connection for publishing; checks what makes the broker safe."""
+        ...
+
+    def open_source(self, queue: str, prefetch: int) -> Source:
+        """A consumer."""
+        ...
+
+    def depth(self, queue: str) -> int | None:
+        """See ``Broker.depth``."""
+        ...
+
+    def ensure(self, queue: str) -> Sequence[str]:
+        """See ``Broker.ensure``."""
+        ...
