@@ -34,7 +34,7 @@ bench:  ## submit latency beside a full drain
 
 bench-limits:  ## limits that nobody told the workers, in virtual time: used, refused, found again
 	@scripts/venv dev
-	@.venv/bin/python benchmarks/limits.py --virtual
+	@.venv/bin/python benchmarks/limits.py --virtual --parallel 2
 
 services:  ## start the servers that tests use, and keep them
 	@scripts/services start

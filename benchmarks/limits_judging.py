@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from limits_scenarios import Result, Scenario, Span, found, merged
 
@@ -21,7 +21,7 @@ _ENDED_BADLY = (DeliveryState.DEAD, DeliveryState.FAILED, DeliveryState.EXPIRED)
 def feed(mail: TicketMail, scenario: Scenario, handed: int, taken: int) -> int:
     """Hand over what is missing of the backlog. How many have been handed over then."""
     missing = max(20, int(scenario.pace * _AHEAD_S)) - (handed - taken)
-    receipts = mail.submit_many([_mail(number) for number in range(handed, handed + missing)])
+    receipts = mail.submit_many(mails(range(handed, handed + missing)))
     assert all(isinstance(one, Receipt) for one in receipts)
     return handed + len(receipts)
 
@@ -49,6 +49,11 @@ def judged(
         taken_in_second=[tally.seconds["taken"][second] for second in range(int(span.to_s))],
         refused_in_second=[tally.seconds["refused"][second] for second in range(int(span.to_s))],
     )
+
+
+def mails(numbers: Iterable[int]) -> list[Submission]:
+    """One mail to one recipient and ticket for each number."""
+    return [_mail(number) for number in numbers]
 
 
 def _mail(number: int) -> Submission:

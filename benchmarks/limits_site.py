@@ -7,20 +7,20 @@ import os
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from chaos.harness import Child, until
+from chaos.harness import Child, free_port, until
 from ticketmail import TicketMail
 from ticketmail.testing.smtpd import server_process
 from ticketmail.testing.smtpd_limits import ServerLimits
 from ticketmail.testing.smtpd_process import arguments
 
-__all__ = ["Site", "until"]
+__all__ = ["Site", "free_port", "until", "worker_of", "write_settings"]
 
 SERVER = "TICKETMAIL_TEST_POSTGRESQL"
 _ACCOUNT = """
@@ -73,16 +73,25 @@ class Site:
         files = [f"--journal={self._journal}", f"--stats={self._stats}", f"--dot-delay={self._dot_delay_s}"]
         users = [f"--user={name}:secret" for name in self._names if self._limits.per_login]
         port = self._stack.enter_context(server_process(*arguments(self._limits), *users, *files))
-        settings = directory / "ticketmail.toml"
-        settings.write_text(f'site = "bench"\nspool = "{spool}"\n' + "".join(self._account(name, port) for name in self._names))
+        logins = [f"{name}:secret@" if self._limits.per_login else "" for name in self._names]
+        settings = write_settings(directory, spool, port, dict(zip(self._names, logins, strict=True)))
         self.mail = self._stack.enter_context(TicketMail(settings=settings))
         self.mail.administering.upgrade()
-        processes = ["--processes", str(self._workers)] if self._workers > 1 else []
-        command = [sys.executable, "-m", "ticketmail", "--settings", str(settings), "worker", *processes]
-        self.worker = Child("worker", command, directory / "worker.log")
+        self.worker = worker_of(settings, directory / "worker.log", self._workers)
 
-    def _account(self, name: str, port: int) -> str:
-        return _ACCOUNT.format(name=name, login=f"{name}:secret@" if self._limits.per_login else "", port=port)
+
+def write_settings(directory: Path, spool: str, port: int, logins: Mapping[str, str] | None = None) -> Path:
+    """A file of settings that says nothing about limits. ``logins`` by account: what stands before the host in its URL."""
+    accounts = [_ACCOUNT.format(name=name, login=login, port=port) for name, login in (logins or {"desk0": ""}).items()]
+    path = directory / "ticketmail.toml"
+    path.write_text(f'site = "bench"\nspool = "{spool}"\n' + "".join(accounts))
+    return path
+
+
+def worker_of(settings: Path, log: Path, workers: int = 1) -> Child:
+    """The worker's process, or that which looks after several. To be started."""
+    processes = ["--processes", str(workers)] if workers > 1 else []
+    return Child("worker", [sys.executable, "-m", "ticketmail", "--settings", str(settings), "worker", *processes], log)
 
 
 @contextmanager

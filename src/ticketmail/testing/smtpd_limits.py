@@ -67,9 +67,9 @@ class _Permits:
         """Up to now. True if a window has begun."""
         since_s = self._since_s
         if self._kind == "bucket":
-            passed_s = 0.0 if since_s is None else now_s - since_s
+            passed_s = 0.0 if since_s is None else max(0.0, now_s - since_s)
             self._level = min(self._burst, self._level + passed_s * self._limit * self.factor / self._window_s)
-            self._since_s = now_s
+            self._since_s = now_s if since_s is None else max(now_s, since_s)
             return False
         if since_s is not None and now_s - since_s < self._window_s:
             return False
@@ -171,7 +171,7 @@ class RateMeter:
         self._refill(now_s)
 
     def _set(self, factor: float, at_s: float) -> None:
-        self._refill(self._now_s())
+        self._refill((self._began_s or 0.0) + at_s)
         for permits in (self._rate, self._day):
             if permits is not None:
                 permits.factor = factor
