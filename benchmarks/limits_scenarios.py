@@ -84,14 +84,18 @@ class Result:
             "refused": self.usage.refused_per_100 <= REFUSED_PER_100,
             "dead": self.dead == 0,
             "copies": self.copies == 0,
-            "halved": not self.changes or (self.halved_found_s or math.inf) <= HALVED_S,
-            "doubled": not self.changes or (self.doubled_found_s or math.inf) <= DOUBLED_S,
+            "halved": not self.changes or _within(self.halved_found_s, HALVED_S),
+            "doubled": not self.changes or _within(self.doubled_found_s, DOUBLED_S),
         }
         return [name for name, met in goals.items() if not met]
 
     def to_json(self) -> dict[str, Any]:
         """For a file."""
         return {**asdict(self), "used": self.usage.used, "refused_per_100": self.usage.refused_per_100, "missed": self.missed}
+
+
+def _within(found_s: float | None, most_s: float) -> bool:
+    return found_s is not None and found_s <= most_s
 
 
 def found(tally: Tally, since_s: float, until_s: float) -> float | None:
