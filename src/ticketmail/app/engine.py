@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
 from ticketmail.app.facade import TicketMail
 from ticketmail.app.housekeeping import Housekeeping
-from ticketmail.app.settings_limits import limits_of, profiles_of
+from ticketmail.app.refreshing import Desk, Refreshing
+from ticketmail.app.settings import Settings
 from ticketmail.app.settings_outbound import lanes_of, policy_of, routes_of
 from ticketmail.app.usecases.alert import Alerts
 from ticketmail.app.usecases.compile import Compiler
@@ -22,7 +23,6 @@ from ticketmail.app.usecases.submit import Submit
 from ticketmail.app.wiring.alerting import make_alerts
 from ticketmail.app.wiring.rendering import LazyRenderer
 from ticketmail.app.wiring.timing import Timing
-from ticketmail.domain.outbound.account import AccountLimits
 from ticketmail.domain.ports.delivering import WorkerSide
 from ticketmail.domain.ports.observing import Meter, Tracer
 from ticketmail.domain.ports.sending import Gateway
@@ -56,6 +56,7 @@ class Engine:
     resolve: Resolve
     house: Housekeeping
     alerts: Alerts
+    refreshing: Refreshing
 
 
 @dataclass(frozen=True)
@@ -64,34 +65,35 @@ class Mounting:
     ``report`` hears what came of each errand."""
 
     side: WorkerSide
-    gateways: Mapping[str, Gateway]
+    desk: Desk
     timing: Timing
     meter: Meter
     tracer: Tracer
     now_us: Callable[[], int]
     may_start: Callable[[], bool]
     report: Callable[[Errand, Report], None]
+    open_gateway: Callable[[Settings, str], Gateway]
 
 
 def equip(mail: TicketMail, mounting: Mounting) -> Engine:
     """An engine for ``mail``'s settings and host. Opens nothing."""
     settings, side, timing = mail.settings, mounting.side, mounting.timing
-    limits = {name: limits_of(settings, name) for name in settings.accounts}
+    desk = mounting.desk
     health = AccountHealth(
         side.book,
-        limits,
+        desk.limits,
         pauses=lambda: timing.threads.run(mail.reading.pauses),
         now_us=mounting.now_us,
         jitter=timing.chance,
     )
-    alerts = make_alerts(settings, side.book, mail.injector.get(Submit), sinks=mail.host.alert_sinks)
+    alerts = make_alerts(settings, side.book, mail.injector.get(Submit), sinks=mail.host.alert_sinks, live=lambda: mail.settings)
     pump = Pump(
         deliveries=side.deliveries,
         health=health,
-        deliver=Observed(_deliver(mail, mounting, health, limits), mounting),
+        deliver=Observed(_deliver(mail, mounting, health), mounting),
         routes=routes_of(settings),
         lanes=lanes_of(settings),
-        limits=limits,
+        limits=desk.limits,
         now_us=mounting.now_us,
         monotonic_s=timing.clock.monotonic_s,
         report=mounting.report,
@@ -104,10 +106,21 @@ def equip(mail: TicketMail, mounting: Mounting) -> Engine:
         evidence=mail.host.evidence,
     )
     house = Housekeeping(side.upkeep, settings, routes=routes_of(settings), alerts=alerts, reading=mail.reading, timing=timing)
-    return Engine(health, pump, resolve, house, alerts)
+    refreshing = Refreshing(
+        mail,
+        desk,
+        open_gateway=mounting.open_gateway,
+        health=health,
+        pump=pump,
+        house=house,
+        alerts=alerts,
+        book=side.book,
+        threads=timing.threads,
+    )
+    return Engine(health, pump, resolve, house, alerts, refreshing)
 
 
-def _deliver(mail: TicketMail, mounting: Mounting, health: AccountHealth, limits: Mapping[str, AccountLimits]) -> Deliver:
+def _deliver(mail: TicketMail, mounting: Mounting, health: AccountHealth) -> Deliver:
     settings, host, timing = mail.settings, mail.host, mounting.timing
     packer = Packer(
         renderer=LazyRenderer(),
@@ -119,9 +132,9 @@ def _deliver(mail: TicketMail, mounting: Mounting, health: AccountHealth, limits
     return Deliver(
         deliveries=mounting.side.deliveries,
         health=health,
-        gateways=mounting.gateways,
-        profiles=profiles_of(settings),
-        limits=limits,
+        gateways=mounting.desk.gateways,
+        profiles=mounting.desk.profiles,
+        limits=mounting.desk.limits,
         packer=packer,
         lanes=lanes_of(settings),
         policy=policy_of(settings),

@@ -16,7 +16,10 @@ from injector import Injector, Module
 from pydantic import ValidationError
 
 from ticketmail.app.settings import Settings
+from ticketmail.app.settings_live import LiveSettings
+from ticketmail.app.settings_outbound import route_sizes, routes_of
 from ticketmail.app.settings_source import LoadedSettings, load
+from ticketmail.app.usecases.compile import Compiler
 from ticketmail.app.usecases.eta import Foresight
 from ticketmail.app.usecases.submit import Submit
 from ticketmail.app.usecases.tell import Tell
@@ -27,7 +30,7 @@ from ticketmail.domain.errors import InvalidSubmission, TicketmailError
 from ticketmail.domain.events import MailEvent
 from ticketmail.domain.message import Message
 from ticketmail.domain.ports.alerting import AlertSink
-from ticketmail.domain.ports.hosting import AttachmentFetcher, Evidence, WantedCheck
+from ticketmail.domain.ports.hosting import Accounts, AttachmentFetcher, Evidence, WantedCheck
 from ticketmail.domain.ports.observing import Meter, Tracer
 from ticketmail.domain.ports.reading import Administering, Operating, Reading
 from ticketmail.domain.ports.spooling import SpoolAdapter
@@ -49,6 +52,9 @@ class TicketMail:
     Settings come from code (these names, and any other setting by its name) > environment ``TICKETMAIL_*`` > a file
     (``settings=path``, ``$TICKETMAIL_SETTINGS`` or ``./ticketmail.toml``) > defaults. With ``settings={...}`` no file is read.
 
+    ``accounts`` may be a callable that gives them from the host's own tables: see :class:`Accounts`. What it gives is in force
+    within half a minute, in workers too, without a restart.
+
     ``fetch`` gives attachments by reference to the worker, ``evidence`` and ``wanted`` are asked by it, ``tokens`` are
     OAuth2 token sources by account, ``alert_sinks`` further ways to administrators, ``tracer`` and ``meter`` see what happens.
     ``overrides`` are injector Modules.
@@ -61,7 +67,7 @@ class TicketMail:
         self,
         *,
         spool: str | Mapping[str, Any] | None = None,
-        accounts: Mapping[str, Any] | None = None,
+        accounts: Mapping[str, Any] | Accounts | None = None,
         settings: str | os.PathLike[str] | Mapping[str, Any] | Settings | None = None,
         fetch: AttachmentFetcher | None = None,
         evidence: Evidence | None = None,
@@ -73,9 +79,12 @@ class TicketMail:
         overrides: Sequence[Module] = (),
         **names: Any,
     ) -> None:
-        code = {**names, "spool": spool, "accounts": accounts}
-        self._loaded = load(settings, code={name: value for name, value in code.items() if value is not None})
-        self._host = HostPieces(fetch, evidence, wanted, dict(tokens or {}), tuple(alert_sinks), tracer, meter)
+        ask = accounts if callable(accounts) else None
+        code = {**names, "spool": spool, "accounts": None if ask is not None else accounts}
+        given = {name: value for name, value in code.items() if value is not None}
+        self._live = LiveSettings(load(settings, code=given, dynamic=ask is not None), ask)
+        live = lambda: self._live.settings  # noqa: E731
+        self._host = HostPieces(fetch, evidence, wanted, dict(tokens or {}), tuple(alert_sinks), tracer, meter, live)
         self._overrides = tuple(overrides)
         self._stack = ExitStack()
         self._injector: Injector | None = None
@@ -84,7 +93,8 @@ class TicketMail:
         self._lock, self._pid = threading.RLock(), os.getpid()
 
     def __repr__(self) -> str:
-        return f"TicketMail(site={self.settings.site!r}, accounts={sorted(self.settings.accounts)})"
+        settings = self._live.settings
+        return f"TicketMail(site={settings.site!r}, accounts={sorted(settings.accounts)})"
 
     # --- handing over -------------------------------------------------------------------------------------------------------
 
@@ -126,6 +136,8 @@ class TicketMail:
             "per_recipient": per_recipient,
             "envelope": envelope,
         }
+        if connection is None:  # the host's callable must not run within the host's transaction
+            self._look()
         receipt = self._get(Submit).one(_submission(message, names), connection=connection)
         self._get(Watch).after_submit()
         return receipt
@@ -145,6 +157,8 @@ class TicketMail:
         """
         if not submissions:
             return []
+        if connection is None:
+            self._look()
         results = self._get(Submit).many([_submission(one, {}) for one in submissions], connection=connection)
         self._get(Watch).after_submit()
         return results
@@ -159,6 +173,7 @@ class TicketMail:
         Call it at the host's start, and before the first ``submit(connection=...)``: what opens a connection of its own is
         then done. Raises SpoolError kin.
         """
+        self._look()
         self._get(Submit).prepare()
 
     def cancel(self, scope: str | Scope, *, reason: str, actor: str = "host", connection: object | None = None) -> int:
@@ -213,13 +228,27 @@ class TicketMail:
 
     @property
     def settings(self) -> Settings:
-        """The settings in force."""
-        return self._loaded.settings
+        """The settings in force. Asks a host's callable for accounts if it has not been asked for half a minute."""
+        self._look()
+        return self._live.settings
 
     @property
     def loaded(self) -> LoadedSettings:
         """The settings with their sources: ``loaded.explain()``."""
-        return self._loaded
+        self._look()
+        return self._live.loaded
+
+    @property
+    def accounts_may_change(self) -> bool:
+        """Whether a host's callable gives accounts while we run."""
+        return self._live.dynamic
+
+    def refresh_accounts(self) -> Mapping[str, str]:
+        """Ask the host's callable for accounts now. Returns what is wrong with them: by account, under '' with the callable.
+        Done by itself every half minute, and more often in a worker."""
+        if self._live.refresh():
+            self._rerouted()
+        return self._live.trouble
 
     @property
     def host(self) -> HostPieces:
@@ -283,11 +312,21 @@ class TicketMail:
                 # Imported here, for it brings the adapter's packages: a host that only checks its settings needs none.
                 from ticketmail.app.wiring.build import build
 
-                injector = build(self.settings, *self._overrides, host=self._host)
+                injector = build(self._live.settings, *self._overrides, host=self._host)
                 self._stack.callback(injector.get(Roads).spool.close)
                 self._stack.callback(injector.get(Foresight).close)  # before the spool: a look uses it
                 self._injector = injector
             return self._injector
+
+    def _look(self) -> None:
+        if self._live.stale():
+            self.refresh_accounts()
+
+    def _rerouted(self) -> None:
+        injector = self._injector
+        if injector is not None:
+            settings = self._live.settings
+            injector.get(Compiler).use(routes_of(settings), route_sizes(settings))
 
     def _after_fork(self) -> None:
         """In a child: locks that another thread of the parent held at the fork would never open. Adapters see to their own."""

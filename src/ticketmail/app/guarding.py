@@ -6,6 +6,7 @@ else. They apply here, behind routes, limits and retries, so that no road leads 
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Collection, Sequence
 from email.header import Header
@@ -113,3 +114,41 @@ def _folded(name: str, value: str) -> bytes:
             line = ""
         line += f" {word}"
     return "\r\n".join([*lines, line]).encode("ascii", "backslashreplace") + b"\r\n"
+
+
+class Retiring:
+    """A gateway that another replaces when its account changes: what is on its way ends here, then it is closed."""
+
+    def __init__(self, inner: Gateway) -> None:
+        self._inner = inner
+        self._busy = 0
+        self._idle = asyncio.Event()
+
+    @property
+    def capabilities(self) -> GatewayCapabilities:
+        """The inner gateway's."""
+        return self._inner.capabilities
+
+    async def send(self, mail: Outgoing, *, on_body: OnBody) -> Sequence[Outcome]:
+        """As the port says."""
+        self._busy += 1
+        try:
+            return await self._inner.send(mail, on_body=on_body)
+        finally:
+            self._busy -= 1
+            self._idle.set()
+
+    async def check(self) -> str:
+        """As the port says."""
+        return await self._inner.check()
+
+    async def retire(self) -> None:
+        """Close it as soon as nothing is on its way."""
+        while self._busy:
+            self._idle.clear()
+            await self._idle.wait()
+        await self._inner.aclose()
+
+    async def aclose(self) -> None:
+        """As the port says."""
+        await self._inner.aclose()

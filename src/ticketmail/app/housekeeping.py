@@ -66,6 +66,10 @@ class Housekeeping:
         """Something happened that administrators should hear of: the next turn looks at what is else looked at once a minute."""
         self._minute_s = -1e9
 
+    def use(self, settings: Settings, routes: Routes) -> None:
+        """Other accounts from now on: waiting mail whose sender now has another route gets it at the next turn."""
+        self._settings, self._routes, self._rerouted = settings, routes, False
+
     async def turn(self) -> None:
         """Raises SpoolError kin; the next turn goes on."""
         await self._look_at_room()

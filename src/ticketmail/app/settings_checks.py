@@ -17,7 +17,7 @@ __all__ = ["ALERT_ROUTE", "check_together"]
 
 def check_together(settings: Settings, *, dynamic: bool = False) -> None:
     """Raises SettingsError naming the setting that does not fit, and what would. ``dynamic``: a host brings further accounts
-    while we run, so routes and alarms may name some that are not there yet."""
+    while we run, so routes may name some that are not there yet."""
     for name, account in settings.accounts.items():
         if account.gateway:
             _known(account.gateway, settings.gateways, f"accounts.{name}.gateway", "gateway")
@@ -31,7 +31,7 @@ def check_together(settings: Settings, *, dynamic: bool = False) -> None:
     if not scheme_of(settings.spool.url.get_secret_value()):
         raise SettingsError("Not a URL.", name="spool.url", remedy="Write sqlite:///ticketmail.db or postgresql://host/database.")
     _check_routes(settings, dynamic=dynamic)
-    _check_alerts(settings, dynamic=dynamic)
+    _check_alerts(settings)
     _check_modes(settings)
     for name in settings.accounts:
         limits_of(settings, name)
@@ -68,9 +68,9 @@ def _check_routes(settings: Settings, *, dynamic: bool) -> None:
             _check_routed(settings, sender, account, dynamic=dynamic)
 
 
-def _check_alerts(settings: Settings, *, dynamic: bool) -> None:
+def _check_alerts(settings: Settings) -> None:
     alerts = settings.alerts
-    if alerts.mail_account and not dynamic:
+    if alerts.mail_account:
         _known(alerts.mail_account, settings.accounts, "alerts.mail_account", "account")
     senders = settings.accounts[alerts.mail_account].senders if alerts.mail_account in settings.accounts else ()
     if alerts.mail_from is not None and not may_send(senders, alerts.mail_from.key):

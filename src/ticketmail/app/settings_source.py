@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from ticketmail.app.settings import Settings
+from ticketmail.app.settings import AccountSettings, Settings
 from ticketmail.app.settings_checks import check_together
 from ticketmail.app.settings_values import masked
 from ticketmail.domain.address import Address
@@ -63,13 +63,14 @@ def load(
     code: Mapping[str, Any] | None = None,
     environ: Mapping[str, str] | None = None,
     directory: Path | None = None,
+    dynamic: bool = False,
 ) -> LoadedSettings:
     """Read and check settings.
 
     ``given`` is a path to a TOML file, or settings as a mapping (then no file is read), or ready ``Settings`` (then no
     environment either). ``code`` are names set in code: they win, and over the environment a mapping does too. ``environ`` is
     ``os.environ`` by default. Without ``given`` the file is ``$TICKETMAIL_SETTINGS``, else ``ticketmail.toml`` in ``directory``
-    (the current one) if it is there.
+    (the current one) if it is there. ``dynamic``: further accounts come later, see :mod:`ticketmail.app.settings_live`.
 
     Raises:
         SettingsError: names the setting, the cause and the next step; never a value.
@@ -88,18 +89,32 @@ def load(
     elif isinstance(given, Mapping):
         merged.add(given, "code")
     merged.add(code or {}, "code")
-    return LoadedSettings(parse(merged.values), merged.sources, path)
+    return LoadedSettings(parse(merged.values, dynamic=dynamic), merged.sources, path)
 
 
-def parse(values: Mapping[str, Any]) -> Settings:
+def parse(values: Mapping[str, Any], *, dynamic: bool = False) -> Settings:
     """Check ``values`` as a whole. Raises SettingsError with the dotted name of each culprit."""
     _refuse_unknown(values, Settings, "")
     try:
         settings = Settings.model_validate(_with_secrets(values))
     except ValidationError as error:
         raise _translated(error) from None
-    check_together(settings)
+    check_together(settings, dynamic=dynamic)
     return settings
+
+
+def parse_account(name: str, given: object, settings: Settings) -> AccountSettings:
+    """One account beside those of ``settings``, checked as if it stood there. Raises SettingsError."""
+    table = _as_table(f"accounts.{name}", given)
+    if not isinstance(table, Mapping):
+        raise SettingsError("Neither a URL nor a table.", name=f"accounts.{name}", remedy="Give what [accounts.X] would hold.")
+    gateways = {key: _set_values(one) for key, one in settings.gateways.items()}
+    return parse({"accounts": {name: table}, "gateways": gateways}).accounts[name]
+
+
+def public_of(model: BaseModel) -> dict[str, str]:
+    """Dotted name -> value as people may see it; secrets are masked."""
+    return dict(_leaves(model))
 
 
 class _Merge:

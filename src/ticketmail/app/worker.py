@@ -17,12 +17,14 @@ from ticketmail.app.engine import Mounting, SpoolClock, equip
 from ticketmail.app.facade import TicketMail
 from ticketmail.app.notify import Notifier
 from ticketmail.app.observing import NullMeter, NullTracer, open_meter, open_tracer
+from ticketmail.app.refreshing import EVERY_S, Desk, desk_of
+from ticketmail.app.settings import Settings
 from ticketmail.app.settings_limits import limits_by_account
 from ticketmail.app.supervising import supervise
 from ticketmail.app.usecases.compile import Compiler
 from ticketmail.app.usecases.deliver import Errand, Report
 from ticketmail.app.web import serve_worker
-from ticketmail.app.wiring.sending import guarded, open_gateways
+from ticketmail.app.wiring.sending import guarded, open_account, open_gateways
 from ticketmail.app.wiring.timing import Timing
 from ticketmail.domain.errors import SettingsError, SiteMismatch, SpoolError
 from ticketmail.domain.ports.delivering import WorkerInfo, WorkerSide
@@ -83,18 +85,18 @@ class Worker:
     async def run(self) -> None:
         """Until drained. Raises SettingsError, SiteMismatch, SchemaMismatch, SpoolUnsafe at the start, nothing later."""
         settings = self._settings
-        if not settings.accounts:
+        if not settings.accounts and not self._mail.accounts_may_change:
             raise SettingsError("there is no account to send by.", name="accounts", remedy="Add [accounts.X] with a url.")
         await self._timing.threads.run(self._mail.injector.get(Compiler).keys)
         side = self._mail.spool.worker_side()
-        gateways = self._open_gateways()
+        desk = desk_of(settings, self._open_gateways())
         try:
-            self._equip(side, gateways)
+            self._equip(side, desk)
             await self._register(side)
             await self._health.refresh()
             await self._work(side)
         finally:
-            for gateway in gateways.values():
+            for gateway in desk.gateways.values():
                 with contextlib.suppress(Exception):
                     await gateway.aclose()
             await side.aclose()
@@ -104,22 +106,29 @@ class Worker:
             return open_gateways(self._settings, tokens=self._mail.host.tokens)
         return {name: guarded(self._settings, gateway) for name, gateway in self._gateways.items()}
 
-    def _equip(self, side: WorkerSide, gateways: Mapping[str, Gateway]) -> None:
+    def _open_gateway(self, settings: Settings, name: str) -> Gateway:
+        """An account's, when it changes while we run. Ready gateways stay what they are."""
+        if self._gateways is not None and name in self._gateways:
+            return guarded(settings, self._gateways[name])
+        return guarded(settings, open_account(settings, name, self._mail.host.tokens))
+
+    def _equip(self, side: WorkerSide, desk: Desk) -> None:
         engine = equip(
             self._mail,
             Mounting(
                 side=side,
-                gateways=gateways,
+                desk=desk,
                 timing=self._timing,
                 meter=self._meter,
                 tracer=self._tracer,
                 now_us=self._clock.now_us,
                 may_start=self._may_start,
                 report=self._reported,
+                open_gateway=self._open_gateway,
             ),
         )
         self._health, self._pump, self._resolve = engine.health, engine.pump, engine.resolve
-        self._house, self._alerts = engine.house, engine.alerts
+        self._house, self._alerts, self._refreshing = engine.house, engine.alerts, engine.refreshing
 
     async def _register(self, side: WorkerSide) -> None:
         info = WorkerInfo(host=socket.gethostname(), pid=os.getpid(), version=__version__, site=self._settings.site)
@@ -136,6 +145,7 @@ class Worker:
             asyncio.ensure_future(self._every(min(beat, 5.0), "reap", partial(self._reap, side))),
             asyncio.ensure_future(self._every(1.0, "resolve", self._resolve_due)),
             asyncio.ensure_future(self._every(1.0, "accounts", self._health.refresh)),
+            asyncio.ensure_future(self._every(EVERY_S, "accounts of the host", self._refreshing.turn)),
             asyncio.ensure_future(self._every(5.0, "housekeeping", self._house.turn)),
         ]
         self._notifier.ready(f"worker {self._id}")

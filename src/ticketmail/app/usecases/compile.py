@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid5
@@ -91,6 +91,11 @@ class Compiler:
         self._rules = rules
         self._secrets = rules.secrets
         self._traceparent = traceparent
+
+    def use(self, routes: Routes, route_sizes: Mapping[str, int]) -> None:
+        """Other routes from now on: accounts have changed."""
+        self._rules = replace(self._rules, route_sizes=route_sizes)
+        self._routes = routes
 
     def compile(self, submission: Submission, *, route: str | None = None) -> Compiled:
         """Check ``submission`` and make it entries. ``route`` overrides the sender's.

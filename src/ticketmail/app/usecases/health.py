@@ -52,6 +52,10 @@ class AccountHealth:
         self._jitter = jitter
         self._states: dict[str, AccountState] = {}
 
+    def use(self, limits: Mapping[str, AccountLimits]) -> None:
+        """Other limits from now on. Those of accounts that are gone stay known, for mails that are on their way."""
+        self._limits.update(limits)
+
     async def refresh(self) -> None:
         """Read all states, which other workers change too, and people's pauses of accounts; claims know all other pauses."""
         pauses = await self._pauses()

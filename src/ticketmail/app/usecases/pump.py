@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -83,6 +83,15 @@ class Pump:
     def in_flight(self) -> int:
         """Mails claimed by this worker and not finished."""
         return len(self.tasks)
+
+    def use(self, routes: Routes, limits: Mapping[str, AccountLimits]) -> None:
+        """Other routes and accounts from now on. What is in flight ends as it began."""
+        self._routes = routes
+        lanes = {name: self._accounts.get(name) or AccountLane(name, one) for name, one in limits.items()}
+        for name, lane in lanes.items():
+            if lane.limits != limits[name]:
+                lane.limits, lane.leased_at_s = limits[name], -1e9
+        self._accounts = lanes
 
     async def round(self, worker_id: UUID) -> bool:
         """Claim once for every account that may send and has room. True if anything was set going. Raises SpoolError kin."""
@@ -204,7 +213,8 @@ class Pump:
         if self.tasks:
             return False
         errand = self._lone.pop(0)
-        self._start(worker_id, self._accounts[errand.account], errand)
+        account = self._accounts.get(errand.account) or AccountLane(errand.account, AccountLimits())
+        self._start(worker_id, account, errand)
         return True
 
     def _start(self, worker_id: UUID, account: AccountLane, errand: Errand) -> None:

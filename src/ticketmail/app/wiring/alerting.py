@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from urllib.parse import unquote, urlsplit
 
@@ -17,15 +17,23 @@ from ticketmail.domain.ports.alerting import AlertSink
 from ticketmail.domain.ports.delivering import Book
 
 
-def make_alerts(settings: Settings, book: Book, submit: Submit, *, sinks: Sequence[AlertSink] = ()) -> Alerts:
-    """The use case that raises and resolves alerts; ``sinks`` are the host's own beside those of the settings."""
+def make_alerts(
+    settings: Settings,
+    book: Book,
+    submit: Submit,
+    *,
+    sinks: Sequence[AlertSink] = (),
+    live: Callable[[], Settings] | None = None,
+) -> Alerts:
+    """The use case that raises and resolves alerts; ``sinks`` are the host's own beside those of the settings. ``live`` gives
+    the settings in force, where accounts may change."""
     return Alerts(
         book,
         [*sinks_of(settings, submit), *sinks],
         log=LogSink(),
         site=settings.site,
         cool_down_s=settings.alerts.cool_down,
-        server_of=partial(server_of, settings),
+        server_of=lambda account: server_of(live() if live is not None else settings, account),
     )
 
 

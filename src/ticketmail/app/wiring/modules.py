@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from functools import cache
+from collections.abc import Callable
 
 from injector import Module, provider, singleton
 
@@ -14,6 +14,7 @@ from ticketmail.app.settings import Settings
 from ticketmail.app.settings_outbound import lanes_of, route_sizes, routes_of
 from ticketmail.app.usecases.compile import Compiler, SubmitRules
 from ticketmail.app.usecases.eta import Foresight
+from ticketmail.app.usecases.report import Facts
 from ticketmail.app.usecases.submit import Submit
 from ticketmail.app.usecases.tell import Tell
 from ticketmail.app.usecases.watch import Watch
@@ -160,8 +161,8 @@ class UseCaseModule(Module):
 
     @singleton
     @provider
-    def foresight(self, settings: Settings, reading: Reading, clock: Clock) -> Foresight:
-        return Foresight(reading, cache(lambda: facts_of(settings)), clock)  # a look must not make gateways anew
+    def foresight(self, settings: Settings, host: HostPieces, reading: Reading, clock: Clock) -> Foresight:
+        return Foresight(reading, _facts_once(host.live or (lambda: settings)), clock)
 
     @singleton
     @provider
@@ -177,6 +178,19 @@ class UseCaseModule(Module):
     @provider
     def watch(self, settings: Settings, reading: Reading, clock: Clock) -> Watch:
         return Watch(reading, tell=LogSink().write, clock=clock, site=settings.site)
+
+
+def _facts_once(live: Callable[[], Settings]) -> Callable[[], Facts]:
+    """Facts of the settings in force, made anew only where these have changed: a look must not make gateways anew."""
+    kept: list[tuple[Settings, Facts]] = []
+
+    def facts() -> Facts:
+        settings = live()
+        if not kept or kept[0][0] is not settings:
+            kept[:] = [(settings, facts_of(settings))]
+        return kept[0][1]
+
+    return facts
 
 
 def _tracer_of(host: HostPieces) -> Tracer:

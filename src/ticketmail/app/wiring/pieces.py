@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from ticketmail.app.settings import Settings
 from ticketmail.app.wiring.oauth import TokenSource
 from ticketmail.domain.ports.alerting import AlertSink
 from ticketmail.domain.ports.hosting import AttachmentFetcher, Evidence, WantedCheck
@@ -15,7 +16,7 @@ from ticketmail.domain.ports.spooling import SpoolAdapter
 @dataclass(frozen=True)
 class HostPieces:
     """None and () mean: nothing plugged in. ``tokens`` are OAuth2 token sources by account; ``alert_sinks`` add to those of
-    the settings."""
+    the settings, ``live`` gives the settings in force where a host changes accounts while we run."""
 
     fetch: AttachmentFetcher | None = None
     evidence: Evidence | None = None
@@ -24,6 +25,7 @@ class HostPieces:
     alert_sinks: tuple[AlertSink, ...] = ()
     tracer: Tracer | None = None
     meter: Meter | None = None
+    live: Callable[[], Settings] | None = None
 
 
 @dataclass(frozen=True)

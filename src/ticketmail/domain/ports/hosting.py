@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -32,4 +32,16 @@ class WantedCheck(Protocol):
 
     async def still_wanted(self, *, submission_id: str, ticket: str | None, lane: str) -> bool:
         """False: the mail is cancelled. An exception counts as True: a hook that fails must not stop mail."""
+        ...
+
+
+class Accounts(Protocol):
+    """The accounts of a host that keeps them in its own tables. Asked by workers every few seconds, in a thread of their own,
+    and by a submitting process at most every half minute, in the thread that submits."""
+
+    def __call__(self) -> Mapping[str, object]:
+        """All accounts now, by name: what ``[accounts.X]`` holds, or a URL. They add to those of the settings, and win over them.
+
+        May block; opens its own connection and leaves it as it was. If it raises, the last good list stays in force.
+        """
         ...

@@ -49,7 +49,8 @@ class DeliveryView:
 class HistoryRow:
     """One thing that happened. ``kind``: accepted, attempt, deferred, sent, failed, dead, unknown, lease-lost, evidence,
     resolved, expired, suppressed, cancelled, superseded, replayed, edited, dismissed, erased; for accounts, workers, pauses,
-    alarms: account, worker, pause, resume, alert, adopt, purge. An attempt row has ``ended_us`` None while it runs."""
+    alarms: account, settings (an account's), worker, pause, resume, alert, adopt, purge. An attempt row has
+    ``ended_us`` None while it runs."""
 
     at_us: int
     kind: str
