@@ -12,6 +12,8 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import shlex
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -43,7 +45,8 @@ def main() -> int:
 
 
 def _put(page: Path, name: str, text: str) -> None:
-    """Between the page's marks of that name."""
+    """Between the page's marks of that name, with the command that measured it."""
+    text = f"`python benchmarks/limits.py {shlex.join(sys.argv[1:])}`:\n\n{text}"
     before, begin, rest = page.read_text().partition(f"<!-- {name} -->\n")
     _, end, after = rest.partition(f"<!-- end of {name} -->")
     page.write_text(f"{before}{begin}{text}\n{end}{after}")
@@ -62,9 +65,15 @@ def _runs(options: argparse.Namespace) -> list[Callable[[], Result]]:
 def _results(runs: list[Callable[[], Result]], parallel: int) -> Iterator[Result]:
     """As they end. Each has a process of its own, whose memory goes with it."""
     apart = get_context("spawn")
-    with ProcessPoolExecutor(parallel, apart, logging.disable, (logging.CRITICAL,), max_tasks_per_child=1) as pool:
+    with ProcessPoolExecutor(parallel, apart, _apart, max_tasks_per_child=1) as pool:
         for future in as_completed([pool.submit(run) for run in runs]):
             yield future.result()
+
+
+def _apart() -> None:
+    """In each process: what a refused mail is told in a log is no news, and who is asked to end ends what it has started."""
+    logging.disable(logging.CRITICAL)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
 
 
 def _parser() -> argparse.ArgumentParser:
