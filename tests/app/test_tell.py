@@ -13,7 +13,7 @@ import pytest
 from ticketmail.app.usecases.tell import MAX_TRIES, RETRY_AFTER_S, Tell
 from ticketmail.domain.errors import SpoolBusy
 from ticketmail.domain.events import MailSent
-from ticketmail.domain.ports.telling import OutboxItem
+from ticketmail.domain.ports.telling import DeadEvent, OutboxItem
 
 
 def event(number: int) -> MailSent:
@@ -53,6 +53,9 @@ class ListOutbox:
         else:
             self._stop.set()
         return False
+
+    def dead(self, limit: int) -> Sequence[DeadEvent]:
+        return []
 
     def replay(self, event_ids: Sequence[UUID] | None) -> int:
         return 0

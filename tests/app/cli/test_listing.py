@@ -66,10 +66,10 @@ def test_clearing_an_account_that_there_is_not_names_those_that_there_are(desk) 
     assert (ran.code, ran.err) == (2, "error: There is no account 'suport'. Known: support.\n")
 
 
-def test_dead_events_are_counted_and_told_again(desk) -> None:
+def test_dead_events_are_listed_and_told_again(desk) -> None:
     from ticketmail import TicketMail
 
-    desk.submit()
+    id_ = desk.submit(ticket="4711")
     desk.act("cancel", "all")
     assert desk.run("events", "dead").code == 0
     with TicketMail() as mail:
@@ -78,7 +78,14 @@ def test_dead_events_are_counted_and_told_again(desk) -> None:
     ran = desk.run("events", "dead")
     assert ran.code == 1
     assert ran.out.startswith("1 dead, 0 waiting")
-    assert desk.run("events", "dead", "--json").json["dead"] == 1
+    row = next(line for line in ran.out.splitlines() if str(item.event.event_id) in line)
+    assert all(fact in row for fact in ("cancelled", f"{id_}/0", "4711", " 1 ", "handler broke"))
+    shown = desk.run("events", "--json").json
+    assert (shown["dead"], len(shown["events"])) == (1, 1)
+    [event] = shown["events"]
+    assert (event["error"], event["attempts"]) == ("handler broke", 1)
+    assert (event["event"]["kind"], event["event"]["ticket"]) == ("cancelled", "4711")
+    assert len(event["dead"]) > 20
     assert desk.run("events", "replay", "nonsense").code == 2
     assert desk.run("events", "replay").out == "1 events are told again.\n"
     assert desk.run("events", "replay").code == 1

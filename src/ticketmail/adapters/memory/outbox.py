@@ -10,7 +10,7 @@ from ticketmail.adapters.memory.state import Event
 from ticketmail.adapters.memory.store import Access, no_transaction
 from ticketmail.adapters.memory.transaction import Tx, utf8
 from ticketmail.domain.events import event_from_json
-from ticketmail.domain.ports.telling import OutboxItem
+from ticketmail.domain.ports.telling import DeadEvent, OutboxItem
 
 _SECOND_US = 1_000_000
 _LOOK_S = 0.05  #: how often a wait looks for events that became due by themselves
@@ -59,6 +59,13 @@ class MemoryOutbox:
             if left <= 0:
                 return False
             bell.wait(rung, min(left, _LOOK_S))
+
+    def dead(self, limit: int) -> Sequence[DeadEvent]:
+        with self._access.tx() as tx:
+            dead = [event for event in tx.state.events.values() if event.state == "dead"]
+            dead.sort(key=lambda event: (event.due_us, event.seq), reverse=True)
+            found = dead[: max(0, limit)]
+            return [DeadEvent(event_from_json(e.payload), e.attempts, e.error, e.due_us) for e in found]
 
     def replay(self, event_ids: Sequence[UUID] | None) -> int:
         with self._access.tx() as tx:

@@ -15,7 +15,7 @@ from ticketmail.adapters.sql.rows import utf8
 from ticketmail.adapters.sql.schema import Tables
 from ticketmail.adapters.sql.transaction import Language, Tx, bound
 from ticketmail.domain.events import event_from_json
-from ticketmail.domain.ports.telling import OutboxItem
+from ticketmail.domain.ports.telling import DeadEvent, OutboxItem
 
 
 class OutboxStatements:
@@ -48,6 +48,12 @@ class OutboxStatements:
                 attempts=e.attempts + 1,
                 lease_until_us=None,
             )
+        )
+        self.dead = (
+            select(e.payload, e.attempts, e.error, e.due_us)
+            .where(e.state == "dead")
+            .order_by(e.due_us.desc(), e.seq.desc())
+            .limit(bound("p_limit"))
         )
         again = update(t.event).where(e.state == "dead").values(state="waiting", due_us=bound("p_now"), lease_until_us=None)
         self.replay_all = again
@@ -103,6 +109,10 @@ class SqlOutbox:
             if left <= 0:
                 return False
             self._database.event_bell.wait(rung, min(left, self._database.store.poll_s))
+
+    def dead(self, limit: int) -> Sequence[DeadEvent]:
+        rows = self._database.read(lambda tx: tx.rows(tx.book(OutboxStatements).dead, p_limit=max(0, limit)))
+        return [DeadEvent(event_from_json(payload), attempts, error, due_us) for payload, attempts, error, due_us in rows]
 
     def replay(self, event_ids: Sequence[UUID] | None) -> int:
         def work(tx: Tx) -> int:

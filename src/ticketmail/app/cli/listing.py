@@ -10,8 +10,10 @@ from ticketmail.app.cli.context import Context
 from ticketmail.app.cli.errors import UsageError
 from ticketmail.app.cli.moments import future_us
 from ticketmail.app.cli.output import Table
+from ticketmail.app.usecases.report.times import Times
 from ticketmail.domain.address import parse_address
 from ticketmail.domain.outbound.suppression import Suppression
+from ticketmail.domain.ports.telling import DeadEvent
 
 
 def suppressions(context: Context) -> int:
@@ -80,19 +82,31 @@ def clear_account(context: Context) -> int:
 
 
 def dead_events(context: Context) -> int:
-    """How many the host would not take. Exit code 1 if there are any."""
+    """Those that the host would not take, the last first. Exit code 1 if there are any."""
     overview = context.reading.overview()
-    facts = {"waiting": overview.events_waiting, "dead": overview.events_dead, "oldest_us": overview.oldest_event_us}
+    found = list(context.mail.spool.outbox.dead(context.args.limit)) if overview.events_dead else []
     if context.out.as_json:
-        context.out.json(facts)
-    else:
-        oldest = (
-            f", the oldest since {context.times.at(overview.oldest_event_us)}" if overview.oldest_event_us is not None else ""
-        )
-        context.out.line(f"{overview.events_dead} dead, {overview.events_waiting} waiting{oldest}.")
-        if overview.events_dead:
-            context.out.line("Mend the host's handler, then `ticketmail events replay`.")
-    return NOT_QUITE if overview.events_dead else OK
+        facts = {"waiting": overview.events_waiting, "dead": overview.events_dead, "oldest_us": overview.oldest_event_us}
+        context.out.json({**facts, "events": found})
+        return NOT_QUITE if overview.events_dead else OK
+    out, times = context.out, context.times
+    oldest = f", the oldest since {times.at(overview.oldest_event_us)}" if overview.oldest_event_us is not None else ""
+    out.line(f"{overview.events_dead} dead, {overview.events_waiting} waiting{oldest}.")
+    if not overview.events_dead:
+        return OK
+    out.table(_events_table(found, times))
+    out.line("Mend the host's handler, then `ticketmail events replay` (all), or with the ids of some.")
+    return NOT_QUITE
+
+
+def _events_table(found: list[DeadEvent], times: Times) -> Table:
+    table = Table(("event", "what", "mail", "ticket", "given up", "tries", "error"), right=(5,), wide=True)
+    for one in found:
+        event = one.event
+        mail = f"{event.submission_id}/{event.recipient_number}"
+        row = (event.event_id, event.kind, mail, event.ticket, times.at(one.dead_us), one.attempts, one.error)
+        table.rows.append(row)
+    return table
 
 
 def replay_events(context: Context) -> int:

@@ -243,8 +243,8 @@ def _lists(commands: Commands) -> None:
     accounts.add("list", "listing:accounts", "limits in use, breakers, holds")
     name = _option("name", metavar="NAME")
     accounts.add("clear", "listing:clear_account", "it is well again: forget breaker and holds", name, _human)
-    events = commands.group("events", "what the host could not be told", run="listing:dead_events")
-    events.add("dead", "listing:dead_events", "how many events the host's handler would not take")
+    events = commands.group("events", "what the host could not be told", run="listing:dead_events", limit=50)
+    events.add("dead", "listing:dead_events", "events that the host's handler would not take", _limit(50))
     ids = _option("ids", metavar="EVENT_ID", nargs="*", help="(default: all)")
     events.add("replay", "listing:replay_events", "tell them again", ids)
 

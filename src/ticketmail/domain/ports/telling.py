@@ -22,6 +22,17 @@ class OutboxItem:
     fence: int
 
 
+@dataclass(frozen=True, slots=True)
+class DeadEvent:
+    """An event that the host would not take. ``attempts`` counts the failed tries, ``error`` is what the last one raised,
+    ``dead_us`` when it was given up."""
+
+    event: MailEvent
+    attempts: int
+    error: str
+    dead_us: int
+
+
 class Outbox(Protocol):
     """Events on their way to the host, at least once, in order per submission as far as retries allow. Thread-safe, sync."""
 
@@ -44,6 +55,10 @@ class Outbox(Protocol):
 
     def wait(self, timeout_s: float) -> bool:
         """True as soon as an event may be there, else False after ``timeout_s`` seconds."""
+        ...
+
+    def dead(self, limit: int) -> Sequence[DeadEvent]:
+        """At most ``limit`` dead events, those given up last first. Raises SpoolError kin."""
         ...
 
     def replay(self, event_ids: Sequence[UUID] | None) -> int:

@@ -239,6 +239,26 @@ class PeopleContract:
         (item,) = spool.outbox.take(5, 60)
         assert (item.event.kind, item.event.eta_us) == ("delayed", due_us)
 
+    async def test_dead_events_are_listed_with_their_error_the_last_first(
+        self, spool: Any, work: Any, clock: ContractClock
+    ) -> None:
+        mail = entry(ticket="7")
+        first, second = event_of(mail), event_of(mail)
+        spool.intake.accept([mail])
+        await end_all(spool, await work(), S.FAILED, events=(first, second))
+        assert spool.outbox.dead(5) == []
+        items = spool.outbox.take(2, 60)
+        spool.outbox.failed(items[0], "KeyError: 'queue'", None)
+        assert [one.event for one in spool.outbox.dead(5)] == [first]
+        clock.go(SECOND)
+        spool.outbox.failed(items[1], "boom", None)
+        last, before = spool.outbox.dead(5)
+        assert (last.event, last.attempts, last.error, last.dead_us) == (second, 1, "boom", clock.at)
+        assert (before.event, before.error, before.dead_us) == (first, "KeyError: 'queue'", clock.at - SECOND)
+        assert spool.outbox.dead(1) == [last]
+        assert spool.outbox.replay([second.event_id]) == 1
+        assert spool.outbox.dead(5) == [before]
+
     async def test_only_named_dead_events_are_told_again(self, spool: Any, work: Any, clock: ContractClock) -> None:
         mail = entry()
         first, second = event_of(mail), event_of(mail)
