@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import shlex
 import signal
 import sys
@@ -24,12 +25,16 @@ from pathlib import Path
 import limits_real
 import limits_virtual
 from limits_scenarios import FULL, SHORT, Result, quotas, scenarios
+from limits_site import SERVER
 from limits_table import line, table
 
 
 def main() -> int:
     """Run what is asked for; a line for each as it comes, the table at the end."""
-    options = _parser().parse_args()
+    parser = _parser()
+    options = parser.parse_args()
+    if not options.virtual and max(options.workers) > 1 and SERVER not in os.environ:
+        parser.error(f"several workers need PostgreSQL: scripts/services run -- ..., or set {SERVER}")
     results: list[Result] = []
     for result in _results(_runs(options), options.parallel):
         results.append(result)
