@@ -100,7 +100,7 @@ class NaiveTime(InvalidSubmission):
 
 
 class InvalidScope(InvalidSubmission):
-    """Not a scope: ``all``, ``id:UUID``, ``account:X``, ``lane:X``,
+    """Not a scope: ``all``, ``id:UUID``, ``id:UUID/N``, ``account:X``, ``lane:X``,
     ``tenant:X``, ``ticket:X``, ``to:ADDR``, ``domain:X``, ``cause:X``.
     """
 

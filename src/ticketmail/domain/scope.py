@@ -13,7 +13,7 @@ class ScopeKind(StrEnum):
     """What a scope selects by."""
 
     ALL = "all"
-    ID = "id"  #: one submission, by its id
+    ID = "id"  #: one submission, by its id; ``id:UUID/N`` is its recipient N alone
     ACCOUNT = "account"
     LANE = "lane"
     TENANT = "tenant"
@@ -43,14 +43,22 @@ class Scope(BaseModel):
         kind, colon, value = text.strip().partition(":")
         if kind == ScopeKind.ALL and not colon:
             return cls(kind=ScopeKind.ALL)
-        if kind not in set(ScopeKind) - {ScopeKind.ALL} or not value.strip():
+        value = value.strip()
+        number = value.partition("/")[2] if kind == ScopeKind.ID else ""
+        known = kind in set(ScopeKind) - {ScopeKind.ALL} and value and not value.endswith("/")
+        if not known or (number and not (number.isascii() and number.isdigit())):
             raise InvalidScope(
                 f"{text!r} is not a scope.",
                 field="scope",
-                remedy="Use all, id:UUID, account:X, lane:X, tenant:X, ticket:X, to:ADDR, domain:X or cause:X.",
+                remedy="Use all, id:UUID[/N], account:X, lane:X, tenant:X, ticket:X, to:ADDR, domain:X or cause:X.",
             )
-        value = value.strip()
         return cls(kind=ScopeKind(kind), value=value.lower() if kind in ("to", "domain", "id") else value)
+
+    @property
+    def delivery(self) -> tuple[str, int | None]:
+        """What an ``id:`` scope names: the submission's id without dashes, and a recipient's number (None: all of them)."""
+        id_, _, number = self.value.partition("/")
+        return id_.replace("-", ""), int(number) if number else None
 
     def __str__(self) -> str:
         return self.kind.value if self.kind is ScopeKind.ALL else f"{self.kind.value}:{self.value}"

@@ -49,7 +49,7 @@ def test_another_site_is_refused_until_it_adopts_the_spool() -> None:
     with pytest.raises(SiteMismatch, match="adopt"):
         other.intake.accept([entry()])
     assert "desk" in other.administering.check()[0]
-    assert other.administering.adopt("staging", hold=True, actor="ann") == 1
+    assert other.administering.adopt("staging", hold=True, actor="ann", reason="restored") == 1
     assert [str(pause.scope) for pause in other.reading.pauses()] == ["all"]
 
 

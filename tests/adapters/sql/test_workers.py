@@ -31,7 +31,7 @@ async def test_a_worker_of_another_site_is_refused(spool: Any, url: str, clock: 
             await side.workers.register(WORKER)
         with pytest.raises(SiteMismatch):
             other.intake.accept([entry()])
-        assert other.administering.adopt("test", hold=True, actor="ann") == 1
+        assert other.administering.adopt("test", hold=True, actor="ann", reason="restored") == 1
         assert await side.deliveries.claim((await side.workers.register(WORKER)).worker_id, []) == []
         assert str(other.reading.pauses()[0].scope) == "all"
     finally:

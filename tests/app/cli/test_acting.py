@@ -12,6 +12,7 @@ ACTS = [
     ["pause", "all"],
     ["resume", "all"],
     ["erase", "ann@example.net"],
+    ["adopt", "desk"],
     ["dead", "edit", "01a20f08-4fa7-7b85-ba1b-f5fcda1ee549", "--to", "bob@example.net"],
     ["dead", "dismiss", "all"],
     ["unknowns", "settle", "01a20f08-4fa7-7b85-ba1b-f5fcda1ee549", "--sent"],
@@ -129,19 +130,20 @@ def test_a_copied_spool_is_refused_until_it_is_adopted_and_then_held(desk) -> No
     found = desk.run("status", "--json").json
     assert found["spool"]["site"] == "staging"
     assert "pause" in [one["kind"] for one in found["holds"]]
-    assert [row["actor"] for row in desk.run("log", "--json").json if row["kind"] == "adopt"] == ["mia (a test)"]
+    [row] = [row for row in desk.run("log", "--json").json if row["kind"] == "adopt"]
+    assert (row["actor"], row["reason"]) == ("mia", "The spool of site 'desk' is 'staging''s now, held for review. a test")
 
 
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["cancel", "everything", "--reason", "r"], "Use all, id:UUID, account:X"),
-        (["pause", "lane", "--reason", "r"], "Use all, id:UUID, account:X"),
-        (["resume", "lane:", "--reason", "r"], "Use all, id:UUID, account:X"),
-        (["dead", "dismiss", "old", "--reason", "r"], "Use all, id:UUID, account:X"),
-        (["dead", "replay", "old", "--reason", "r"], "Use all, id:UUID, account:X"),
-        (["dead", "list", "old"], "Use all, id:UUID, account:X"),
-        (["db", "export", "old"], "Use all, id:UUID, account:X"),
+        (["cancel", "everything", "--reason", "r"], "Use all, id:UUID[/N], account:X"),
+        (["pause", "lane", "--reason", "r"], "Use all, id:UUID[/N], account:X"),
+        (["resume", "lane:", "--reason", "r"], "Use all, id:UUID[/N], account:X"),
+        (["dead", "dismiss", "old", "--reason", "r"], "Use all, id:UUID[/N], account:X"),
+        (["dead", "replay", "old", "--reason", "r"], "Use all, id:UUID[/N], account:X"),
+        (["dead", "list", "old"], "Use all, id:UUID[/N], account:X"),
+        (["db", "export", "old"], "Use all, id:UUID[/N], account:X"),
         (["log", "--since", "2026-11-24T10:00"], "has no offset"),
         (["adopt"], "required: SITE"),
         (["unknowns", "settle", "old", "--sent", "--reason", "r"], "is not a mail"),

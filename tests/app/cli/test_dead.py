@@ -60,11 +60,35 @@ def test_dead_edit_corrects_the_recipient_and_replay_sends_it_there(desk) -> Non
     id_ = desk.bury("ann@exmaple.net")
     ran = desk.act("dead", "edit", f"{id_}/0", "--to", "ann@example.net")
     assert ran.code == 0
-    assert f"`ticketmail dead replay {id_}`" in ran.out
+    assert f"`ticketmail dead replay {id_}/0`" in ran.out
     ran = desk.act("dead", "replay", str(id_))
     assert ran.out == f"1 mail in id:{id_} queued again, each wanted for 3 d.\n"
     [view] = desk.run("find", f"id:{id_}", "--json").json
     assert (view["recipient"], view["state"]) == ("ann@example.net", "queued")
+
+
+def test_an_id_with_a_number_is_one_recipient_and_an_id_alone_is_all(desk) -> None:
+    id_ = desk.bury(["ann@exmaple.net", "bob@example.net", "cid@example.net"])
+    states = lambda: [one["state"] for one in desk.run("find", f"id:{id_}", "--json").json]  # noqa: E731
+
+    shown = desk.run("dead", "show", str(id_)).out
+    ran = desk.act("dead", "edit", str(id_), "--to", "ann@example.net")
+    assert (ran.code, ran.err.split(",")[0]) == (
+        2,
+        f"error: {id_} has 3 such recipients. Name one of them: {id_}/0 (ann@exmaple.net)",
+    )
+    assert desk.act("dead", "edit", f"{id_}/0", "--to", "ann@example.net").code == 0
+    assert desk.act("dead", "replay", f"{id_}/0").out.startswith(f"1 mail in id:{id_}/0 queued again")
+    assert states() == ["queued", "dead", "dead"]
+    assert desk.act("dead", "dismiss", f"{id_}/1").out.startswith(f"1 mail in id:{id_}/1 dismissed")
+    assert desk.act("dead", "replay", f"{id_}/1").code == 2  # put away
+    assert desk.act("dead", "replay", f"{id_}/3").err.startswith(f"error: Nothing in id:{id_}/3 is dead.")
+    assert desk.act("dead", "replay", str(id_)).out.startswith(f"1 mail in id:{id_} queued again")
+    assert states() == ["queued", "dead", "queued"]
+    assert desk.run("dead", "show", str(id_)).out.startswith(f"{id_}/1 to bob@example.net: dead\n")
+    assert "other recipients" not in desk.run("dead", "show", str(id_)).out  # the only dead one
+    assert "  other recipients: /1 bob@example.net, /2 cid@example.net\n" in shown
+    assert desk.run("why", f"{id_}/2").out.count("@example.net") == 1
 
 
 def test_dead_edit_of_living_mail_changes_nothing(desk) -> None:

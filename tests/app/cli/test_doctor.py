@@ -131,7 +131,7 @@ def test_a_foreign_spool_names_adopt(desk, server: SmtpServer) -> None:
     desk.write(settings(server.port).replace('site = "desk"', 'site = "staging"'))
     one = findings(desk)["spool"]
     assert one["level"] == "bad"
-    assert "`ticketmail adopt --hold staging`" in one["remedy"]
+    assert "`ticketmail adopt --hold staging --reason ...`" in one["remedy"]
 
 
 def test_a_damaged_spool_is_bad(desk, server: SmtpServer, tmp_path) -> None:

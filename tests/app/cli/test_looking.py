@@ -95,7 +95,7 @@ def test_find_narrows_by_scope_state_and_time(desk) -> None:
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
-        (["find", "everything"], "Use all, id:UUID, account:X"),
+        (["find", "everything"], "Use all, id:UUID[/N], account:X"),
         (["find", "all", "--state", "deadish"], "Known: queued, claimed"),
         (["find", "all", "--since", "2026-11-24T10:00"], "Write 2026-11-24T10:00+01:00"),
     ],

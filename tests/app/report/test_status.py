@@ -121,7 +121,9 @@ async def test_a_foreign_spool_is_bad(desk) -> None:
     desk.facts = replace(desk.facts, site="staging")
     found = desk.status()
     assert subjects(found, Level.BAD) == ["spool"]
-    assert "`ticketmail adopt --hold staging`" in next(one.remedy for one in found.findings if one.subject == "spool")
+    assert "`ticketmail adopt --hold staging --reason ...`" in next(
+        one.remedy for one in found.findings if one.subject == "spool"
+    )
 
 
 async def test_dead_letters_and_unknowns_wait_for_a_human(desk) -> None:

@@ -35,15 +35,15 @@ class MemoryAdministering:
             return []
         return [f"The spool belongs to site {found!r}, the settings say {self._access.site!r}."]
 
-    def adopt(self, site: str, *, hold: bool, actor: str) -> int:
+    def adopt(self, site: str, *, hold: bool, actor: str, reason: str) -> int:
         with self._access.tx(any_site=True) as tx:
             before = tx.state.site
             if hold:
                 scope = Scope(kind=ScopeKind.ALL)
                 tx.put(tx.state.pauses, str(scope), Pause(scope, tx.now_us, None, f"Adopted from site {before!r}.", actor))
             tx.change(tx.state, site=site)
-            reason = f"The spool of site {before!r} is {site!r}'s now{', held for review' if hold else ''}."
-            tx.note("adopt", scope="all", actor=actor, reason=reason)
+            said = f"The spool of site {before!r} is {site!r}'s now{', held for review' if hold else ''}. {reason}".strip()
+            tx.note("adopt", scope="all", actor=actor, reason=said)
             return sum(len(tx.state.by_state[state]) for state in _WAITING)
 
     def drop(self) -> None:

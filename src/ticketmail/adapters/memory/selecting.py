@@ -9,7 +9,6 @@ from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.scope import Scope, ScopeKind
 
 _VALUES: Mapping[ScopeKind, Callable[[Delivery], str | None]] = {
-    ScopeKind.ID: lambda d: d.submission.id.hex,
     ScopeKind.ACCOUNT: lambda d: d.account,
     ScopeKind.LANE: lambda d: d.lane,
     ScopeKind.TENANT: lambda d: d.submission.tenant,
@@ -24,8 +23,10 @@ def matches(delivery: Delivery, scope: Scope) -> bool:
     """The scope means this delivery. Ids may be written with dashes or without."""
     if scope.kind is ScopeKind.ALL:
         return True
-    value = scope.value.replace("-", "") if scope.kind is ScopeKind.ID else scope.value
-    return _VALUES[scope.kind](delivery) == value
+    if scope.kind is ScopeKind.ID:
+        id_, number = scope.delivery
+        return delivery.submission.id.hex == id_ and number in (None, delivery.number)
+    return _VALUES[scope.kind](delivery) == scope.value
 
 
 def select(state: State, scope: Scope, states: Sequence[DeliveryState] = ()) -> list[Delivery]:

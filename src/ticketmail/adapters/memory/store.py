@@ -105,7 +105,7 @@ class Access:
         if tx.state.site != self.site:
             raise SiteMismatch(
                 f"The spool belongs to site {tx.state.site!r}, the settings say {self.site!r}.",
-                remedy="Use another name in memory://NAME, or `ticketmail adopt --hold` to take it over.",
+                remedy="Use another name in memory://NAME, or `ticketmail adopt SITE --hold --reason ...` to take it over.",
             )
 
 

@@ -43,14 +43,14 @@ class SqlAdministering:
         except SpoolError as error:
             return [str(error)]
 
-    def adopt(self, site: str, *, hold: bool, actor: str) -> int:
+    def adopt(self, site: str, *, hold: bool, actor: str, reason: str) -> int:
         def work(tx: Tx) -> int:
             before = upgrading.read_meta(tx).get("site", "")
             if hold:
                 put_pause(tx, Pause(Scope(kind=ScopeKind.ALL), tx.now_us, None, f"Adopted from site {before!r}.", actor))
             upgrading.put_meta(tx, "site", site)
-            reason = f"The spool of site {before!r} is {site!r}'s now{', held for review' if hold else ''}."
-            add_history(tx, [history_row("adopt", tx.now_us, scope="all", reason=reason, actor=actor)])
+            said = f"The spool of site {before!r} is {site!r}'s now{', held for review' if hold else ''}. {reason}".strip()
+            add_history(tx, [history_row("adopt", tx.now_us, scope="all", reason=said, actor=actor)])
             d = tx.tables.delivery.c
             waiting = tx.rows_once(select(func.count()).where(one_of(d.state, ("queued", "claimed", "sending", "unknown"))))
             return int(waiting[0][0])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, exists, or_, select, true, update
+from sqlalchemy import and_, exists, not_, or_, select, true, update
 from sqlalchemy.sql import Executable
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -140,24 +140,25 @@ def _allowed(t: Tables, paused: Sequence[Scope]) -> ColumnElement[bool] | None:
     """What no pause forbids; ``all`` and ``lane`` are looked at before. None: no pause looks at single mails."""
     d = t.delivery.c
     columns = {
-        ScopeKind.ID: d.submission_id,
         ScopeKind.TENANT: d.tenant,
         ScopeKind.TICKET: d.ticket,
         ScopeKind.TO: d.recipient_key,
         ScopeKind.DOMAIN: d.recipient_domain,
         ScopeKind.CAUSE: d.cause,
     }
-    parts: list[ColumnElement[bool]] = []
+    parts = [not_(by_id(t, scope)) for scope in paused if scope.kind is ScopeKind.ID]
     for kind, column in columns.items():
-        values = [id_value(scope) for scope in paused if scope.kind is kind]
+        values = [scope.value for scope in paused if scope.kind is kind]
         if values:
             parts.append(or_(column.is_(None), and_(*(column != value for value in values))))
     return and_(*parts) if parts else None
 
 
-def id_value(scope: Scope) -> str:
-    """A scope's value as it is stored: ids without dashes."""
-    return scope.value.replace("-", "") if scope.kind is ScopeKind.ID else scope.value
+def by_id(t: Tables, scope: Scope) -> ColumnElement[bool]:
+    """The deliveries of an ``id:`` scope."""
+    id_, number = scope.delivery
+    chosen = t.delivery.c.submission_id == id_
+    return chosen if number is None else and_(chosen, t.delivery.c.number == number)
 
 
 def routes(tx: Tx) -> list[tuple[str, str]]:

@@ -310,7 +310,7 @@ def check_site(found: str, site: str) -> None:
     if found != site:
         raise SiteMismatch(
             f"This spool belongs to site {found!r}, the settings say {site!r}.",
-            remedy="If it is a copy or a restore: `ticketmail adopt --hold`. Else correct the setting `site`.",
+            remedy="If it is a copy or a restore: `ticketmail adopt SITE --hold --reason ...`. Else correct the setting `site`.",
         )
 
 

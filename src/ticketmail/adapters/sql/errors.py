@@ -41,7 +41,7 @@ SQLITE: dict[int, tuple[type[SpoolError], str]] = {
     23: (SpoolUnreachable, _AWAY),  # AUTH
     1: (SchemaMismatch, _TABLES),  # ERROR: no such table, no such column
     17: (SchemaMismatch, _TABLES),  # SCHEMA
-    11: (SpoolError, "The file is corrupt: restore it, then `ticketmail adopt --hold`."),  # CORRUPT
+    11: (SpoolError, "The file is corrupt: restore it, then `ticketmail adopt SITE --hold --reason ...`."),  # CORRUPT
     26: (SpoolError, "This file is no SQLite database."),  # NOTADB
 }
 

@@ -12,7 +12,7 @@ from sqlalchemy.sql import Select
 from sqlalchemy.sql.elements import ColumnElement
 
 from ticketmail.adapters.sql.book import documents
-from ticketmail.adapters.sql.claiming import id_value
+from ticketmail.adapters.sql.claiming import by_id
 from ticketmail.adapters.sql.engine import Database
 from ticketmail.adapters.sql.rows import HISTORY, to_history, to_uuid
 from ticketmail.adapters.sql.schema import Tables
@@ -211,8 +211,9 @@ def _selects(t: Tables, scope: Scope) -> ColumnElement[bool]:
     d = t.delivery.c
     if scope.kind is ScopeKind.ALL:
         return true()
+    if scope.kind is ScopeKind.ID:
+        return by_id(t, scope)
     column = {
-        ScopeKind.ID: d.submission_id,
         ScopeKind.ACCOUNT: d.account,
         ScopeKind.LANE: d.lane,
         ScopeKind.TENANT: d.tenant,
@@ -221,7 +222,7 @@ def _selects(t: Tables, scope: Scope) -> ColumnElement[bool]:
         ScopeKind.DOMAIN: d.recipient_domain,
         ScopeKind.CAUSE: d.cause,
     }[scope.kind]
-    chosen: ColumnElement[bool] = column == id_value(scope)
+    chosen: ColumnElement[bool] = column == scope.value
     # Said once more, so that the partial index on tickets is seen to fit.
     return and_(chosen, d.ticket.is_not(None)) if scope.kind is ScopeKind.TICKET else chosen
 

@@ -68,9 +68,7 @@ def erase(context: Context) -> int:
 def adopt(context: Context) -> int:
     """Make a copied or restored spool this site's."""
     site, hold = context.args.site, context.args.hold
-    # The port keeps no reason of its own: it stands with the actor.
-    actor = context.actor if context.args.reason is None else f"{context.actor} ({context.args.reason})"
-    waiting = context.mail.administering.adopt(site, hold=hold, actor=actor)
+    waiting = context.mail.administering.adopt(site, hold=hold, actor=context.actor, reason=context.reason)
     then = "Everything is paused: look with `ticketmail find all`, then `ticketmail resume all`." if hold else "It is sent now."
     if context.out.as_json:
         context.out.json({"site": site, "waiting": waiting, "held": hold, "actor": context.actor})

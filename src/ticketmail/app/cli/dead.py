@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from ticketmail.app.cli import NOT_QUITE, OK
@@ -15,36 +16,51 @@ from ticketmail.app.cli.output import Table
 from ticketmail.app.usecases.replay import Plan, Replay
 from ticketmail.app.usecases.report import span
 from ticketmail.domain.address import parse_address
+from ticketmail.domain.errors import InvalidScope
 from ticketmail.domain.outbound.causes import cause_of
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.ports.reading import CauseGroup, DeliveryView
 from ticketmail.domain.scope import Scope, ScopeKind
 
-
-def delivery_of(text: str) -> tuple[UUID, int]:
-    """``ID/N`` or ``ID``. Raises UsageError."""
-    id_text, _, number = text.removeprefix("id:").partition("/")
-    try:
-        return UUID(id_text), int(number or 0)
-    except ValueError:
-        raise UsageError(f"{text!r} is not a mail.", remedy="Write ID or ID/N, as `ticketmail find` shows it.") from None
+_ENDED_BADLY = (DeliveryState.DEAD, DeliveryState.FAILED)
+_NAMED = 5  #: so many recipients are named where one has to be chosen
 
 
 def scope_or_id(text: str) -> Scope:
-    """A scope, or a submission's id. Raises InvalidScope."""
+    """A scope, or ``ID`` (a mail to all of its recipients), or ``ID/N`` (to one of them). Raises InvalidScope."""
     try:
-        return Scope(kind=ScopeKind.ID, value=str(UUID(text.partition("/")[0])))
+        return _by_id(text)
     except ValueError:
         return Scope.parse(text)
 
 
-def _view(context: Context, text: str) -> DeliveryView:
-    id_, number = delivery_of(text)
-    found = context.reading.find(Scope(kind=ScopeKind.ID, value=str(id_)), limit=1000)
-    view = next((one for one in found if one.number == number), None)
-    if view is None:
-        raise UsageError(f"There is no mail {id_}/{number}.", remedy="`ticketmail find all` lists the newest.")
-    return view
+def _by_id(text: str) -> Scope:
+    """``ID`` or ``ID/N``. Raises ValueError: no UUID; InvalidScope: N is no number."""
+    id_, slash, number = text.removeprefix("id:").partition("/")
+    return Scope.parse(f"id:{UUID(id_)}{slash}{number}")
+
+
+def _meant(context: Context, states: Sequence[DeliveryState]) -> list[DeliveryView]:
+    """The deliveries that ``ID[/N]`` means: of a bare ID those in ``states``, or all if none is. Raises UsageError: none."""
+    text = context.args.delivery
+    try:
+        scope = _by_id(text)
+    except (ValueError, InvalidScope):
+        raise UsageError(f"{text!r} is not a mail.", remedy="Write ID or ID/N, as `ticketmail find` shows it.") from None
+    found = list(context.reading.find(scope, limit=1000))
+    if not found:
+        raise UsageError(f"There is no mail {scope.value}.", remedy="`ticketmail find all` lists the newest.")
+    return [one for one in found if one.state in states] or found
+
+
+def _one(context: Context, states: Sequence[DeliveryState]) -> DeliveryView:
+    """The one delivery that is meant. Raises UsageError: there is none, or there are several."""
+    meant = _meant(context, states)
+    if len(meant) > 1:
+        named = ", ".join(f"{one.submission_id}/{one.number} ({one.recipient})" for one in meant[:_NAMED])
+        text = f"{meant[0].submission_id} has {len(meant)} such recipients."
+        raise UsageError(text, remedy=f"Name one of them: {named}.")
+    return meant[0]
 
 
 def listed(context: Context) -> int:
@@ -75,7 +91,7 @@ def _causes(context: Context, groups: list[CauseGroup]) -> Table:
 
 def show(context: Context) -> int:
     """One mail: facts, what to do, history, and what it says."""
-    view = _view(context, context.args.delivery)
+    view, *others = _meant(context, _ENDED_BADLY)
     history = list(context.reading.history(view.submission_id, view.number))
     message = shown_message(context.reading.body(view.submission_id))
     cause = cause_of(view.cause)
@@ -89,6 +105,8 @@ def show(context: Context) -> int:
     out.line(f"  {cause.sentence} {cause.remedy}".rstrip() if view.cause else f"  {view.reason}")
     said = [view.cause, view.reason, view.reply]
     out.line(f"  {'; '.join(part for part in said if part)}")
+    if others:
+        out.line(f"  other recipients: {', '.join(f'/{one.number} {one.recipient}' for one in others[:_NAMED])}")
     for name, value in message.items():
         out.line(f"  {name}: {value}")
     out.table(
@@ -102,13 +120,15 @@ def show(context: Context) -> int:
 
 def edit(context: Context) -> int:
     """Correct the recipient."""
-    id_, number = delivery_of(context.args.delivery)
-    address = parse_address(context.args.to, field="--to").addr_spec
-    changed = context.mail.operating.edit(id_, number, recipient=address, actor=context.actor, reason=context.reason)
+    address, reason = parse_address(context.args.to, field="--to").addr_spec, context.reason
+    view = _one(context, _ENDED_BADLY)
+    id_, number = view.submission_id, view.number
+    changed = context.mail.operating.edit(id_, number, recipient=address, actor=context.actor, reason=reason)
+    state = "" if view.state is DeliveryState.DEAD else f" --state {view.state.value}"
     text = (
-        f"Its recipient is {address} now; `ticketmail dead replay {id_}` sends it."
+        f"Its recipient is {address} now; `ticketmail dead replay {id_}/{number}{state}` sends it."
         if changed
-        else (f"{id_}/{number} was not changed: only dead and failed mail can be.")
+        else f"{id_}/{number} was not changed: only dead and failed mail can be."
     )
     return done(context, int(changed), text, recipient=address)
 
@@ -166,8 +186,10 @@ def settle(context: Context) -> int:
     args = context.args
     if args.sent == args.again:
         raise UsageError("Say what became of it.", remedy="Add --sent (it arrived) or --again (send it once more).")
-    id_, number = delivery_of(args.delivery)
-    settled = context.mail.operating.settle(id_, number, sent=args.sent, actor=context.actor, reason=context.reason)
+    reason = context.reason
+    view = _one(context, (DeliveryState.UNKNOWN,))
+    id_, number = view.submission_id, view.number
+    settled = context.mail.operating.settle(id_, number, sent=args.sent, actor=context.actor, reason=reason)
     became = "is sent" if args.sent else "will be sent once more"
     text = f"{id_}/{number} {became}." if settled else f"{id_}/{number} is not unknown (any more): nothing was changed."
     return done(context, int(settled), text)

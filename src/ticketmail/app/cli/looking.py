@@ -66,9 +66,9 @@ def scopes_of(what: str, tenant: str) -> list[Scope]:
     """What ``what`` may mean, likeliest first."""
     from ticketmail.app.usecases.compile import submission_id
 
-    text, _, _ = what.partition("/")
-    if (id_ := _uuid(text)) is not None:
-        return [Scope(kind=ScopeKind.ID, value=str(id_))]
+    id_, slash, number = what.partition("/")
+    if (uuid := _uuid(id_)) is not None:
+        return [Scope.parse(f"id:{uuid}{slash}{number}")]
     if ":" in what and what.partition(":")[0] in {kind.value for kind in ScopeKind}:
         return [Scope.parse(what)]
     key = Scope(kind=ScopeKind.ID, value=str(submission_id(tenant, what)))

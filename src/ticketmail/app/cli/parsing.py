@@ -16,7 +16,7 @@ EXIT_CODES = """exit codes:
   2    bad: mail does not leave as it should, an error, or wrong usage
   130  interrupted
 """
-_SCOPES = "all, id:UUID, account:X, lane:X, tenant:X, ticket:X, to:ADDR, domain:X or cause:X"
+_SCOPES = "all, id:UUID[/N], account:X, lane:X, tenant:X, ticket:X, to:ADDR, domain:X or cause:X"
 
 
 class Parser(argparse.ArgumentParser):
@@ -109,8 +109,12 @@ def _scope_or_all(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("scope", metavar="SCOPE", nargs="?", default="all", help=f"{_SCOPES} (default: all)")
 
 
+def _scope_or_id(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scope", metavar="SCOPE|ID[/N]", help=f"{_SCOPES}; an id alone is all recipients of that mail")
+
+
 def _delivery(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("delivery", metavar="ID[/N]", help="a submission's id, and the number of the recipient (default 0)")
+    parser.add_argument("delivery", metavar="ID[/N]", help="a submission's id, and the recipient's number if it has several")
 
 
 def _since(default: str | None) -> Callable[[argparse.ArgumentParser], None]:
@@ -214,8 +218,8 @@ def _dead(commands: Commands) -> None:
     dead.add(
         "replay",
         "dead:replay",
-        "send again: a scope (cause:X), or one mail",
-        _option("scope", metavar="SCOPE|ID", help=_SCOPES),
+        "send again: a scope (cause:X), one mail (ID), or one recipient of it (ID/N)",
+        _scope_or_id,
         _option("--pace", metavar="N/s", help="so many mails a second, such as 5/s (default: at once)"),
         _option("--lifetime", metavar="TIME", help="the new deadline, from its turn on (default: its lane's)"),
         _option("--state", metavar="STATE", action="append", default=[], help="dead (default), failed, expired, ..."),
@@ -223,7 +227,7 @@ def _dead(commands: Commands) -> None:
         _option("--dry-run", action="store_true", help="say what would be sent again"),
         _human,
     )
-    dead.add("dismiss", "dead:dismiss", "read, and put away", _option("scope", metavar="SCOPE|ID", help=_SCOPES), _human)
+    dead.add("dismiss", "dead:dismiss", "read, and put away", _scope_or_id, _human)
     unknowns = commands.group("unknowns", "mail that may or may not have been taken", run="dead:unknowns", limit=100)
     unknowns.add("list", "dead:unknowns", "those that wait for proof or a human", _limit(100))
     sent = _option("--sent", action="store_true", help="it arrived")

@@ -264,8 +264,9 @@ class Administering(Protocol):
         """What is wrong with tables and database settings; [] if all is well. Changes nothing."""
         ...
 
-    def adopt(self, site: str, *, hold: bool, actor: str) -> int:
-        """Make the spool ``site``'s. ``hold``: all scope is paused first, for review. Returns deliveries waiting."""
+    def adopt(self, site: str, *, hold: bool, actor: str, reason: str) -> int:
+        """Make the spool ``site``'s. ``hold``: all scope is paused first, for review. The history row says from whom, to whom
+        and ``reason``. Returns deliveries waiting."""
         ...
 
     def drop(self) -> None:

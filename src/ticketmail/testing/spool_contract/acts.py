@@ -80,6 +80,25 @@ class ActContract:
         assert len(await worker.claim()) == 1
         assert [row.actor for row in spool.reading.log(since_us=clock.at, limit=3)] == ["ann"] * 3
 
+    async def test_an_id_with_a_number_is_one_recipient(self, spool: Any, work: Any, clock: ContractClock) -> None:
+        mail = entry(recipients=("ann@example.net", "bob@example.net", "cid@example.net"))
+        spool.intake.accept([mail])
+        act = {"actor": "ann", "reason": "read"}
+        one, all_of_it = Scope.parse(f"id:{mail.submission_id}/1"), Scope.parse(f"id:{mail.submission_id}")
+        worker = await work()
+        spool.operating.pause(Pause(one, clock.at, None, "why", "ann"))
+        await end_all(spool, worker, S.DEAD)
+        assert [view.state for view in spool.reading.find(all_of_it)] == [S.DEAD, S.QUEUED, S.DEAD]
+        spool.operating.resume(one, **act)
+        await end_all(spool, worker, S.DEAD)
+        assert [view.number for view in spool.reading.find(one)] == [1]
+        assert spool.operating.replay(one, states=[S.DEAD], lifetime_us=DAY, pace_per_s=None, **act) == 1
+        assert [view.state for view in spool.reading.find(all_of_it)] == [S.DEAD, S.QUEUED, S.DEAD]
+        assert spool.operating.cancel(one, **act) == 1
+        assert spool.operating.dismiss(Scope.parse(f"id:{mail.submission_id.hex}/2"), **act) == 1
+        assert [view.dismissed for view in spool.reading.find(all_of_it)] == [False, False, True]
+        assert spool.operating.replay(all_of_it, states=[S.DEAD], lifetime_us=DAY, pace_per_s=None, **act) == 1
+
     async def test_an_unknown_is_replayed_only_if_it_waits_for_a_human_and_can_be_settled(self, spool: Any, work: Any) -> None:
         looked_at, waits = entry("a@example.net"), entry("b@example.net")
         spool.intake.accept([looked_at, waits])

@@ -177,8 +177,11 @@ class PeopleContract:
         spool.intake.accept([entry(), entry("bob@example.net")])
         other = make_spool(SpoolOptions(site="staging", clock=clock))
         assert other.administering.check() != []
-        assert other.administering.adopt("staging", hold=True, actor="ann") == 2
+        assert other.administering.adopt("staging", hold=True, actor="ann", reason="restore of Monday") == 2
         assert other.reading.overview().site == "staging"
+        [row] = [one for one in other.reading.log(since_us=0) if one.kind == "adopt"]
+        assert (row.actor, row.reason.rpartition(". ")[2]) == ("ann", "restore of Monday")
+        assert "'staging'" in row.reason
         side = other.worker_side()
         from ticketmail.domain.ports.delivering import Want, WorkerInfo
 

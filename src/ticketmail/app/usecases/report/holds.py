@@ -109,7 +109,8 @@ def covers(scope: Scope, view: DeliveryView) -> bool:
         case ScopeKind.ALL:
             return True
         case ScopeKind.ID:
-            return value.replace("-", "") == view.submission_id.hex
+            id_, number = scope.delivery
+            return id_ == view.submission_id.hex and number in (None, view.number)
         case ScopeKind.TO:
             return value == view.recipient.lower()
         case ScopeKind.DOMAIN:

@@ -206,7 +206,7 @@ def _on_spool(around: Surroundings) -> Iterable[Finding]:
             Level.BAD,
             "spool",
             f"The spool belongs to site {overview.site!r}, the settings say {site!r}.",
-            f"`ticketmail adopt --hold {site}` takes it over, or correct `site`.",
+            f"`ticketmail adopt --hold {site} --reason ...` takes it over, or correct `site`.",
         )
     free = overview.free_bytes
     if free is not None and LEAST_FREE_BYTES <= free < 8 * LEAST_FREE_BYTES:
