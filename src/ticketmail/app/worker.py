@@ -320,8 +320,9 @@ async def _told(telling: Awaitable[bool]) -> None:
     await telling
 
 
-def run_worker(mail: TicketMail, *, processes: int = 1) -> int:
-    """Run until SIGTERM or SIGINT (a second one stops at once). Returns the exit code.
+def run_worker(mail: TicketMail, *, processes: int = 1, place: int = 0) -> int:
+    """Run until SIGTERM or SIGINT (a second one stops at once). Returns the exit code. ``place``: which of several processes
+    this one is; it counts ``worker.http``'s port up.
 
     Raises:
         SettingsError: ``processes`` above 1 on a spool that has one writer (SQLite).
@@ -329,16 +330,16 @@ def run_worker(mail: TicketMail, *, processes: int = 1) -> int:
     """
     if processes > 1:
         return supervise(mail, processes)
-    return asyncio.run(_run_one(mail))
+    return asyncio.run(_run_one(mail, place))
 
 
-async def _run_one(mail: TicketMail) -> int:
+async def _run_one(mail: TicketMail, place: int) -> int:
     meter, exposition = open_meter(mail.reading, lambda: limits_by_account(mail.settings))
     worker = Worker(mail, notifier=Notifier(), meter=meter, tracer=open_tracer(__version__))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.drain)
-    close = await serve_worker(mail, metrics=exposition) if mail.settings.worker.http else None
+    close = await serve_worker(mail, metrics=exposition, place=place) if mail.settings.worker.http else None
     try:
         await worker.run()
     finally:
