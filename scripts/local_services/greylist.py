@@ -5,6 +5,7 @@ Run as a script: ``greylist.py PORT WAIT_SECONDS``. Remembers (client, sender, r
 
 from __future__ import annotations
 
+import math
 import socketserver
 import sys
 import time
@@ -33,7 +34,7 @@ class Policy(socketserver.StreamRequestHandler):
         triple = tuple(asked.get(name, "").lower() for name in ("client_address", "sender", "recipient"))
         now = time.monotonic()
         left = self.first_seen.setdefault(triple, now) + self.wait_s - now
-        return f"defer_if_permit Greylisted, see you in {left:.0f} seconds" if left > 0 else "dunno"
+        return f"defer_if_permit Greylisted for {math.ceil(left)} seconds" if left > 0 else "dunno"
 
 
 class _Server(socketserver.ThreadingTCPServer):

@@ -1,4 +1,5 @@
-"""A Postfix of its own: one port with a message rate limit, one with greylisting; what it takes goes on to smtp-sink."""
+"""A Postfix of its own, with TLS on every port: one with a message rate limit, one with greylisting, one that hangs up after two
+errors, one with none of these. ``gone@example.net`` is nobody. What it takes goes on to smtp-sink."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from local_services.service import CannotStart, Service, Started, find, free_por
 RATE_WINDOW_S = 2
 MESSAGES_PER_WINDOW = 20
 GREYLIST_WAIT_S = 3
+SIZE_LIMIT_BYTES = 200_000  #: of the plain port
 
 # Exempt nobody: Postfix spares mynetworks by default, and here everybody is on loopback.
 _MAIN = """
@@ -38,6 +40,10 @@ smtp_host_lookup = native
 smtp_dns_support_level = disabled
 smtp_tls_security_level = none
 mynetworks = 127.0.0.0/8
+smtpd_tls_chain_files = {home}/server.pem
+smtpd_tls_security_level = may
+smtpd_recipient_restrictions =
+ check_recipient_access inline:{{{{gone@example.net = 550 5.1.1 No such user}}}}, permit_mynetworks, reject
 smtpd_relay_restrictions = permit_mynetworks, reject
 anvil_rate_time_unit = {window}s
 smtpd_client_event_limit_exceptions =
@@ -56,6 +62,11 @@ _MASTER = """
   -o smtpd_client_message_rate_limit={messages}
 127.0.0.1:{grey} inet n - n - 50 smtpd
   -o smtpd_recipient_restrictions=check_policy_service,inet:127.0.0.1:{policy},permit_mynetworks,reject
+127.0.0.1:{plain} inet n - n - 50 smtpd
+  -o message_size_limit={size}
+127.0.0.1:{strict} inet n - n - 50 smtpd
+  -o smtpd_hard_error_limit=2
+  -o smtpd_soft_error_limit=1
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
@@ -80,7 +91,7 @@ postlog unix-dgram n - n - 1 postlogd
 
 
 def _missing() -> str:
-    absent = find("postfix", "postconf")
+    absent = find("postfix", "postconf", "openssl")
     return absent or ("" if is_root() else "root (Postfix's master needs it)")
 
 
@@ -88,21 +99,22 @@ def _start(home: Path, running: Mapping[str, str]) -> Started:
     sink = urlsplit(running.get("TICKETMAIL_TEST_SMTP_SINK", "")).port
     if sink is None:
         raise CannotStart("smtp-sink does not run, and Postfix would deliver to it")
-    limited, grey, policy = free_port(), free_port(), free_port()
+    limited, grey, plain, strict, policy = (free_port() for _ in range(5))
     config = home / "config"
     for directory in (config, home / "queue", home / "data"):
         directory.mkdir()
     shutil.chown(home / "data", "postfix")
     values = {"home": home, "sink": sink, "window": RATE_WINDOW_S, "messages": MESSAGES_PER_WINDOW}
-    values |= {"limited": limited, "grey": grey, "policy": policy}
+    values |= {"limited": limited, "grey": grey, "policy": policy, "plain": plain, "strict": strict, "size": SIZE_LIMIT_BYTES}
+    _make_certificate(home)
     (config / "main.cf").write_text(_MAIN.format(**values).lstrip())
     (config / "master.cf").write_text(_MASTER.format(**values).lstrip())
     policy_pid = spawn([sys.executable, greylist.__file__, str(policy), str(GREYLIST_WAIT_S)], home / "policy-log")
     wait_for_port(policy, "the greylisting policy")
     run([which("postfix"), "-c", str(config), "start"], log=home / "commands")
     try:
-        wait_for_port(limited, "Postfix")
-        wait_for_port(grey, "Postfix")
+        for port in (limited, grey, plain, strict):
+            wait_for_port(port, "Postfix")
     except CannotStart:
         run([which("postfix"), "-c", str(config), "abort"], log=home / "commands")
         raise
@@ -111,9 +123,23 @@ def _start(home: Path, running: Mapping[str, str]) -> Started:
         "TICKETMAIL_TEST_POSTFIX_RATE": f"{MESSAGES_PER_WINDOW}/{RATE_WINDOW_S}s",
         "TICKETMAIL_TEST_POSTFIX_GREYLIST": f"smtp://127.0.0.1:{grey}",
         "TICKETMAIL_TEST_POSTFIX_GREYLIST_WAIT_S": str(GREYLIST_WAIT_S),
+        "TICKETMAIL_TEST_POSTFIX_PLAIN": f"smtp://127.0.0.1:{plain}",
+        "TICKETMAIL_TEST_POSTFIX_STRICT": f"smtp://127.0.0.1:{strict}",
+        "TICKETMAIL_TEST_POSTFIX_CA": str(home / "ca.pem"),
         "TICKETMAIL_TEST_POSTFIX_LOG": str(home / "log"),
     }
     return Started({_master_pid(home): signal.SIGTERM, policy_pid: signal.SIGTERM}, variables)
+
+
+def _make_certificate(home: Path) -> None:
+    """For localhost, signed by itself: ``ca.pem`` proves it, ``server.pem`` is its key before it, as Postfix wants them."""
+    key, certificate = home / "key.pem", home / "ca.pem"
+    subject = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
+    made = ("-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", str(key), "-out", str(certificate))
+    run([which("openssl"), "req", "-x509", *made, *subject], log=home / "commands")
+    server = home / "server.pem"
+    server.touch(mode=0o600)
+    server.write_text(key.read_text() + certificate.read_text())
 
 
 def _master_pid(home: Path) -> int:
@@ -126,4 +152,4 @@ def _master_pid(home: Path) -> int:
     raise CannotStart("Postfix's master did not write its process id")
 
 
-SERVICE = Service("postfix", ("postfix",), _missing, _start, needs=("smtp-sink",))
+SERVICE = Service("postfix", ("postfix", "openssl"), _missing, _start, needs=("smtp-sink",))

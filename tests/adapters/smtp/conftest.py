@@ -19,7 +19,6 @@ class Trust:
 
     server: ssl.SSLContext
     ca_file: str
-    server_pem: bytes
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +29,7 @@ def trust(tmp_path_factory: pytest.TempPathFactory) -> Trust:
     certificate.configure_cert(context)
     path: Path = tmp_path_factory.mktemp("ca") / "ca.pem"
     authority.cert_pem.write_to_path(str(path))
-    return Trust(context, str(path), certificate.private_key_and_cert_chain_pem.bytes())
+    return Trust(context, str(path))
 
 
 @pytest.fixture
