@@ -60,7 +60,7 @@ MEANINGS: Final = {
     "LaneSettings.deadline": "after this time nobody wants the mail any more",
     "LaneSettings.unknown": "what becomes of mail that may have been taken, when no evidence is found",
     "LaneSettings.ends_as": "what a passed deadline makes of it",
-    "LaneSettings.reserve": "part of a day's quota kept for this lane; stored, not applied yet",
+    "LaneSettings.reserve": "part of windows above a minute (a day's quota) that other lanes leave to this one",
     "UnknownSettings.evidence_after": "when evidence is looked for",
     "RetentionSettings.sent_body": "bodies of mail that ended well",
     "RetentionSettings.history": "rows of history",

@@ -167,11 +167,11 @@ class Site:
         }
         self.settings.write_text(SETTINGS.format(**values))
 
-    def worker(self, name: str, *words: str) -> Child:
-        """A worker process, with more arguments. The first has the health page, for a port is one process's."""
+    def worker(self, name: str) -> Child:
+        """A worker process. The first has the health page, for a port is one process's."""
         first = name == "worker0"
         env = self.worker_env if first else {**self.worker_env, "TICKETMAIL_WORKER__HTTP": ""}
-        command = [sys.executable, "-m", "ticketmail", "--settings", str(self.settings), "worker", *words]
+        command = [sys.executable, "-m", "ticketmail", "--settings", str(self.settings), "worker"]
         return self._child(name, command, env)
 
     def submitter(self, mode: str, name: str, count: int, pace_s: float = 0.0) -> Child:

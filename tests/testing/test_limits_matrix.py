@@ -10,14 +10,15 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from limits_scenarios import SHORT, Result, Scenario, found, quotas, scenarios
+from limits_scenarios import FULL, SHORT, Result, Scenario, found, quotas, scenarios
 from limits_virtual import run
 
 from ticketmail.testing.smtpd_tally import Tally
 
 ALL = {one.name: one for one in [*scenarios((2, 10)), *quotas(virtual=False)]}
 PART = ("window 10/s", "421 at connect 2/s", "refused at DATA 10/s", "tarpit 30/min, 3 connections by 432", "3 connections 2/s")
-PART += ("halved and doubled 10/s", "two accounts 10/s", "30 % bursty neighbour 10/s", "quota 1800 per 2 min")
+BURSTY = "30 % bursty neighbour 10/s"
+PART += ("halved and doubled 10/s", "two accounts 10/s", BURSTY, "quota 1800 per 2 min")
 
 _done: dict[tuple[str, int], Result] = {}
 
@@ -25,7 +26,7 @@ _done: dict[tuple[str, int], Result] = {}
 def result(name: str, workers: int = 1) -> Result:
     """Each is run once."""
     if (name, workers) not in _done:
-        _done[name, workers] = run(ALL[name], workers, SHORT)
+        _done[name, workers] = run(ALL[name], workers, FULL if ALL[name].changes else SHORT)
     return _done[name, workers]
 
 
@@ -37,10 +38,14 @@ def test_a_limit_costs_no_mail_no_attempt_and_no_copy(name: str) -> None:
     assert got.sent > 0
 
 
-@pytest.mark.xfail(strict=False, reason="limits are not learned yet")
-@pytest.mark.parametrize("name", PART)
+@pytest.mark.parametrize("name", [name for name in PART if name != BURSTY])
 def test_what_is_allowed_is_used_with_few_refusals(name: str) -> None:
     assert result(name).missed == []
+
+
+@pytest.mark.xfail(strict=True, reason="the pace is that of the neighbour's busiest moments; the pauses between are not used")
+def test_the_pauses_of_a_bursty_neighbour_are_used() -> None:
+    assert result(BURSTY).missed == []
 
 
 @pytest.mark.parametrize("workers", [1, 4])
@@ -61,7 +66,8 @@ def test_a_run_is_the_same_each_time() -> None:
 def test_another_seed_is_another_run_of_the_same_kind() -> None:
     scenario = replace(ALL["window 10/s"], limits=replace(ALL["window 10/s"].limits, rate=5))
 
-    assert run(scenario, 1, SHORT, seed=1).taken_in_second != run(scenario, 1, SHORT, seed=2).taken_in_second
+    runs = [tuple(run(scenario, 1, SHORT, seed=seed).taken_in_second) for seed in range(6)]
+    assert len(set(runs)) > 1
 
 
 def test_a_limit_is_found_again_when_it_is_kept_and_used_for_a_while() -> None:

@@ -96,6 +96,7 @@ def equip(mail: TicketMail, mounting: Mounting) -> Engine:
         limits=desk.limits,
         now_us=mounting.now_us,
         monotonic_s=timing.clock.monotonic_s,
+        sleeper=timing.sleeper,
         report=mounting.report,
     )
     resolve = Resolve(

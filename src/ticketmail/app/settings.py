@@ -141,7 +141,7 @@ class AlertSettings(_Table):
 
 class WorkerSettings(_Table):
     """``[worker]``: ``drain`` is how long a stopping worker lets what is in flight end; ``http`` is ``host:port`` for
-    health and metrics, '' for none (of ``--processes N`` each has its own: ports from ``port`` on); ``beat`` is the heartbeat."""
+    health and metrics, '' for none; ``beat`` is the heartbeat."""
 
     drain: Duration = 60.0
     http: str = ""

@@ -43,9 +43,8 @@ RENEWED_WITHIN_S = 30.0
 class Worker:
     """One worker of one process. ``run`` ends after ``drain`` was called (or a signal came) and what is in flight is done.
 
-    ``gateways`` by account replace those of the settings (the modes still apply; they are closed at the end). ``meter`` and
-    ``tracer`` None: the host's own. Time, threads and chance are the injector's ``Timing``. ``poll_s``: how long it waits, at
-    most, for something to ring.
+    ``gateways`` by account replace those of the settings (the modes still apply; they are closed at the end). Time, threads
+    and chance are the injector's ``Timing``. ``poll_s``: how long it waits, at most, for something to ring.
     """
 
     def __init__(
@@ -59,8 +58,8 @@ class Worker:
         poll_s: float = POLL_S,
     ) -> None:
         self._mail = mail
-        self._meter = meter or mail.host.meter or NullMeter()
-        self._tracer = tracer or mail.host.tracer or NullTracer()
+        self._meter = meter or NullMeter()
+        self._tracer = tracer or NullTracer()
         self._settings = mail.settings
         self._notifier = notifier or Notifier({})
         self._gateways = gateways
@@ -321,9 +320,8 @@ async def _told(telling: Awaitable[bool]) -> None:
     await telling
 
 
-def run_worker(mail: TicketMail, *, processes: int = 1, place: int = 0) -> int:
-    """Run until SIGTERM or SIGINT (a second one stops at once). Returns the exit code. ``place``: which of several processes
-    this one is; it counts ``worker.http``'s port up.
+def run_worker(mail: TicketMail, *, processes: int = 1) -> int:
+    """Run until SIGTERM or SIGINT (a second one stops at once). Returns the exit code.
 
     Raises:
         SettingsError: ``processes`` above 1 on a spool that has one writer (SQLite).
@@ -331,17 +329,16 @@ def run_worker(mail: TicketMail, *, processes: int = 1, place: int = 0) -> int:
     """
     if processes > 1:
         return supervise(mail, processes)
-    return asyncio.run(_run_one(mail, place))
+    return asyncio.run(_run_one(mail))
 
 
-async def _run_one(mail: TicketMail, place: int) -> int:
+async def _run_one(mail: TicketMail) -> int:
     meter, exposition = open_meter(mail.reading, lambda: limits_by_account(mail.settings))
-    tracer = mail.host.tracer or open_tracer(__version__)
-    worker = Worker(mail, notifier=Notifier(), meter=mail.host.meter or meter, tracer=tracer)
+    worker = Worker(mail, notifier=Notifier(), meter=meter, tracer=open_tracer(__version__))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.drain)
-    close = await serve_worker(mail, metrics=exposition, place=place) if mail.settings.worker.http else None
+    close = await serve_worker(mail, metrics=exposition) if mail.settings.worker.http else None
     try:
         await worker.run()
     finally:

@@ -91,6 +91,7 @@ class ModelGateway:
             self._close(connection)
             raise
         connection.busy, connection.idle_since_s = False, self._server.now_s()
+        asyncio.get_running_loop().call_later(self._idle_s, self._sweep, connection)
         if connection.mails >= self._most or refused or (isinstance(outcome, Refused) and outcome.reply.code == 421):
             self._close(connection)
         return [outcome] * len(mail.recipients)
@@ -127,14 +128,14 @@ class ModelGateway:
         return None
 
     def _idle(self) -> _Connection | None:
-        idle = [one for one in self._own if not one.busy]
-        for one in idle:
-            if self._server.now_s() - one.idle_since_s > self._idle_s:
-                self._close(one)
-            else:
-                one.busy = True
-                return one
-        return None
+        found = next((one for one in self._own if not one.busy), None)
+        if found is not None:
+            found.busy = True
+        return found
+
+    def _sweep(self, connection: _Connection) -> None:
+        if not connection.busy and self._server.now_s() - connection.idle_since_s >= self._idle_s:
+            self._close(connection)
 
     def _open(self) -> _Connection:
         connection = _Connection(self._login)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ticketmail.domain.outbound.account import AccountLimits, AccountState, take
+from ticketmail.domain.outbound.windows import AHEAD_US
 from ticketmail.domain.ports.delivering import Change
 
 
@@ -30,7 +31,7 @@ def test_a_window_says_used_allowed_source_and_when_there_is_room(desk) -> None:
 
     assert ran.code == 1, "10/min has a burst of 1: the account is held for six seconds"
     assert (minute["window"], minute["used"], minute["allowed"], minute["source"]) == ("10/min", 1, 10, "settings")
-    assert minute["next_us"] == minute["free_us"]
+    assert minute["next_us"] == minute["free_us"] - AHEAD_US
     assert (day["used"], day["allowed"]) == (1, 2000)
     assert day["free_us"] - day["next_us"] > 86_000_000_000
     assert [hold["kind"] for hold in account["holds"]] == ["rate"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from ticketmail.domain.outbound.account import AccountState, settle_fault
+from ticketmail.domain.outbound.account import AccountState
 from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
+from ticketmail.domain.outbound.settling import settle_fault
 from ticketmail.domain.ports.delivering import Change
 
 NO_LOGIN = Fault("auth-failed", FaultScope.ACCOUNT, Advice.WAIT, alarm=True, text="535 5.7.8 bad credentials")

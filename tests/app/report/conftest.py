@@ -12,9 +12,10 @@ import pytest
 
 from ticketmail.app.plugins import open_spool
 from ticketmail.app.usecases.report import AccountFacts, Answer, Facts, Status, Times, status, surroundings, why
-from ticketmail.domain.outbound.account import AccountLimits, AccountState, settle_fault
+from ticketmail.domain.outbound.account import AccountLimits, AccountState
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.faults import Fault
+from ticketmail.domain.outbound.settling import settle_fault
 from ticketmail.domain.ports.accepting import Entry
 from ticketmail.domain.ports.delivering import Change, ClaimedMail, Completion, Fenced, Want, WorkerInfo
 from ticketmail.domain.ports.reading import DeliveryView

@@ -139,7 +139,7 @@ class Accounts:
 
 
 def test_limits_are_told_by_account_and_window() -> None:
-    limits = AccountLimits.parse(["5/day", "600/min"])
+    limits = AccountLimits.parse(["5/day", "6000/min"])
     state, _ = take(AccountState(), limits, worker="w", permits=5, connections=2, now_us=NOW)
     meter = PrometheusMeter()
     both = {"support": limits, "broken": limits, "fresh": limits}

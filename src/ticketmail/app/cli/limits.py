@@ -7,7 +7,7 @@ from ticketmail.app.cli.context import Context
 from ticketmail.app.cli.errors import UsageError
 from ticketmail.app.cli.output import STYLES, Output, Table
 from ticketmail.app.cli.screen import holds_table
-from ticketmail.app.usecases.report import Level, LimitsView, Times, WindowUse, limits_view, span, surroundings
+from ticketmail.app.usecases.report import LearnedPace, Level, LimitsView, Times, WindowUse, limits_view, span, surroundings
 
 _CAPS = {
     "connections": "connections",
@@ -45,6 +45,8 @@ def _show(out: Output, view: LimitsView, times: Times) -> None:
     table = Table(("window", "used", "allowed", "from", "next place", "all free"), empty="no windows are known", right=(1, 2))
     table.rows += [_row(one, times) for one in view.windows]
     out.table(table)
+    if view.learned is not None:
+        _show_learned(out, view.learned, times)
     by = ", ".join(f"{one.held} by {one.process or one.worker[-12:]}" for one in view.leases)
     out.line(f"connections: {view.connections_held} of {view.connections} leased{f' ({by})' if by else ''}")
     for cap in view.caps:
@@ -52,6 +54,16 @@ def _show(out: Output, view: LimitsView, times: Times) -> None:
             out.line(f"{_CAPS[cap.name]}: {cap.value} ({cap.source})")
     if view.holds:
         out.table(holds_table(view.holds, times))
+
+
+def _show_learned(out: Output, learned: LearnedPace, times: Times) -> None:
+    """What the server taught, in a sentence, with its words."""
+    if learned.per_s is not None:
+        good, bad = (f"{one:.3g}" if one else "?" for one in (learned.good_per_s, learned.bad_per_s))
+        out.line(f"learned: {learned.per_s:.3g} mails a second (good {good}, too fast {bad})")
+    if learned.connections is not None:
+        out.line(f"learned: {learned.connections} connections")
+    out.line(f"  last refusal {times.at(learned.learned_us)}: {learned.evidence}")
 
 
 def _row(use: WindowUse, times: Times) -> tuple[object, ...]:

@@ -277,10 +277,8 @@ def _run(commands: Commands) -> None:
     )
     handler = _option("handler", metavar="MODULE:FUNCTION", nargs="?", help="(default: `handler` beside the object of --app)")
     commands.add("listen", "handing:listen", "call the host's handler with each mail event", handler)
-    several = "so many processes, replaced when they die (PostgreSQL); health of the k-th is on [worker] http's port + k - 1"
-    processes = _option("--processes", metavar="N", type=_positive, default=1, help=several)
-    place = _option("--place", type=int, default=0, help=argparse.SUPPRESS)  # which of several: given by the one that starts them
-    commands.add("worker", "handing:worker", "send", processes, place)
+    processes = _option("--processes", metavar="N", type=_positive, default=1)
+    commands.add("worker", "handing:worker", "send", processes)
     commands.add("demo", "handing:demo", "500 mails through a limited server, one worker killed, nothing lost")
 
 

@@ -333,7 +333,7 @@ class _Attempt:
                 await health.fault(account, ours[0], issued_us=self._errand.issued_us)
             elif taken or faults:
                 # A recipient's refusal proves that the server is well, too.
-                await health.success(account)
+                await health.success(account, issued_us=self._errand.issued_us)
         except TicketmailError as error:
             _log.warning("state of account %s cannot be written: %s", account, error)
 

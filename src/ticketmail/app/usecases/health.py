@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
@@ -15,17 +16,19 @@ from ticketmail.domain.outbound.account import (
     drop_worker,
     give_back,
     hold_of,
-    settle_fault,
-    settle_success,
+    metered,
     take,
 )
 from ticketmail.domain.outbound.faults import Fault
+from ticketmail.domain.outbound.learning import Recent
+from ticketmail.domain.outbound.settling import settle_fault, settle_success
 from ticketmail.domain.ports.delivering import Book, Change
 from ticketmail.domain.ports.reading import Pause
 from ticketmail.domain.scope import ScopeKind
 
 T = TypeVar("T")
 KIND = "account"
+_WENT_MOST, _WENT_US = 5000, 120_000_000
 _log = logging.getLogger("ticketmail.accounts")
 
 
@@ -51,6 +54,7 @@ class AccountHealth:
         self._now_us = now_us
         self._jitter = jitter
         self._states: dict[str, AccountState] = {}
+        self._went: dict[str, deque[int]] = {}
 
     def use(self, limits: Mapping[str, AccountLimits]) -> None:
         """Other limits from now on. Those of accounts that are gone stay known, for mails that are on their way."""
@@ -67,11 +71,12 @@ class AccountHealth:
         """The last state seen."""
         return self._states.get(account) or AccountState()
 
-    def holds(self) -> dict[str, Hold | None]:
-        """Why each account may not send now, by the last state seen."""
+    def holds(self, *, reserve: float = 0.0) -> dict[str, Hold | None]:
+        """Why each account may not send now, by the last state seen. ``reserve``: the part of windows above a minute that is
+        left to other lanes."""
         now_us = self._now_us()
         return {
-            name: self._pause_of(name, now_us) or hold_of(self.state(name), limits, now_us=now_us)
+            name: self._pause_of(name, now_us) or hold_of(self.state(name), limits, now_us=now_us, reserve=reserve)
             for name, limits in self._limits.items()
         }
 
@@ -81,7 +86,9 @@ class AccountHealth:
             return None
         return Hold("pause", pause.until_us, "paused", f"Paused by {pause.actor}: {pause.reason}")
 
-    async def take(self, account: str, worker: str, *, permits: int, connections: int, in_use: int) -> Grant:
+    async def take(
+        self, account: str, worker: str, *, permits: int, connections: int, in_use: int, reserve: float = 0.0
+    ) -> Grant:
         """Permits and connections, from the shared state."""
 
         def step(state: AccountState, now_us: int) -> tuple[AccountState, Grant]:
@@ -93,6 +100,7 @@ class AccountHealth:
                 connections=connections,
                 in_use=in_use,
                 now_us=now_us,
+                reserve=reserve,
             )
 
         return await self._change(account, step)
@@ -110,7 +118,7 @@ class AccountHealth:
 
     async def give_back(self, account: str, worker: str, permits: int) -> None:
         """Permits not used."""
-        if permits > 0 and self._limits[account].ours:
+        if permits > 0 and self.metered(account):
             await self._change(account, lambda state, now_us: (give_back(state, worker, permits, now_us), None))
 
     async def drop(self, worker: str) -> None:
@@ -120,24 +128,38 @@ class AccountHealth:
             if drop_worker(state, worker) is not state:
                 await self._change(name, lambda state, now_us: (drop_worker(state, worker), None))
 
+    def metered(self, account: str) -> bool:
+        """Whether its mails need permits."""
+        return metered(self.state(account), self._limits[account])
+
     async def fault(self, account: str, fault: Fault, *, issued_us: int) -> str:
         """An attempt failed. Returns the note that went into the history, '' if nothing changed for the account."""
-        jitter = self._jitter()
-        now, _ = settle_fault(self.state(account), fault, now_us=self._now_us(), jitter=jitter, permits_issued_us=issued_us)
-        if now is self.state(account):
-            return ""
+        jitter, recent = self._jitter(), self._recent(account)
 
         def step(state: AccountState, now_us: int) -> tuple[AccountState, str]:
-            return settle_fault(state, fault, now_us=now_us, jitter=jitter, permits_issued_us=issued_us)
+            return settle_fault(state, fault, now_us=now_us, jitter=jitter, permits_issued_us=issued_us, recent=recent)
 
+        if step(self.state(account), self._now_us())[0] is self.state(account):
+            return ""
         return await self._change(account, step, noted=True)
 
-    async def success(self, account: str) -> str:
+    async def success(self, account: str, *, issued_us: int) -> str:
         """A mail was taken. Writes only if that changes anything."""
-        now, _ = settle_success(self.state(account), now_us=self._now_us())
-        if now is self.state(account):
+        self._went.setdefault(account, deque(maxlen=_WENT_MOST)).append(self._now_us())
+
+        def step(state: AccountState, now_us: int) -> tuple[AccountState, str]:
+            return settle_success(state, now_us=now_us, permits_issued_us=issued_us)
+
+        if step(self.state(account), self._now_us())[0] is self.state(account):
             return ""
-        return await self._change(account, lambda state, now_us: settle_success(state, now_us=now_us), noted=True)
+        return await self._change(account, step, noted=True)
+
+    def _recent(self, account: str) -> Recent:
+        """How fast mails went in the last minutes: ours, times the workers that have connections."""
+        now_us, workers = self._now_us(), max(1, len(self.state(account).leases))
+        went = [at_us for at_us in self._went.get(account, ()) if at_us >= now_us - _WENT_US]
+        last = sum(at_us >= now_us - 1_000_000 for at_us in went)
+        return Recent(len(went) * workers, went[0], last * workers) if went else Recent()
 
     async def _change(
         self, account: str, step: Callable[[AccountState, int], tuple[AccountState, T]], *, noted: bool = False

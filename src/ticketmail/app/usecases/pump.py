@@ -10,10 +10,12 @@ from uuid import UUID
 
 from ticketmail.app.usecases.deliver import Errand, Report
 from ticketmail.app.usecases.health import AccountHealth
-from ticketmail.domain.outbound.account import AccountLimits
+from ticketmail.domain.outbound.account import AccountLimits, Grant, Hold
 from ticketmail.domain.outbound.lanes import Lanes, share
 from ticketmail.domain.outbound.routing import Routes, choose
+from ticketmail.domain.outbound.windows import AHEAD_US
 from ticketmail.domain.ports.delivering import ClaimedMail, Deliveries, Fenced, Want
+from ticketmail.domain.ports.timing import Sleeper
 
 _log = logging.getLogger("ticketmail.pump")
 #: A mail whose lease was lost this often is sent with nothing else in flight, so that it proves itself poison or not.
@@ -41,6 +43,8 @@ class AccountLane:
         self.leased_at_s = -1e9
         self.in_flight = 0
         self.slot = asyncio.Semaphore(limits.slots)
+        self.sleeping = 0  #: mails that wait for their turn, besides
+        self.turns_until_us = 0  #: the last of these turns
         self.backlog = False  #: the last claim found more than there were permits for
 
     @property
@@ -63,6 +67,7 @@ class Pump:
         limits: dict[str, AccountLimits],
         now_us: Callable[[], int],
         monotonic_s: Callable[[], float],
+        sleeper: Sleeper,
         report: Callable[[Errand, Report], None],
     ) -> None:
         self._deliveries = deliveries
@@ -72,6 +77,7 @@ class Pump:
         self._lanes = lanes
         self._now_us = now_us
         self._monotonic_s = monotonic_s
+        self._sleeper = sleeper
         self._report = report
         self._accounts = {name: AccountLane(name, one) for name, one in limits.items()}
         self._carried: dict[str, dict[str, int]] = {}
@@ -99,38 +105,43 @@ class Pump:
         if self._lone:
             return self._run_lone(worker_id)
         plan = self._plan(await self._deliveries.routes())
-        started = [await self._feed(worker_id, self._accounts[name], pairs) for name, pairs in plan.items()]
+        started = [await self._feed(worker_id, self._accounts[name], pairs, reserve) for (name, reserve), pairs in plan.items()]
         return any(started)
 
-    def _plan(self, pairs: Sequence[tuple[str, str]]) -> dict[str, list[tuple[str, str]]]:
-        """By account: the (route, lane) pairs that it may serve now."""
-        holds = self._health.holds()
-        plan: dict[str, list[tuple[str, str]]] = {}
+    def _plan(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, float], list[tuple[str, str]]]:
+        """By account, and by the part of a day's quota that is left to other lanes: the (route, lane) pairs to serve now."""
+        holds: dict[float, dict[str, Hold | None]] = {}
+        plan: dict[tuple[str, float], list[tuple[str, str]]] = {}
         for route, lane in pairs:
-            account = choose(self._routes.accounts_of(route), holds)
+            reserve = self._lanes.reserved_from(lane)
+            if reserve not in holds:
+                holds[reserve] = self._health.holds(reserve=reserve)
+            account = choose(self._routes.accounts_of(route), holds[reserve])
             if account is not None and account in self._accounts:
-                plan.setdefault(account, []).append((route, lane))
+                plan.setdefault((account, reserve), []).append((route, lane))
         return plan
 
-    async def _feed(self, worker_id: UUID, account: AccountLane, pairs: list[tuple[str, str]]) -> bool:
+    async def _feed(self, worker_id: UUID, account: AccountLane, pairs: list[tuple[str, str]], reserve: float) -> bool:
         await self._lease(worker_id, account)
-        room = account.room
-        if room <= 0 or account.connections <= 0:
+        room, issued_us = account.room, self._now_us()
+        if room <= 0 or account.connections <= 0 or account.turns_until_us > issued_us + AHEAD_US // 2:
             return False
-        permits, issued_us = room, self._now_us()
-        if account.backlog and account.limits.ours:
-            permits = await self._permits(worker_id, account, room)
-            if permits <= 0:
+        grant, wanted = None, room
+        if account.backlog and self._health.metered(account.name):
+            grant = await self._permits(worker_id, account, room, reserve)
+            wanted = grant.permits
+            if wanted <= 0:
                 return False
-        mails = await self._claim(worker_id, account.name, pairs, permits)
-        granted = len(mails)
-        if mails and not account.backlog:
-            granted = await self._permits(worker_id, account, len(mails))
-        elif account.backlog and len(mails) < permits:
-            await self._health.give_back(account.name, worker_id.hex, permits - len(mails))
-        account.backlog = bool(account.limits.ours) and len(mails) >= permits
-        await self._set_going(worker_id, account, mails, granted, issued_us)
-        return bool(granted and mails)
+        mails = await self._claim(worker_id, account.name, pairs, wanted)
+        if grant is None and mails:
+            grant = await self._permits(worker_id, account, len(mails), reserve)
+        elif grant is not None and len(mails) < wanted:
+            await self._health.give_back(account.name, worker_id.hex, wanted - len(mails))
+        account.backlog = self._health.metered(account.name) and len(mails) >= wanted
+        if grant is None:
+            return False
+        await self._set_going(worker_id, account, mails, grant, issued_us)
+        return bool(grant.permits and mails)
 
     async def _claim(self, worker_id: UUID, account: str, pairs: list[tuple[str, str]], capacity: int) -> list[ClaimedMail]:
         """By the lanes' shares; what a lane had nothing due for flows on to the others, the heavier first."""
@@ -143,11 +154,12 @@ class Pump:
         return mails
 
     async def _set_going(
-        self, worker_id: UUID, account: AccountLane, mails: Sequence[ClaimedMail], granted: int, issued_us: int
+        self, worker_id: UUID, account: AccountLane, mails: Sequence[ClaimedMail], grant: Grant, issued_us: int
     ) -> None:
-        account.backlog = account.backlog or granted < len(mails)
-        back = list(mails[granted:])
-        for mail in mails[:granted]:
+        account.backlog = account.backlog or grant.permits < len(mails)
+        back = list(mails[grant.permits :])
+        for place, mail in enumerate(mails[: grant.permits]):
+            turn_us = grant.first_us + place * grant.interval_us if grant.interval_us else 0
             if elsewhere(mail, account.name, self._routes.accounts_of(mail.route)):
                 await self._health.give_back(account.name, worker_id.hex, 1)
                 await self._pass_on(worker_id, mail)
@@ -156,7 +168,7 @@ class Pump:
             elif any(one.lost >= LONE_AFTER for one in mail.deliveries):
                 self._lone.append(Errand(account.name, mail, issued_us))
             else:
-                self._start(worker_id, account, Errand(account.name, mail, issued_us))
+                self._start(worker_id, account, Errand(account.name, mail, issued_us), turn_us)
         if back:
             await self._deliveries.release(worker_id, [claim for mail in back for claim in _claims(mail)])
 
@@ -167,7 +179,7 @@ class Pump:
         if account is not None and self._health.holds().get(owner) is None:
             await self._lease(worker_id, account)
             free = account.room > 0 and account.connections > 0
-            if free and await self._permits(worker_id, account, 1) and await self._charged(worker_id, account, mail):
+            if free and (await self._permits(worker_id, account, 1)).permits and await self._charged(worker_id, account, mail):
                 self._start(worker_id, account, Errand(owner, mail, issued_us))
                 return
         await self._deliveries.release(worker_id, _claims(mail), due_us=issued_us + ELSEWHERE_US)
@@ -183,19 +195,20 @@ class Pump:
             return
         await self._permits(worker_id, account, 0)
 
-    async def _permits(self, worker_id: UUID, account: AccountLane, count: int) -> int:
+    async def _permits(self, worker_id: UUID, account: AccountLane, count: int, reserve: float = 0.0) -> Grant:
         grant = await self._health.take(
             account.name,
             worker_id.hex,
             permits=count,
             connections=account.limits.slots,
             in_use=min(account.in_flight, account.limits.slots),
+            reserve=reserve,
         )
         account.leased_at_s = self._monotonic_s()
         if grant.connections != account.connections:
             account.connections = grant.connections
             account.slot = asyncio.Semaphore(max(1, grant.connections))
-        return grant.permits
+        return grant
 
     def _wants(self, account: str, pairs: list[tuple[str, str]], capacity: int) -> list[Want]:
         """The capacity, shared by the lanes' weights as if each had as much due."""
@@ -217,13 +230,19 @@ class Pump:
         self._start(worker_id, account, errand)
         return True
 
-    def _start(self, worker_id: UUID, account: AccountLane, errand: Errand) -> None:
-        account.in_flight += 1
-        task = asyncio.ensure_future(self._run(worker_id, account, errand))
+    def _start(self, worker_id: UUID, account: AccountLane, errand: Errand, turn_us: int = 0) -> None:
+        """Now, or at the mail's turn."""
+        wait_s = max(0.0, (turn_us - self._now_us()) / 1_000_000)
+        account.turns_until_us = max(account.turns_until_us, turn_us)
+        account.sleeping += wait_s > 0
+        account.in_flight += wait_s <= 0
+        task = asyncio.ensure_future(self._run(worker_id, account, errand, wait_s))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
-    async def _run(self, worker_id: UUID, account: AccountLane, errand: Errand) -> None:
+    async def _run(self, worker_id: UUID, account: AccountLane, errand: Errand, wait_s: float) -> None:
+        if wait_s > 0:
+            await self._turn(account, wait_s)
         try:
             self._report(errand, await self._deliver.deliver(worker_id, errand, slot=account.slot))
         except Exception:  # one mail never stops the worker; its lease ends with this worker's, or it was recorded
@@ -232,6 +251,13 @@ class Pump:
         finally:
             account.in_flight -= 1
             self.freed.set()
+
+    async def _turn(self, account: AccountLane, wait_s: float) -> None:
+        try:
+            await self._sleeper.sleep(wait_s)
+        finally:
+            account.sleeping -= 1
+            account.in_flight += 1
 
     async def _give_back(self, worker_id: UUID, errand: Errand) -> None:
         try:

@@ -27,11 +27,11 @@ MOST_PROCESSES = 16
 _log = logging.getLogger("ticketmail.web")
 
 
-async def serve_worker(mail: TicketMail, *, metrics: Exposition | None = None, place: int = 0) -> Callable[[], Awaitable[None]]:
+async def serve_worker(mail: TicketMail, *, metrics: Exposition | None = None) -> Callable[[], Awaitable[None]]:
     """Serve ``mail.settings.worker.http`` until the returned function is called.
 
-    ``metrics`` None: with the extra ``prometheus`` the gauges over the spool alone. Each process counts for itself, so each
-    listens: of ``worker --processes N`` the one at ``place`` on the port + ``place``. A taken port is left for the next.
+    ``metrics`` None: with the extra ``prometheus`` the gauges over the spool alone. Where several worker processes share the
+    settings, the second listens on the next port, and so on: each counts for itself.
 
     Raises:
         SettingsError: ``worker.http`` cannot be understood or listened on.
@@ -39,7 +39,7 @@ async def serve_worker(mail: TicketMail, *, metrics: Exposition | None = None, p
     if metrics is None:
         _, metrics = open_meter(mail.reading, lambda: limits_by_account(mail.settings))
     mask = Redaction(secrets_of(mail.settings)).text
-    server = await _on_free_port(mail.settings.worker.http, place, lambda: worker_health(mail.reading, mask=mask), metrics)
+    server = await _on_free_port(mail.settings.worker.http, lambda: worker_health(mail.reading, mask=mask), metrics)
     return server.aclose
 
 
@@ -67,20 +67,18 @@ def _silent_s(worker: WorkerView, now_us: int) -> float:
     return (now_us - worker.beat_us) / 1_000_000
 
 
-async def _on_free_port(bind: str, place: int, health: Callable[[], Health], metrics: Exposition | None) -> HttpServer:
+async def _on_free_port(bind: str, health: Callable[[], Health], metrics: Exposition | None) -> HttpServer:
     host, port = parse_bind(bind)
     shown = f"[{host}]" if ":" in host else host
     for further in range(MOST_PROCESSES):
-        wanted = port + place + further if port else 0
         try:
-            server = await serve(f"{shown}:{wanted}", health, metrics=metrics)
+            server = await serve(f"{shown}:{port + further if port else 0}", health, metrics=metrics)
         except SettingsError as error:
             taken = isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.EADDRINUSE
             if not taken or further == MOST_PROCESSES - 1:
                 raise
         else:
             if further:
-                taken_port = f"{shown}:{port + place}"
-                _log.warning("%s is taken; health and metrics of this process are on port %s", taken_port, server.port)
+                _log.warning("%s is taken; health and metrics of this process are on port %s", bind, server.port)
             return server
     raise AssertionError("unreachable")  # pragma: no cover

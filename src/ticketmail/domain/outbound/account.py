@@ -14,23 +14,12 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ticketmail.domain.errors import ContractBroken, SettingsError
-from ticketmail.domain.outbound.breaker import (
-    IN_A_ROW,
-    PROBE_LIFE_US,
-    Breaker,
-    after_fault,
-    after_success,
-    allowed,
-    next_probe_us,
-    not_tried,
-    tried,
-)
+from ticketmail.domain.outbound.breaker import PROBE_LIFE_US, Breaker, allowed, next_probe_us, not_tried, tried
 from ticketmail.domain.outbound.causes import cause_of
-from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
+from ticketmail.domain.outbound.learning import Learned, granted, more_connections, next_turn_us, returned
 from ticketmail.domain.outbound.leases import Lease, leased, next_free_us
-from ticketmail.domain.outbound.slowdown import Slowdown, eased, out_of_quota, throttled
+from ticketmail.domain.outbound.slowdown import Slowdown
 from ticketmail.domain.outbound.windows import PERMIT_LIFE_S, Window, WindowState, available, next_us, refund, spend
-from ticketmail.domain.units import format_duration
 
 __all__ = [
     "AccountLimits",
@@ -44,17 +33,10 @@ __all__ = [
     "give_back",
     "health_hold",
     "hold_of",
-    "settle_fault",
-    "settle_success",
     "take",
 ]
 
 HoldKind = Literal["rate", "quota", "breaker", "throttle", "connections", "pause"]
-
-MENDED_BY_HUMANS_S: Final = 300.0  #: a login or setting that is wrong is tried again so often
-REPUTATION_S: Final = 900.0
-_THROTTLES: Final = frozenset({"throttled-rate", "throttled-connections"})
-_QUOTAS: Final = frozenset({"quota", "sender-mailbox-full"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +85,15 @@ class Hold:
 @dataclass(frozen=True, slots=True)
 class Grant:
     """``permits`` mails may begin before ``until_us``; unused ones are given back. ``connections`` is how many this worker may
-    have open: if it is fewer than before, it closes some. ``hold`` is set if there is no permit though one was asked for."""
+    have open: if it is fewer than before, it closes some. ``hold`` is set if there is no permit though one was asked for.
+    The first mail's turn is at ``first_us``, each further one's ``interval_us`` later (0: all at once)."""
 
     permits: int
     connections: int
     until_us: int
     hold: Hold | None = None
+    first_us: int = 0
+    interval_us: int = 0
 
 
 class Block(BaseModel):
@@ -128,6 +113,7 @@ class AccountState(BaseModel):
     breaker: Breaker = Breaker()
     throttle: Slowdown | None = None
     quota: Slowdown | None = None
+    learned: Learned | None = None
     windows: dict[str, WindowState] = {}
     leases: dict[str, Lease] = {}
     blocks: dict[str, Block] = {}
@@ -168,7 +154,8 @@ def take(
     All windows count what is granted, or none does; fewer permits than asked for are granted if that is what is left. Renews
     the worker's lease. ``reserve``: the part of windows above a minute that this mail leaves to other lanes.
     """
-    leases, slots = leased(state.leases, limits.slots, worker, wanted=connections, in_use=in_use, now_us=now_us)
+    state = _with_connections(state, limits, now_us)
+    leases, slots = leased(state.leases, slots_of(state, limits), worker, wanted=connections, in_use=in_use, now_us=now_us)
     state = state.model_copy(update={"leases": leases})
     life_us = min((window.life_us for window in limits.ours), default=int(PERMIT_LIFE_S * 1e6))
     if permits <= 0:
@@ -179,24 +166,57 @@ def take(
         hold = Hold("connections", next_free_us(leases, now_us), "connections", sentence)
     if hold is not None:
         return state, Grant(0, slots, now_us, hold)
-    count = min(permits, _most(state, limits, now_us, reserve))
+    return _permitted(state, limits, worker, min(permits, _most(state, limits, now_us, reserve)), slots, life_us, now_us)
+
+
+def _permitted(
+    state: AccountState, limits: AccountLimits, worker: str, count: int, slots: int, life_us: int, now_us: int
+) -> tuple[AccountState, Grant]:
+    """Count ``count`` mails in all windows and at the learned pace, and say when each one's turn is."""
+    first_us, interval_us, learned = now_us, 0, state.learned
+    if learned is not None and learned.per_s:
+        learned, count, first_us, interval_us = granted(learned, count, now_us=now_us)
     windows = dict(state.windows)
     for window in limits.ours:
-        if window.unit != "bytes":
-            windows[window.key] = spend(window, windows.get(window.key, _FRESH), now_us, count, worker)
-    quota = state.quota and state.quota.model_copy(update={"probe_until_us": now_us + PROBE_LIFE_US})
+        if window.unit == "bytes":
+            continue
+        before = windows.get(window.key, _FRESH)
+        if window.paced:
+            first_us, interval_us = max(first_us, before.tat_us), max(interval_us, window.interval_us)
+        windows[window.key] = spend(window, before, now_us, count, worker)
+    probe = {"probe_until_us": now_us + PROBE_LIFE_US}
     update = {
         "windows": windows,
+        "learned": learned,
         "breaker": tried(state.breaker, count, now_us),
-        "quota": quota,
+        "quota": state.quota and state.quota.model_copy(update=probe),
+        "throttle": state.throttle and state.throttle.model_copy(update=probe),
         "blocks": {**_recent(state, now_us), worker: Block(issued_us=now_us, permits=count)},
     }
-    return state.model_copy(update=update), Grant(count, slots, now_us + life_us)
+    return state.model_copy(update=update), Grant(count, slots, now_us + life_us, None, first_us, interval_us)
+
+
+def slots_of(state: AccountState, limits: AccountLimits) -> int:
+    """Connections that are ours: by the limits, or fewer by what the server taught."""
+    known = state.learned.connections if state.learned is not None else 0
+    return min(limits.slots, known) if known else limits.slots
+
+
+def metered(state: AccountState, limits: AccountLimits) -> bool:
+    """Whether mails need permits: there is a limit, or the server has slowed us down."""
+    return bool(limits.ours) or state.throttle is not None or (state.learned is not None and bool(state.learned.per_s))
+
+
+def _with_connections(state: AccountState, limits: AccountLimits, now_us: int) -> AccountState:
+    if state.learned is None:
+        return state
+    learned = more_connections(state.learned, now_us=now_us, most=limits.slots)
+    return state if learned is state.learned else state.model_copy(update={"learned": learned})
 
 
 def hold_of(state: AccountState, limits: AccountLimits, *, now_us: int, reserve: float = 0.0) -> Hold | None:
     """Why no mail may begin now, or None. Changes nothing: for people, too."""
-    return health_hold(state, now_us) or _window_hold(state, limits, now_us, reserve)
+    return health_hold(state, now_us) or _pace_hold(state, now_us) or _window_hold(state, limits, now_us, reserve)
 
 
 def charge(
@@ -231,9 +251,14 @@ def give_back(state: AccountState, worker: str, permits: int, now_us: int) -> Ac
         for key, one in state.windows.items()
     }
     rest = block.model_copy(update={"permits": block.permits - count})
-    quota = state.quota and state.quota.model_copy(update={"probe_until_us": 0})
-    blocks = {**state.blocks, worker: rest}
-    update = {"windows": windows, "blocks": blocks, "breaker": not_tried(state.breaker, count), "quota": quota}
+    update = {
+        "windows": windows,
+        "blocks": {**state.blocks, worker: rest},
+        "breaker": not_tried(state.breaker, count),
+        "quota": state.quota and state.quota.model_copy(update={"probe_until_us": 0}),
+        "throttle": state.throttle and state.throttle.model_copy(update={"probe_until_us": 0}),
+        "learned": state.learned and returned(state.learned, count),
+    }
     return state.model_copy(update=update)
 
 
@@ -246,66 +271,12 @@ def drop_worker(state: AccountState, worker: str) -> AccountState:
     return state.model_copy(update={"leases": leases, "blocks": blocks})
 
 
-def settle_fault(
-    state: AccountState, fault: Fault, *, now_us: int, jitter: float, permits_issued_us: int | None = None
-) -> tuple[AccountState, str]:
-    """What a fault means to the account, and a note for the history ('' if people need not know).
-
-    Faults of recipient and message change nothing. Faults that only a human mends (``alarm``) open the breaker at once, others
-    by count; an UNKNOWN counts too: where every answer is lost, sending on would only make copies. ``permits_issued_us``: when
-    the refused mail's permit was given; refusals of permits older than the hold that is in force are echoes of it, and do not
-    prolong it.
-    """
-    if fault.scope not in (FaultScope.ACCOUNT, FaultScope.GATEWAY):
-        return state, ""
-    if fault.cause in _QUOTAS:
-        quota, note = out_of_quota(state.quota, fault, now_us=now_us, jitter=jitter)
-        return (state if quota is state.quota else state.model_copy(update={"quota": quota})), note
-    note = ""
-    if fault.cause not in _THROTTLES:
-        state, note = _counted(state, fault, now_us, jitter)
-        # A server that only asks to come back later is left alone until then, breaker or not.
-        if fault.retry_after_s is None or fault.advice is not Advice.WAIT or state.breaker.phase == "open":
-            return state, note
-    throttle, slower = throttled(state.throttle, fault, now_us=now_us, jitter=jitter, issued_us=permits_issued_us)
-    return (state if throttle is state.throttle else state.model_copy(update={"throttle": throttle})), note or slower
-
-
-def settle_success(state: AccountState, *, now_us: int) -> tuple[AccountState, str]:
-    """A mail was taken. Returns the same object where nothing changed, so that nothing need be written."""
-    breaker, note = after_success(state.breaker, now_us=now_us)
-    quota = state.quota
-    if quota is not None and now_us >= quota.until_us:
-        quota, note = None, note or f"Sending again: the quota that was used up {_ago(state.quota, now_us)} ago has room."
-    throttle = eased(state.throttle, now_us)
-    if breaker is state.breaker and quota is state.quota and throttle is state.throttle:
-        return state, ""
-    return state.model_copy(update={"breaker": breaker, "quota": quota, "throttle": throttle}), note
-
-
 _FRESH: Final = WindowState()
 
 
 def _recent(state: AccountState, now_us: int) -> dict[str, Block]:
     """Grants that may still be given back; those of workers that died are forgotten."""
     return {name: block for name, block in state.blocks.items() if now_us - block.issued_us < PROBE_LIFE_US}
-
-
-def _counted(state: AccountState, fault: Fault, now_us: int, jitter: float) -> tuple[AccountState, str]:
-    in_a_row, open_s = _patience(fault)
-    breaker, note = after_fault(state.breaker, fault, now_us=now_us, jitter=jitter, in_a_row=in_a_row, open_s=open_s)
-    return (state if breaker is state.breaker else state.model_copy(update={"breaker": breaker})), note
-
-
-def _patience(fault: Fault) -> tuple[int, float | None]:
-    """After how many faults in a row the breaker opens, and for how many seconds (None: its own way).
-
-    A bad login concerns every mail: at once. A reputation or a domain's DKIM may concern this one mail's sender alone, and that
-    must not stop the others: only if the next attempt of the account ends so too.
-    """
-    if not fault.alarm:
-        return IN_A_ROW, None
-    return (1, MENDED_BY_HUMANS_S) if fault.advice is Advice.WAIT else (2, REPUTATION_S)
 
 
 def health_hold(state: AccountState, now_us: int) -> Hold | None:
@@ -317,9 +288,18 @@ def health_hold(state: AccountState, now_us: int) -> Hold | None:
     if state.quota is not None and now_us < max(state.quota.until_us, state.quota.probe_until_us):
         until_us = max(state.quota.until_us, state.quota.probe_until_us)
         return Hold("quota", until_us, state.quota.cause, cause_of(state.quota.cause).sentence)
-    if state.throttle is not None and now_us < state.throttle.until_us:
-        return Hold("throttle", state.throttle.until_us, state.throttle.cause, cause_of(state.throttle.cause).sentence)
+    if state.throttle is not None and now_us < max(state.throttle.until_us, state.throttle.probe_until_us):
+        until_us = max(state.throttle.until_us, state.throttle.probe_until_us)
+        return Hold("throttle", until_us, state.throttle.cause, cause_of(state.throttle.cause).sentence)
     return None
+
+
+def _pace_hold(state: AccountState, now_us: int) -> Hold | None:
+    turn_us = next_turn_us(state.learned, now_us) if state.learned is not None else None
+    if state.learned is None or turn_us is None:
+        return None
+    sentence = f"The server takes about {state.learned.per_s:.3g} mails a second, as it taught by refusing more."
+    return Hold("rate", turn_us, "limit-learned", sentence)
 
 
 def _window_hold(state: AccountState, limits: AccountLimits, now_us: int, reserve: float) -> Hold | None:
@@ -349,10 +329,6 @@ def _most(state: AccountState, limits: AccountLimits, now_us: int, reserve: floa
     probes = allowed(state.breaker, now_us)
     if probes is not None:
         most.append(probes)
-    if state.quota is not None:
+    if state.quota is not None or state.throttle is not None:
         most.append(1)
     return min(most, default=1_000_000)
-
-
-def _ago(slowdown: Slowdown | None, now_us: int) -> str:
-    return format_duration((now_us - slowdown.since_us) / 1e6) if slowdown is not None else ""

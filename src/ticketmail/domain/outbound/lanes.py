@@ -73,6 +73,11 @@ class Lanes(Mapping[str, Lane]):
         """Weight by name."""
         return {name: lane.weight for name, lane in self._lanes.items()}
 
+    def reserved_from(self, name: str) -> float:
+        """The part of a day's quota that mail of lane ``name`` leaves to the lanes that ask for a reserve (below 1)."""
+        others = sum(lane.reserve for lane in self._lanes.values() if lane.name != name)
+        return min(others, 0.99)
+
     def changed(self, name: str, **fields: Any) -> Lanes:
         """These lanes with fields of one replaced; a new name begins as ``notice``.
 

@@ -10,14 +10,13 @@ from ticketmail.domain.outbound.faults import Fault
 from ticketmail.domain.units import format_duration
 
 THROTTLE_MOST_S: Final = 60.0
-QUOTA_PROBE_S: Final = 3600.0  #: quotas of 24 h roll: looking once an hour finds the first free place
-#: A throttle within this after the last one's end is the next step of it (microseconds).
-MEMORY_US: Final = 120_000_000
+#: One try after a minute, then after twice as long each time; once an hour finds the first free place of a rolling day.
+QUOTA_FIRST_S, QUOTA_PROBE_S = 60.0, 3600.0
 RETRY_MOST_S: Final = 86_400.0
 
 
 class Slowdown(BaseModel):
-    """Nothing before ``until_us``. ``step`` counts how often in a row. After a quota's end one mail at a time is tried
+    """Nothing before ``until_us``. ``step`` counts how often in a row. After its end one mail at a time is tried
     (``probe_until_us``) until one is taken."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -31,45 +30,37 @@ class Slowdown(BaseModel):
 
 
 def throttled(
-    old: Slowdown | None, fault: Fault, *, now_us: int, jitter: float, issued_us: int | None = None
+    old: Slowdown | None, fault: Fault, *, now_us: int, jitter: float, issued_us: int | None = None, least_s: float = 1.0
 ) -> tuple[Slowdown, str]:
-    """After a refusal for going too fast: 1 s, doubling to 60 s, unless the server names a time. And a note, the first time.
+    """After a refusal for going too fast: ``least_s`` (at least 1 s), doubling to 60 s with each try that is refused, unless the
+    server names a time. And a note, the first time.
 
     Refusals of permits given before the hold began (``issued_us``; None: that came in while it lasts) are echoes: they neither
     double nor prolong it, but for a time that the server names.
     """
-    if old is None:
-        old, step = Slowdown(), 0
-    else:
-        echo = issued_us < old.since_us if issued_us is not None else now_us < old.until_us
+    step = 0
+    if old is not None:
+        echo = issued_us <= old.since_us if issued_us is not None else now_us < old.until_us
         if echo:
             return _prolonged(old, fault, now_us, jitter), ""
-        step = old.step + 1 if now_us - old.until_us < MEMORY_US else 0
+        step = old.step + 1
     asked_s = fault.retry_after_s
-    hold_s = min(asked_s, RETRY_MOST_S) if asked_s is not None else min(2.0 ** min(step, 10), THROTTLE_MOST_S)
+    hold_s = min(asked_s, RETRY_MOST_S) if asked_s is not None else min(max(1.0, least_s) * 2.0 ** min(step, 10), THROTTLE_MOST_S)
     hold_s *= 1 + 0.1 * jitter
     note = "" if step else f"Slowed down for {format_duration(hold_s)} ({fault.cause}): {fault.text[:500]}"
-    return _held(old, fault, now_us, hold_s, step), note
-
-
-def eased(old: Slowdown | None, now_us: int) -> Slowdown | None:
-    """After a mail that was taken when the hold was over: the next hold is a step shorter. The same object if nothing changes.
-
-    Without it, a server that lets some mails through between its refusals would be met with ever longer holds.
-    """
-    if old is None or old.step == 0 or now_us < old.until_us:
-        return old
-    return old.model_copy(update={"step": old.step - 1})
+    return _held(old or Slowdown(), fault, now_us, hold_s, step), note
 
 
 def out_of_quota(old: Slowdown | None, fault: Fault, *, now_us: int, jitter: float) -> tuple[Slowdown, str]:
-    """After a refusal because a quota is used up: until the reset if the server names it, else one try an hour. And a note, the
-    first time."""
+    """After a refusal because a quota is used up: until the reset if the server names it, else a try now and then, at last one
+    an hour. And a note, the first time."""
     if old is not None and now_us < old.until_us:
         return _prolonged(old, fault, now_us, jitter), ""
-    hold_s = min(fault.retry_after_s or QUOTA_PROBE_S, RETRY_MOST_S) * (1 + 0.1 * jitter)
+    step = old.step + 1 if old is not None else 0
+    looks_s = min(QUOTA_FIRST_S * 2.0 ** min(step, 10), QUOTA_PROBE_S)
+    hold_s = min(fault.retry_after_s or looks_s, RETRY_MOST_S) * (1 + 0.1 * jitter)
     note = "" if old is not None else f"Quota used up; next try in {format_duration(hold_s)}: {fault.text[:500]}"
-    held = _held(old or Slowdown(), fault, now_us, hold_s, old.step + 1 if old is not None else 0)
+    held = _held(old or Slowdown(), fault, now_us, hold_s, step)
     return (held if old is None else held.model_copy(update={"since_us": old.since_us})), note
 
 

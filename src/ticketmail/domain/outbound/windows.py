@@ -1,8 +1,9 @@
 """Windows: how much an account may send in a time, and what of it is left. Pure arithmetic in whole microseconds.
 
-Three kinds: ``smooth`` up to a minute (GCRA, as in ATM Forum TM 4.0: a small burst, then evenly), ``rolling`` above (counts in 60
-slots; the oldest one counts until all of it has left the window), ``calendar`` where a zone is named. None ever lets more than
-the limit through in its period, by when permits are *used*: each lives a moment, which the arithmetic allows for.
+Three kinds: ``smooth`` up to a minute (GCRA, as in ATM Forum TM 4.0: mails evenly, each at its turn; recipients and bytes after a
+small burst), ``rolling`` above (in 60 slots; the oldest one counts until all of it has left the window), ``calendar`` where
+a zone is named. None ever lets more than the limit through in its period, by when permits are *used*: each lives a moment, which
+the arithmetic allows for.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ Unit = Literal["messages", "recipients", "bytes"]
 #: A permit is used within this, or given back (seconds); a tenth of shorter windows.
 PERMIT_LIFE_S: Final = 1.0
 SMOOTH_S: Final = 60.0
+#: Permits of a paced window are given so far ahead of their turn, so that workers need not ask for each (microseconds).
+AHEAD_US: Final = 250_000
 _SLOTS: Final = 60
 _PERIODS_S: Final = {
     "s": 1.0,
@@ -93,13 +96,18 @@ class Window:
 
     @property
     def life_us(self) -> int:
-        """How long a permit may be kept before it is used, microseconds."""
-        return int(min(PERMIT_LIFE_S, self.period_s / 10) * 1e6)
+        """How long after its turn a permit may be used, microseconds."""
+        return int(min(PERMIT_LIFE_S, self.period_s / (20 if self.paced else 10)) * 1e6)
+
+    @property
+    def paced(self) -> bool:
+        """Each mail has its turn, evenly: a burst would spend a part of the rate, for the limit must hold in any window."""
+        return self.kind == "smooth" and self.unit == "messages"
 
     @property
     def burst(self) -> int:
         """How much may go at once in a smooth window."""
-        return max(1, self.limit // 10)
+        return 1 if self.paced else max(1, self.limit // 10)
 
     @property
     def interval_us(self) -> int:
@@ -144,7 +152,8 @@ def available(window: Window, state: WindowState, now_us: int, *, reserve: float
     """How much may go now. ``reserve``: the part of a window above a minute that is kept for others."""
     if window.kind == "smooth":
         behind = max(0, state.tat_us - now_us)
-        return max(0, (window.burst * window.interval_us - behind) // window.interval_us)
+        ahead_us = AHEAD_US if window.paced else 0
+        return max(0, ((window.burst * window.interval_us + ahead_us) - behind) // window.interval_us)
     limit = max(1, int(window.limit * (1 - reserve)))
     if window.kind == "rolling":
         return max(0, limit - sum(_counting(window, state, now_us).values()))
@@ -159,7 +168,7 @@ def next_us(window: Window, state: WindowState, now_us: int, *, reserve: float =
     if available(window, state, now_us, reserve=reserve) > 0:
         return now_us
     if window.kind == "smooth":
-        return max(now_us, state.tat_us - (window.burst - 1) * window.interval_us)
+        return max(now_us, state.tat_us - (window.burst - 1) * window.interval_us - (AHEAD_US if window.paced else 0))
     if window.kind == "calendar":
         return _calendar(window, now_us)[1]
     counting = _counting(window, state, now_us)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ticketmail.app.usecases.report.accounts import account_status
 from ticketmail.app.usecases.report.holds import Surroundings, holds_of
-from ticketmail.app.usecases.report.limits import LimitsView, WindowUse, limits_view
+from ticketmail.app.usecases.report.limits import LearnedPace, LimitsView, WindowUse, limits_view
 from ticketmail.app.usecases.report.models import (
     AccountFacts,
     AccountStatus,
@@ -38,6 +38,7 @@ __all__ = [
     "HoldKind",
     "LaneEta",
     "LaneStatus",
+    "LearnedPace",
     "Level",
     "LimitsView",
     "Outlook",

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from ticketmail.app.usecases.report.holds import Surroundings, account_holds
 from ticketmail.app.usecases.report.models import AccountFacts, Hold
 from ticketmail.app.usecases.report.times import Times
-from ticketmail.domain.outbound.account import AccountState
+from ticketmail.domain.outbound.account import AccountState, slots_of
+from ticketmail.domain.outbound.learning import Learned
 from ticketmail.domain.outbound.windows import Window, WindowState, next_us, pending
 
 
@@ -50,6 +51,19 @@ class Cap:
 
 
 @dataclass(frozen=True, slots=True)
+class LearnedPace:
+    """What the server taught by refusing: mails a second that are kept to, the bracket round the truth (None: not known yet),
+    its line and when it said it. ``connections`` None: nothing was learned of them."""
+
+    per_s: float | None
+    good_per_s: float | None
+    bad_per_s: float | None
+    connections: int | None
+    evidence: str
+    learned_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class LimitsView:
     """All of one account. ``share`` is our part of windows and connections. ``connections`` are ours."""
 
@@ -62,6 +76,7 @@ class LimitsView:
     leases: tuple[Leased, ...]
     caps: tuple[Cap, ...]
     holds: tuple[Hold, ...]
+    learned: LearnedPace | None = None
 
 
 def limits_view(name: str, around: Surroundings, times: Times) -> LimitsView:
@@ -76,13 +91,27 @@ def limits_view(name: str, around: Surroundings, times: Times) -> LimitsView:
         share=limits.share,
         windows=tuple(_use(one, whole.get(one.key, one.limit), state, of_settings.sources, around.now_us) for one in limits.ours),
         connections_held=sum(one.held for one in leases),
-        connections=limits.slots,
+        connections=slots_of(state, limits),
         leases=leases,
         caps=tuple(
             Cap(field, getattr(limits, field), of_settings.sources.get(field, "default"))
             for field in ("connections", "messages_per_connection", "max_recipients", "max_size_bytes")
         ),
         holds=tuple(account_holds(name, around, times)),
+        learned=_learned(state.learned),
+    )
+
+
+def _learned(learned: Learned | None) -> LearnedPace | None:
+    if learned is None or not (learned.per_s or learned.connections):
+        return None
+    return LearnedPace(
+        per_s=learned.per_s or None,
+        good_per_s=learned.good or None,
+        bad_per_s=learned.bad or None,
+        connections=learned.connections or None,
+        evidence=learned.evidence,
+        learned_us=learned.learned_us,
     )
 
 
