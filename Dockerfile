@@ -1,5 +1,6 @@
 # The worker as a container: `docker build -t ticketmail .`, then see compose.yaml. Settings come from the environment
-# (TICKETMAIL_SPOOL=postgresql://..., TICKETMAIL_ACCOUNTS__SUPPORT__URL=smtp://...) or a file at /etc/ticketmail/ticketmail.toml.
+# (TICKETMAIL_SPOOL=postgresql://..., TICKETMAIL_ACCOUNTS__SUPPORT__URL=smtp://...), or from a file that TICKETMAIL_SETTINGS names
+# (/etc/ticketmail/ticketmail.toml, mounted read-only).
 FROM python:3.12-slim AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./

@@ -66,7 +66,12 @@ def _measure(site: Site, hosts: list[Child], names: list[str], most_ms: float) -
         if code:
             print(host.said())
     worst = max(_percentile(found, 0.99) for found in calls.values() if found)
-    return int(any(codes) or not left or worst > most_ms)
+    wrong = [f"a host ended with {code}" for code in codes if code]
+    wrong += ["the backlog was drained before the hosts had ended: nothing was measured; add --backlog"] * (not left)
+    wrong += [f"99th percentile {worst:.1f} ms, the aim is {most_ms:g} (is the machine busy?)"] * (worst > most_ms)
+    for one in wrong:
+        print(f"NOT MET: {one}")
+    return int(bool(wrong))
 
 
 def _calls(site: Site, names: list[str]) -> list[float]:

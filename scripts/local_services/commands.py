@@ -53,7 +53,8 @@ def _start_one(service: Service, state: State) -> bool:
     state.end(service.name)  # what is left of a run that was cut off
     missing = service.missing()
     if missing:
-        _say(f"{service.name}: not here, its tests will skip. Missing: {missing}. Debian: {' '.join(service.packages)}")
+        remedy = "" if missing.startswith("root") else f" Debian, as root: apt-get install {' '.join(service.packages)}"
+        _say(f"{service.name}: not here, its tests will skip. Missing: {missing}.{remedy}")
         return False
     directory = directory_for(service.name)
     SPAWNED.clear()

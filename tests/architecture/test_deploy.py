@@ -11,11 +11,22 @@ from pathlib import Path
 import pytest
 from reading_source import ROOT
 
+from ticketmail.app.cli.parsing import parse
 from ticketmail.app.settings_source import load
 
 UNIT = ROOT / "deploy" / "ticketmail-worker.service"
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 COMPOSE = (ROOT / "compose.yaml").read_text()
+
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PAGES = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "src").rglob("*.py"), UNIT, ROOT / "Dockerfile"]
+EVERYWHERE = "".join(path.read_text() for path in PAGES)
+#: ``ticketmail ...`` in the comments of the deployed files, and on the pages about them.
+_TOLD = (
+    COMPOSE + DOCKERFILE + "".join((ROOT / "docs" / "how-to" / f"{name}.md").read_text() for name in ("containers", "systemd"))
+)
+COMMANDS = sorted(set(re.findall(r"(?:`| exec worker )ticketmail ([a-z][a-z0-9 -]*)[`\n]", _TOLD)))
 
 
 def _unit() -> dict[str, str]:
@@ -29,6 +40,26 @@ def test_the_unit_waits_for_ready_watches_restarts_and_gives_time_to_drain():
     assert "WatchdogSec" in unit
     assert unit["User"] != "root"
     assert unit["ExecStart"].endswith(" worker")
+
+
+def test_what_the_unit_runs_is_what_its_steps_install_and_the_command_line_takes():
+    steps = UNIT.read_text().partition("[Unit]")[0]
+    unit = _unit()
+    programme, *words = unit["ExecStart"].split()
+    (venv,) = re.findall(r"python3 -m venv (\S+) && ", steps)
+    assert programme == f"{venv}/bin/ticketmail"
+    assert f"{venv}/bin/pip install" in steps
+    args = parse(words)
+    assert args.run == "handing:worker"
+    assert f"settings in {args.settings} " in steps
+    assert f"--system --home-dir {unit['WorkingDirectory']} {unit['User']}" in steps
+    assert unit["WorkingDirectory"] == f"/var/lib/{unit['StateDirectory']}"
+
+
+def test_systemd_hears_the_process_that_speaks_to_it():
+    """Of ``--processes N`` that is the one that starts the others: see ``supervising``. A drain is asked of it alone."""
+    unit = _unit()
+    assert (unit["NotifyAccess"], unit["KillMode"], unit["KillSignal"]) == ("main", "mixed", "SIGTERM")
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
@@ -48,9 +79,40 @@ def test_the_image_runs_the_worker_as_nobody_with_a_health_check():
 
 
 def test_the_image_installs_extras_that_exist():
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    extras = PROJECT["optional-dependencies"]
     (named,) = re.findall(r"'\.\[([a-z,]+)\]'", DOCKERFILE)
     assert set(named.split(",")) <= set(extras)
+
+
+def test_the_image_runs_what_it_built_and_asks_the_port_that_it_serves():
+    build, _, last = DOCKERFILE.rpartition("\nFROM ")
+    (venv,) = re.findall(r"python -m venv (\S+)", build)
+    assert f"{venv}/bin/pip install" in build
+    assert f"COPY --from=build {venv} {venv}\n" in last
+    assert f"ENV PATH={venv}/bin:$PATH" in last
+    assert "ticketmail" in PROJECT["scripts"]
+    assert parse(["worker"]).run == "handing:worker"  # its ENTRYPOINT and CMD, see above
+    (port,) = re.findall(r"TICKETMAIL_WORKER__HTTP=127\.0\.0\.1:(\d+)", last)
+    assert f"\nEXPOSE {port}\n" in last
+    assert f"http://127.0.0.1:{port}/healthz" in last
+
+
+@pytest.mark.parametrize("named", sorted(set(re.findall(r"ticketmail\[([a-z0-9,]+)\]", EVERYWHERE))))
+def test_every_extra_that_a_page_or_an_error_names_exists(named: str):
+    assert set(named.split(",")) <= set(PROJECT["optional-dependencies"])
+
+
+def test_the_image_and_the_unit_bring_what_their_spool_needs():
+    """Both are shown with PostgreSQL."""
+    (image,) = re.findall(r"'\.\[([a-z,]+)\]'", DOCKERFILE)
+    (unit,) = re.findall(r"'ticketmail\[([a-z,]+)\]'", UNIT.read_text())
+    assert {"worker", "postgresql", "prometheus"} <= set(image.split(","))
+    assert {"worker", "postgresql"} <= set(unit.split(","))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_of_these_files_is_one(command: str):
+    parse(command.split())
 
 
 def test_the_image_copies_only_what_the_wheel_needs():
