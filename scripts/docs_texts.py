@@ -8,6 +8,7 @@ from typing import Final
 MEANINGS: Final = {
     "Settings.site": "who owns the spool; a worker or host of another site refuses it",
     "Settings.spool": "where accepted mail lives: a URL, or a table",
+    "Settings.broker": "the road between hosts and mail service: a URL, or a table",
     "Settings.secret": "keys that sign our Message-IDs, newest first, 16 bytes or more; none: one is made and kept in the spool",
     "Settings.mode": "`shadow` does everything but send",
     "Settings.redirect_to": "all mail goes to this address alone; who would have got it stands in a header",
@@ -23,6 +24,10 @@ MEANINGS: Final = {
     "Settings.retention": "how long things are kept",
     "Settings.alerts": "ways to administrators",
     "Settings.worker": "the sending process",
+    "BrokerSettings.url": "`amqp://user:password@host//`, `redis://host/0`, `sqs://`, `confluentkafka://host`, `memory://name`",
+    "BrokerSettings.secret": "keys that sign jobs, newest first, the same on both sides, 16 bytes or more; none: not signed",
+    "BrokerSettings.connect_timeout": "how long a connection may take",
+    "BrokerSettings.options": "settings of this broker's adapter alone",
     "SpoolSettings.url": "`sqlite:///file.db`, `postgresql://user:password@host/database`, or `memory://name` for tests",
     "SpoolSettings.prefix": "of our tables",
     "SpoolSettings.busy_timeout": "how long to wait for another writer, or a free connection",

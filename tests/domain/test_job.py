@@ -11,8 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticketmail.domain.errors import InvalidJob
-from ticketmail.domain.job import Parcel, SubmitOrder, decode, encode, order_from, payload_of
+from ticketmail.domain.job import (
+    CancelOrder,
+    Parcel,
+    SubmitOrder,
+    SuppressOrder,
+    cancel_from,
+    decode,
+    encode,
+    order_from,
+    payload_of,
+    spooled_from,
+    spooled_payload,
+    suppress_from,
+)
 from ticketmail.domain.message import Attachment, Message
+from ticketmail.domain.scope import Scope
 from ticketmail.domain.submission import Submission
 from ticketmail.testing.strategies import submissions
 
@@ -107,3 +121,45 @@ def test_no_text_of_the_mail_is_in_an_error() -> None:
     with pytest.raises(InvalidJob) as caught:
         order_from(parcel)
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        SuppressOrder("ann@example.net", "host", "asked for it"),
+        SuppressOrder("ann@example.net", "host", "again", tenant="acme", until_us=1_800_000_000_000_000, lift=True),
+    ],
+)
+def test_a_suppression_survives_the_road(order: SuppressOrder) -> None:
+    assert suppress_from(decode(encode(Parcel("suppress", ID, 1, payload_of(order))))) == order
+
+
+def test_a_cancel_survives_the_road() -> None:
+    order = CancelOrder(Scope.parse("ticket:47ü"), "host", "closed")
+
+    assert cancel_from(decode(encode(Parcel("cancel", ID, 1, payload_of(order))))) == order
+
+
+def test_the_word_that_jobs_are_in_the_spool_survives_the_road() -> None:
+    assert spooled_from(decode(encode(Parcel("spooled", ID, 1, spooled_payload([ID]))))) == [ID]
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["scope", "actor", "reason", "address", "until_us", "tenant", "lift", "jobs"]),
+        st.none() | st.integers() | st.text() | st.lists(st.integers()) | st.booleans(),
+    )
+)
+def test_no_payload_crashes_a_reader(payload: dict[str, object]) -> None:
+    for read in (cancel_from, suppress_from, spooled_from):
+        try:
+            read(Parcel("cancel", ID, 1, payload))
+        except InvalidJob:
+            continue
+
+
+def test_a_message_id_that_would_forge_a_header_is_no_job() -> None:
+    order = SubmitOrder(Submission(message=Message(sender="a@example.com", to="b@example.net", text="x")), ID, "<a@b>\r\nBcc: c")
+
+    with pytest.raises(InvalidJob):
+        order_from(Parcel("submit", ID, 1, payload_of(order)))

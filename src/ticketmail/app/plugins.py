@@ -1,7 +1,8 @@
 """Adapters by entry point: the scheme of a URL is the entry point's name. Nothing is imported before it is named.
 
 Ours register in the same groups as anyone's: ``ticketmail.gateways`` (``create(url, GatewayOptions)``),
-``ticketmail.spools`` (``create(url, SpoolOptions)``) and ``ticketmail.profiles`` (a ``Profile``).
+``ticketmail.spools`` (``create(url, SpoolOptions)``), ``ticketmail.brokers`` (``create(url, BrokerOptions)``) and
+``ticketmail.profiles`` (a ``Profile``).
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from typing import Any, cast
 from ticketmail.app.settings_values import scheme_of
 from ticketmail.domain.errors import ContractBroken, MissingExtra, SettingsError, UnknownScheme
 from ticketmail.domain.outbound.profile import Profile
+from ticketmail.domain.ports.queueing import Broker, BrokerOptions
 from ticketmail.domain.ports.sending import Gateway, GatewayFactory, GatewayOptions
 from ticketmail.domain.ports.spooling import SpoolAdapter, SpoolOptions
 
 GATEWAYS = "ticketmail.gateways"
 SPOOLS = "ticketmail.spools"
+BROKERS = "ticketmail.brokers"
 PROFILES = "ticketmail.profiles"
 _log = logging.getLogger("ticketmail.plugins")
 
@@ -30,6 +33,13 @@ EXTRA_OF = {
     "rich": "worker",
     "structlog": "worker",
     "psycopg": "postgresql",
+    "kombu": "rabbitmq",
+    "amqp": "rabbitmq",
+    "redis": "redis",
+    "boto3": "sqs",
+    "botocore": "sqs",
+    "urllib3": "sqs",
+    "confluent_kafka": "kafka",
     "prometheus_client": "prometheus",
     "opentelemetry": "otel",
     "hypothesis": "testing",
@@ -43,6 +53,10 @@ _OTHER_WORDS = {
     "postgresql+psycopg": "postgresql",
     "sqlite3": "sqlite",
     "smtp+tls": "smtp",
+    "rabbitmq": "amqp",
+    "pyamqp": "amqp",
+    "kafka": "confluentkafka",
+    "valkey": "redis",
 }
 
 
@@ -60,6 +74,15 @@ def open_gateway(url: str, options: GatewayOptions, *, name: str) -> Gateway:
     """The gateway for ``url``, which the setting ``name`` holds; nothing is opened. Raises as :func:`open_spool` does."""
     factory: GatewayFactory = _factory(GATEWAYS, url, name)
     return factory(url, options)
+
+
+def open_broker(url: str, options: BrokerOptions) -> Broker:
+    """The broker for ``url``; nothing is opened. Raises as :func:`open_spool` does, and BrokerUnsafe."""
+    factory = _factory(BROKERS, url, "broker.url")
+    try:
+        return cast(Broker, factory(url, options))
+    except ImportError as error:  # one module serves many technologies: what is missing shows when one is made
+        raise missing_extra(error, f"{scheme_of(url)}://", name="broker.url") from error
 
 
 @cache

@@ -30,6 +30,15 @@ class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)
 
 
+def _long_enough(value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    # RFC 2104 section 3: keys shorter than the hash's output weaken it; 16 bytes is the least that is not guessable.
+    if any(len(one.get_secret_value().encode()) < 16 for one in value):
+        raise ValueError(
+            "each secret needs at least 16 bytes; make one with: python -c 'import secrets; print(secrets.token_hex(32))'"
+        )
+    return value
+
+
 class SpoolSettings(_Table):
     """``[spool]``: where accepted mail lives. ``url`` alone may be written as ``spool = "sqlite:///ticketmail.db"``."""
 
@@ -41,6 +50,30 @@ class SpoolSettings(_Table):
     listen_url: SecretUrl = SecretStr("")  #: PostgreSQL NOTIFY past a pooler such as pgbouncer
     create: bool = True  #: make or upgrade the tables at first use
     pool_size: int = Field(default=5, ge=1, le=100)
+
+
+class BrokerSettings(_Table):
+    """``[broker]``: the road between hosts and mail service. ``url`` alone may be written as ``broker = "amqp://host//"``.
+
+    A host that names a broker and no spool hands its mail over to the broker. ``secret`` signs jobs: with one, the other side
+    must have it too (several for rotation, newest first); it is not the ``secret`` of tokens. ``options`` are for settings
+    that only this broker's adapter knows.
+    """
+
+    url: SecretUrl = SecretStr("")
+    prefix: str = Field(default="ticketmail", pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,30}$")  #: begins each name on the broker
+    secret: Annotated[tuple[SecretStr, ...], OneOrMany] = ()
+    lease: Annotated[Duration, Field(ge=6, le=43_200)] = 60.0  #: how long a consumer that went silent keeps jobs to itself
+    connect_timeout: Annotated[Duration, Field(ge=0.1, le=300)] = 5.0
+    confirm_timeout: Annotated[Duration, Field(ge=0.1, le=300)] = 10.0  #: a broker that has not confirmed by then has failed
+    max_length: int | None = Field(default=None, ge=1)  #: jobs in a queue above which it refuses, where the broker can
+    allow_lossy: bool = False  #: take a broker that may lose what it confirmed
+    options: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("secret")
+    @classmethod
+    def _long_enough(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        return _long_enough(value)
 
 
 class TokenSettings(_Table):
@@ -153,6 +186,7 @@ class Settings(_Table):
 
     site: Name = "default"
     spool: SpoolSettings = SpoolSettings()
+    broker: BrokerSettings = BrokerSettings()
     secret: Annotated[tuple[SecretStr, ...], OneOrMany] = ()  #: token keys, newest first; (): the spool's own
     mode: Literal["live", "shadow"] = "live"
     redirect_to: OptionalAddress = None
@@ -172,12 +206,12 @@ class Settings(_Table):
     @field_validator("secret")
     @classmethod
     def _long_enough(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        # RFC 2104 section 3: keys shorter than the hash's output weaken it; 16 bytes is the least that is not guessable.
-        if any(len(one.get_secret_value().encode()) < 16 for one in value):
-            raise ValueError(
-                "each secret needs at least 16 bytes; make one with: python -c 'import secrets; print(secrets.token_hex(32))'"
-            )
-        return value
+        return _long_enough(value)
+
+    @property
+    def by_broker(self) -> bool:
+        """Whether mail is handed over to a broker: one is named, and no spool of our own."""
+        return bool(self.broker.url.get_secret_value()) and "spool" not in self.model_fields_set
 
     @field_validator("routes", mode="before")
     @classmethod

@@ -30,6 +30,9 @@ def check_together(settings: Settings, *, dynamic: bool = False) -> None:
             raise SettingsError("Not a URL.", name=f"gateways.{name}.url", remedy="Write smtp://host:587.")
     if not scheme_of(settings.spool.url.get_secret_value()):
         raise SettingsError("Not a URL.", name="spool.url", remedy="Write sqlite:///ticketmail.db or postgresql://host/database.")
+    broker = settings.broker.url.get_secret_value()
+    if broker and not scheme_of(broker):
+        raise SettingsError("Not a URL.", name="broker.url", remedy="Write amqp://user:password@host// or redis://host/0.")
     _check_routes(settings, dynamic=dynamic)
     _check_alerts(settings)
     _check_modes(settings)

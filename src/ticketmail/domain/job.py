@@ -12,19 +12,37 @@ import hmac
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal, get_args
 from uuid import UUID
 
 from pydantic import ValidationError
 
-from ticketmail.domain.errors import InvalidJob, InvalidSubmission
+from ticketmail.domain.address import parse_address
+from ticketmail.domain.errors import InvalidAddress, InvalidJob, InvalidScope, InvalidSubmission
+from ticketmail.domain.scope import Scope
 from ticketmail.domain.submission import Submission
+from ticketmail.domain.texts import check_id
 
-__all__ = ["JobKind", "Parcel", "SubmitOrder", "decode", "encode", "order_from", "payload_of"]
+__all__ = [
+    "CancelOrder",
+    "JobKind",
+    "Parcel",
+    "SubmitOrder",
+    "SuppressOrder",
+    "cancel_from",
+    "decode",
+    "encode",
+    "order_from",
+    "payload_of",
+    "spooled_from",
+    "spooled_payload",
+    "suppress_from",
+]
 
-#: ``submit``, ``cancel``, ``answer`` (a host's word on an event), ``suppress`` go to the mail service, ``event`` to the host.
-JobKind = Literal["submit", "cancel", "answer", "suppress", "event"]
+#: ``submit``, ``cancel``, ``answer`` (a host's word on an event), ``suppress`` go to the mail service; ``event`` and ``spooled``
+#: (jobs that are in the spool now) to the host.
+JobKind = Literal["submit", "cancel", "answer", "suppress", "event", "spooled"]
 VERSION: Final = 1
 _SIGNED: Final = re.compile(rb',"sig":"hmac-sha256:([0-9a-f]{64})"\}\Z')
 _UPGRADE: Final = "Upgrade the mail service to the release of its newest host."
@@ -45,12 +63,38 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class SubmitOrder:
-    """A submission with what its host has decided already: the id, and the Message-ID where it holds the secret."""
+    """A submission with what its host has decided already: the id, and the Message-ID where it holds the secret.
+
+    ``confirm``: the host keeps the job until it has our word, a ``spooled`` job. Large content may be in the store that both
+    sides share: then the message has names in its place (see ``ticketmail.app.usecases.apart``).
+    """
 
     submission: Submission
     submission_id: UUID
     message_id: str | None = None
     traceparent: str = ""
+    confirm: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOrder:
+    """Cancel what was handed over before, in ``scope``, and has not begun. A scope ``id:`` may come before its submit."""
+
+    scope: Scope
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressOrder:
+    """Write no more to ``address`` (an ``Address.key``); ``lift``: again. ``tenant`` '' is all; ``until_us`` None: for good."""
+
+    address: str
+    actor: str
+    reason: str
+    tenant: str = ""
+    until_us: int | None = None
+    lift: bool = False
 
 
 def encode(parcel: Parcel, *, secret: bytes | None = None) -> bytes:
@@ -80,14 +124,59 @@ def decode(body: bytes, *, secrets: Sequence[bytes] = ()) -> Parcel:
     return _parcel(_upcast(whole))
 
 
-def payload_of(order: SubmitOrder) -> dict[str, Any]:
-    """A submission as the payload of a ``submit`` job; what is default is left out."""
+def payload_of(order: SubmitOrder | CancelOrder | SuppressOrder) -> dict[str, Any]:
+    """An order as the payload of its job; what is default is left out."""
+    if isinstance(order, SubmitOrder):
+        return _submit_payload(order)
+    values = {one.name: getattr(order, one.name) for one in fields(order) if getattr(order, one.name) != one.default}
+    return values | ({"scope": str(order.scope)} if isinstance(order, CancelOrder) else {})
+
+
+def cancel_from(parcel: Parcel) -> CancelOrder:
+    """The order of a ``cancel`` job. Raises InvalidJob."""
+    values = _texts(parcel, "scope", "actor", "reason")
+    try:
+        return CancelOrder(Scope.parse(values["scope"]), values["actor"], values["reason"])
+    except InvalidScope:
+        raise InvalidJob("The job names no scope.", remedy=_UPGRADE) from None
+
+
+def suppress_from(parcel: Parcel) -> SuppressOrder:
+    """The order of a ``suppress`` job. Raises InvalidJob."""
+    values = _texts(parcel, "address", "actor", "reason")
+    payload = {"tenant": "", "until_us": None, "lift": False, **parcel.payload}
+    tenant, until_us, lift = payload["tenant"], payload["until_us"], payload["lift"]
+    if not isinstance(tenant, str) or not isinstance(lift, bool) or isinstance(until_us, bool):
+        raise InvalidJob("The job's values are of the wrong kind.", remedy=_UPGRADE)
+    if until_us is not None and not isinstance(until_us, int):
+        raise InvalidJob("The job's end is no time.", remedy=_UPGRADE)
+    try:
+        key = parse_address(values["address"]).key
+    except InvalidAddress:
+        raise InvalidJob("The job names no address.", remedy=_UPGRADE) from None
+    return SuppressOrder(key, values["actor"], values["reason"], tenant, until_us, lift)
+
+
+def spooled_payload(job_ids: Sequence[UUID]) -> dict[str, Any]:
+    """The payload of a ``spooled`` job: the service's word that these are in its spool."""
+    return {"jobs": [one.hex for one in job_ids]}
+
+
+def spooled_from(parcel: Parcel) -> list[UUID]:
+    """The ids that a ``spooled`` job names. Raises InvalidJob."""
+    try:
+        return [UUID(one) for one in parcel.payload["jobs"]]
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise InvalidJob("The job names no jobs.", remedy=_UPGRADE) from None
+
+
+def _submit_payload(order: SubmitOrder) -> dict[str, Any]:
     submission = order.submission.model_dump(mode="json", exclude_defaults=True, exclude={"message"})
     payload: dict[str, Any] = {
         "message": order.submission.message.model_dump(mode="json", exclude_defaults=True),
         **({"submission": submission} if submission else {}),
     }
-    more = {"message_id": order.message_id, "traceparent": order.traceparent}
+    more = {"message_id": order.message_id, "traceparent": order.traceparent, "confirm": order.confirm}
     return payload | {name: value for name, value in more.items() if value}
 
 
@@ -103,12 +192,21 @@ def order_from(parcel: Parcel) -> SubmitOrder:
             json.dumps({**payload.get("submission", {}), "message": payload.get("message", {})})
         )
         message_id, traceparent = payload.get("message_id"), payload.get("traceparent", "")
+        if message_id is not None:
+            check_id(message_id, "message_id")
     except (ValidationError, InvalidSubmission, TypeError, AttributeError) as error:
         # Never their text: it may quote the mail.
         raise InvalidJob(f"The job holds no submission that can be read ({type(error).__name__}).", remedy=_UPGRADE) from None
     if not (message_id is None or isinstance(message_id, str)) or not isinstance(traceparent, str):
         raise InvalidJob("The job's names are not text.", remedy=_UPGRADE)
-    return SubmitOrder(submission, parcel.job_id, message_id, traceparent)
+    return SubmitOrder(submission, parcel.job_id, message_id, traceparent, payload.get("confirm") is True)
+
+
+def _texts(parcel: Parcel, *names: str) -> dict[str, str]:
+    values = {name: parcel.payload.get(name) for name in names}
+    if not all(isinstance(value, str) for value in values.values()):
+        raise InvalidJob(f"The job lacks one of {', '.join(names)}.", remedy=_UPGRADE)
+    return {name: str(value) for name, value in values.items()}
 
 
 def _check_signature(body: bytes, secrets: Sequence[bytes]) -> None:

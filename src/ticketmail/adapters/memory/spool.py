@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 import threading
 
 from ticketmail.adapters.memory.administering import MemoryAdministering
 from ticketmail.adapters.memory.book import MemoryBook
 from ticketmail.adapters.memory.deliveries import MemoryDeliveries
 from ticketmail.adapters.memory.intake import MemoryBlobs, MemoryDirectory, MemoryIntake
+from ticketmail.adapters.memory.names import name_of
 from ticketmail.adapters.memory.operating import MemoryOperating
 from ticketmail.adapters.memory.outbox import MemoryOutbox
 from ticketmail.adapters.memory.reading import MemoryReading
 from ticketmail.adapters.memory.store import Access, Store
 from ticketmail.adapters.memory.upkeep import MemoryUpkeep
 from ticketmail.adapters.memory.workers import MemoryWorkers
-from ticketmail.domain.errors import SettingsError
 from ticketmail.domain.ports.delivering import WorkerSide
 from ticketmail.domain.ports.spooling import SpoolAdapter, SpoolCapabilities, SpoolOptions
 
@@ -27,7 +26,6 @@ CAPABILITIES = SpoolCapabilities(
     server_clock=False,
 )
 
-_NAME = re.compile(r"[A-Za-z0-9._-]*")
 _named: dict[str, Store] = {}
 _naming = threading.Lock()
 
@@ -77,9 +75,7 @@ def create(url: str, options: SpoolOptions) -> SpoolAdapter:
     Raises:
         SettingsError: the name has other characters than letters, digits, dot, dash and underscore.
     """
-    name = url.partition("://")[2].rstrip("/")
-    if not _NAME.fullmatch(name):
-        raise SettingsError("a spool in memory has a plain name.", name="spool", remedy="Such as memory://desk, or memory://.")
+    name = name_of(url, what="a spool", setting="spool")
     return MemorySpool(Access(_store(name), options), name)
 
 

@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
+
+#: Queues, without their prefix. Jobs to the mail service, in the order of their making.
+SUBMIT: Final = "submit"
+#: Mail events to the host.
+EVENTS: Final = "events"
+#: The service's word that jobs are in its spool, for hosts whose outbox waits for it.
+SPOOLED: Final = "spooled"
 
 
 @dataclass(frozen=True, slots=True)
