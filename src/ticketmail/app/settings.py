@@ -159,6 +159,7 @@ class RetentionSettings(_Table):
     events: Days = 30.0
     keys: Days = 90.0
     blobs: Days = 7.0  #: without a reference
+    inbound: Days = 90.0  #: the bytes of incoming mail that became an event
 
 
 class AlertSettings(_Table):

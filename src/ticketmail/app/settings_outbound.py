@@ -82,6 +82,7 @@ def retention_of(settings: Settings) -> Retention:
         event_days=kept.events,
         key_days=kept.keys,
         blob_days=kept.blobs,
+        inbound_days=kept.inbound,
     )
 
 

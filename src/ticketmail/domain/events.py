@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from ticketmail.domain.received import Acknowledge, Author, DeliveryFact, Participant, ReceivedFile, Thread
 
-class _MailEvent(BaseModel):
+
+class _Event(BaseModel):
     """``event_id`` never changes between redeliveries. ``at_us`` is UTC microseconds. ``reason`` is a sentence for people."""
 
     model_config = ConfigDict(frozen=True)
 
     event_id: UUID
     at_us: int
+    tenant: str = ""
+    ticket: str | None = None
+    reason: str = ""
+
+    @property
+    @abstractmethod
+    def about(self) -> UUID:
+        """The mail that it is about: a submission's id, or an incoming mail's."""
+
+
+class _MailEvent(_Event):
+    """About a mail that the host handed over, and one of its recipients."""
+
     submission_id: UUID
     recipient: str
     recipient_number: int = 0
-    tenant: str = ""
-    ticket: str | None = None
     lane: str = ""
     key: str | None = None
     message_id: str | None = None
     account: str | None = None
-    reason: str = ""
+
+    @property
+    def about(self) -> UUID:
+        """The submission's id."""
+        return self.submission_id
 
 
 class MailSent(_MailEvent):
@@ -81,8 +99,87 @@ class MailCancelled(_MailEvent):
     kind: Literal["cancelled"] = "cancelled"
 
 
+class MailBounced(_MailEvent):
+    """It was sent, and came back from behind the first server. ``status`` is an enhanced code (RFC 3463). ``inbound_id`` names
+    the mail that said so."""
+
+    kind: Literal["bounced"] = "bounced"
+    cause: str = ""
+    status: str = ""
+    reply: str = ""
+    inbound_id: UUID | None = None
+
+
+class MailComplained(_MailEvent):
+    """The recipient called it spam (RFC 5965): the address is suppressed."""
+
+    kind: Literal["complained"] = "complained"
+    inbound_id: UUID | None = None
+
+
+class MailReceived(_Event):
+    """A mail came in. Exactly one for each, whatever it is: ``category`` says what (``human``, ``auto-reply``,
+    ``out-of-office``, ``bounce``, ...; only a human's words should reopen a ticket).
+
+    ``ticket`` None: none is known. Open one, and say which: :meth:`TicketMail.assign`. ``text`` is what the author wrote now,
+    ``quoted`` and ``signature`` what was folded away; together they are all of it. ``html`` is safe to show: nothing remote,
+    nothing active. ``content`` names larger texts kept apart (``text``, ``quoted``, ``html`` -> key), whose beginnings stand
+    here. ``risks`` are codes of docs/reference/inbound.md. ``replaces``: an earlier event of the same mail, read less well.
+    Times are UTC microseconds; ids have no brackets; ``raw`` is the key of the mail's own bytes.
+    """
+
+    kind: Literal["received"] = "received"
+    inbound_id: UUID
+    mailbox: str
+    category: str = "human"
+    category_evidence: tuple[str, ...] = ()
+    thread: Thread = Thread()
+    author: Author = Author()
+    on_behalf_of: str = ""
+    participants: tuple[Participant, ...] = ()
+    envelope_to: tuple[str, ...] = ()
+    subject: str = ""
+    text: str = ""
+    quoted: str = ""
+    signature: str = ""
+    html: str = ""
+    hidden_text: str = ""
+    content: dict[str, str] = Field(default_factory=dict)
+    attachments: tuple[ReceivedFile, ...] = ()
+    deliveries: tuple[DeliveryFact, ...] = ()
+    away_until_us: int | None = None
+    acknowledge: Acknowledge = Acknowledge()
+    risks: tuple[str, ...] = ()
+    message_id: str = ""
+    in_reply_to: tuple[str, ...] = ()
+    date_us: int | None = None
+    received_us: int = 0
+    raw: str = ""
+    size_bytes: int = 0
+    tier: str = "full"
+    defects: tuple[str, ...] = ()
+    silent: bool = False
+    rules: str = ""
+    replaces: UUID | None = None
+
+    @property
+    def about(self) -> UUID:
+        """The incoming mail's id."""
+        return self.inbound_id
+
+
 MailEvent = Annotated[
-    MailSent | MailDelayed | MailFailed | MailDeadLettered | MailExpired | MailSuppressed | MailUnknown | MailCancelled,
+    MailSent
+    | MailDelayed
+    | MailFailed
+    | MailDeadLettered
+    | MailExpired
+    | MailSuppressed
+    | MailUnknown
+    | MailCancelled
+    | MailBounced
+    | MailComplained
+    | MailReceived,
     Field(discriminator="kind"),
 ]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import hmac
 import re
 from collections.abc import Iterable, Sequence
@@ -59,6 +60,18 @@ def ref_for(secret: bytes, submission_id: UUID) -> bytes:
 def root_ref(secret: bytes, tenant: str, ticket: str) -> bytes:
     """The ref of a ticket's thread."""
     return _derive(secret, b"root", tenant.encode(), ticket.encode())[:REF_BYTES]
+
+
+def id_digest(tenant: str, message_id: str) -> bytes:
+    """What an id that we did not make (the host's own, a provider's, a customer's) is known by: its first REF_BYTES are the ref
+    of a row that leads to a ticket. Not keyed: whoever knows the id may answer it, and what that is worth the rules say.
+    ``message_id`` without brackets; case counts, for left of the @ it may (RFC 5322 section 3.6.4)."""
+    return hashlib.sha256(f"ticketmail/id\0{tenant}\0{message_id.strip().strip('<>').strip()}".encode()).digest()
+
+
+def id_ref(tenant: str, message_id: str) -> bytes:
+    """The ref of such an id."""
+    return id_digest(tenant, message_id)[:REF_BYTES]
 
 
 def recipient_tag(secret: bytes, tenant: str, recipients: Sequence[str]) -> bytes:

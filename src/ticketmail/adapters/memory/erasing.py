@@ -9,10 +9,11 @@ from dataclasses import replace
 
 from ticketmail.adapters.memory import ends
 from ticketmail.adapters.memory.administering import token_keys
-from ticketmail.adapters.memory.state import Delivery, Submission
+from ticketmail.adapters.memory.state import Delivery, Incoming, Submission
 from ticketmail.adapters.memory.transaction import Tx
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.ports.reading import Erased
+from ticketmail.domain.ports.receiving import InboundState
 
 _S = DeliveryState
 _WAITING = frozenset({_S.QUEUED, _S.CLAIMED, _S.UNKNOWN})
@@ -25,6 +26,9 @@ def erase(tx: Tx, address: str, *, actor: str, reason: str) -> Erased:
     for delivery in list(tx.state.deliveries.values()):
         if delivery.recipient_key == address and delivery.state is not _S.SENDING:
             eraser.delivery(delivery)
+    for mail in list(tx.state.inbound.values()):
+        if address in (mail.author, (mail.envelope_from or "").lower()):
+            eraser.received(mail)
     eraser.rest()
     return Erased(**eraser.reached)
 
@@ -38,7 +42,7 @@ class _Eraser:
         self._alias = alias
         self._actor = actor
         self._reason = self._clean(reason)
-        self.reached = dict.fromkeys(("deliveries", "bodies", "blobs", "events", "history", "suppressions"), 0)
+        self.reached = dict.fromkeys(("deliveries", "bodies", "blobs", "events", "history", "suppressions", "received"), 0)
 
     def delivery(self, delivery: Delivery) -> None:
         """One of theirs, with all that hangs on it."""
@@ -58,6 +62,17 @@ class _Eraser:
         self._traces(delivery.submission)
         self._tx.note_on(delivery, "erased", actor=self._actor, reason=self._reason)
 
+    def received(self, mail: Incoming) -> None:
+        """A mail of theirs. Its row stays, so that a copy of it is known."""
+        self._drop_blobs(mail)
+        told = [event for event in self._tx.state.events.values() if event.submission_id == mail.id]
+        self.reached["events"] += sum(self._tx.drop(self._tx.state.events, event.event_id) for event in told)
+        names = {"author": self._alias, "envelope_from": self._alias, "subject": "", "verdict": "", "error": "", "digest": ""}
+        state = InboundState.DONE if mail.state is InboundState.STORED else mail.state
+        self._tx.change(mail, state=state, **names)
+        self._tx.note("erased", submission_id=mail.id, actor=self._actor, reason=self._reason)
+        self.reached["received"] += 1
+
     def rest(self) -> None:
         """What belongs to no mail."""
         theirs = [place for place in self._tx.state.suppressions if place[1] == self._address]
@@ -73,9 +88,12 @@ class _Eraser:
         if any(d.ended_us is None for d in self._tx.state.of(mail)):
             return
         self.reached["bodies"] += mail.body is not None
+        self._tx.change(mail, body=None, body_purged_us=self._tx.now_us)
+        self._drop_blobs(mail)
+
+    def _drop_blobs(self, mail: Submission | Incoming) -> None:
         digests = mail.blobs
         self._tx.use_blobs(mail, ())
-        self._tx.change(mail, body=None, body_purged_us=self._tx.now_us)
         for digest in digests:
             place = (mail.tenant, digest)
             if not self._tx.state.blob_uses.get(place):

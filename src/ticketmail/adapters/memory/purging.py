@@ -9,6 +9,7 @@ from ticketmail.adapters.memory.state import Delivery, Submission
 from ticketmail.adapters.memory.transaction import Tx
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.ports.delivering import Retention
+from ticketmail.domain.ports.receiving import InboundState
 
 _DAY_US = 86_400_000_000
 _WORKER_DAYS = 30.0
@@ -20,6 +21,7 @@ def purge(tx: Tx, retention: Retention, limit: int) -> Mapping[str, int]:
     purged = {
         "bodies": rules.bodies(),
         "submissions": rules.submissions(),
+        "inbound": rules.inbound(),
         "blobs": rules.blobs(),
         "events": rules.events(),
         "history": rules.history(),
@@ -58,6 +60,19 @@ class _Rules:
             for delivery in self._tx.state.of(mail):
                 self._tx.leave(delivery)
             self._tx.drop(self._tx.state.submissions, mail.id)
+        return len(found)
+
+    def inbound(self) -> int:
+        """The bytes first; the rows, which know copies, live as long as history."""
+        raw_before_us, old_before_us = self._before(self._keep.inbound_days), self._before(self._keep.history_days)
+        mails = sorted(self._tx.state.inbound.values(), key=lambda mail: mail.stored_us)
+        settled = (mail for mail in mails if mail.digest and mail.state in (InboundState.DONE, InboundState.DUPLICATE))
+        found = list(islice((mail for mail in settled if mail.stored_us < raw_before_us), self._limit))
+        for mail in found:
+            self._tx.use_blobs(mail, ())
+            self._tx.change(mail, digest="")
+        for mail in list(islice((m for m in mails if not m.digest and m.stored_us < old_before_us), self._limit)):
+            self._tx.drop(self._tx.state.inbound, mail.id)
         return len(found)
 
     def blobs(self) -> int:

@@ -8,6 +8,7 @@ from ticketmail.adapters.memory.administering import MemoryAdministering
 from ticketmail.adapters.memory.book import MemoryBook
 from ticketmail.adapters.memory.deliveries import MemoryDeliveries
 from ticketmail.adapters.memory.intake import MemoryBlobs, MemoryDirectory, MemoryIntake
+from ticketmail.adapters.memory.ledger import MemoryLedger
 from ticketmail.adapters.memory.names import name_of
 from ticketmail.adapters.memory.operating import MemoryOperating
 from ticketmail.adapters.memory.outbox import MemoryOutbox
@@ -54,6 +55,7 @@ class MemorySpool:
         self.intake = MemoryIntake(access)
         self.blobs = MemoryBlobs(access)
         self.directory = MemoryDirectory(access)
+        self.ledger = MemoryLedger(access)
         self.outbox = MemoryOutbox(access)
         self.reading = MemoryReading(access)
         self.operating = MemoryOperating(access)

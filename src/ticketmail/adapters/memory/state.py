@@ -11,6 +11,7 @@ from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.suppression import Suppression
 from ticketmail.domain.ports.accepting import TokenRef
 from ticketmail.domain.ports.reading import HistoryRow, Pause
+from ticketmail.domain.ports.receiving import InboundState
 
 Key = tuple[UUID, int]  #: submission, number
 BEFORE_END = frozenset({DeliveryState.QUEUED, DeliveryState.CLAIMED, DeliveryState.SENDING})
@@ -123,6 +124,40 @@ class Event:
 
 
 @dataclass(slots=True, eq=False)
+class Incoming:
+    """A mail that came in. ``blobs``: keys of content that it still refers to, its own bytes first."""
+
+    id: UUID
+    tenant: str
+    mailbox: str
+    source: str
+    digest: str
+    size_bytes: int
+    envelope_from: str | None
+    envelope_to: tuple[str, ...]
+    stored_us: int
+    received_us: int
+    due_us: int
+    silent: bool
+    state: InboundState = InboundState.STORED
+    fence: int = 0
+    attempts: int = 0
+    category: str = ""
+    event_id: UUID | None = None
+    message_key: str = ""
+    author: str = ""
+    subject: str = ""
+    ticket: str | None = None
+    strength: str = ""
+    verdict: str = ""
+    error: str = ""
+    rules: str = ""
+    acknowledged: bool = False
+    settled_us: int | None = None
+    blobs: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
 class Blob:
     """Large content."""
 
@@ -148,6 +183,9 @@ class State:
         self.documents: dict[tuple[str, str], bytes] = {}
         self.pauses: dict[str, Pause] = {}
         self.suppressions: dict[tuple[str, str], Suppression] = {}
+        self.inbound: dict[UUID, Incoming] = {}
+        self.cursors: dict[tuple[str, str], str] = {}
+        self.feedback: dict[tuple[UUID, int, str], int] = {}
         self.seq = 0
         self.by_state: dict[DeliveryState, dict[Key, Delivery]] = {state: {} for state in DeliveryState}
         self._by_ticket: dict[tuple[str, str], dict[Key, Delivery]] = {}

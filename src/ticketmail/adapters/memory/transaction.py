@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
-from ticketmail.adapters.memory.state import Delivery, Event, State, Submission
+from ticketmail.adapters.memory.state import Delivery, Event, Incoming, State, Submission
 from ticketmail.domain.events import MailEvent
 from ticketmail.domain.outbound.suppression import Suppression
 from ticketmail.domain.ports.reading import HistoryRow
@@ -101,7 +101,7 @@ class Tx:
         for event in events:
             if event.event_id not in self.state.events:
                 row = Event(
-                    *(self.state.next_seq(), event.event_id, event.submission_id, event.model_dump_json()),
+                    *(self.state.next_seq(), event.event_id, event.about, event.model_dump_json()),
                     created_us=self.now_us,
                     due_us=self.now_us,
                 )
@@ -112,13 +112,13 @@ class Tx:
         """The later word holds."""
         self.put(self.state.suppressions, (suppression.tenant, suppression.address), suppression)
 
-    def use_blobs(self, submission: Submission, digests: tuple[str, ...]) -> None:
-        """Count what a submission refers to from now on."""
-        for step, changed in ((-1, submission.blobs), (1, digests)):
+    def use_blobs(self, mail: Submission | Incoming, digests: tuple[str, ...]) -> None:
+        """Count what a mail refers to from now on."""
+        for step, changed in ((-1, mail.blobs), (1, digests)):
             for digest in changed:
-                place = (submission.tenant, digest)
+                place = (mail.tenant, digest)
                 self.put(self.state.blob_uses, place, self.state.blob_uses.get(place, 0) + step)
-        self.change(submission, blobs=digests)
+        self.change(mail, blobs=digests)
 
     def _write(self, record: object, values: Mapping[str, Any]) -> None:
         if isinstance(record, Delivery):

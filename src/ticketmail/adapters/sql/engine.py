@@ -67,10 +67,10 @@ class Database:
 
     # -- transactions
 
-    def write(self, work: Callable[[Tx], T]) -> T:
-        """Run ``work`` in a transaction and commit. Raises SpoolError kin."""
+    def write(self, work: Callable[[Tx], T], *, guard: bool = False) -> T:
+        """Run ``work`` in a transaction and commit. ``guard``: only for our own site. Raises SpoolError kin."""
         try:
-            return self.write_or_doubt(work)
+            return self.write_or_doubt(work, guard=guard)
         except CommitInDoubt as doubt:
             raise unreachable(doubt.__cause__ or doubt) from doubt
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import case, delete, func, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from ticketmail.adapters.sql import ends
@@ -54,6 +54,13 @@ class EraseStatements:
         self.retell = update(t.history).where(h.seq == bound("p_seq")).values(reason=bound("p_reason"), reply=bound("p_reply"))
         self.noted = select(h.seq, h.scope, h.reason).where(h.scope == bound("p_scope"), h.scope != "")
         self.renote = update(t.history).where(h.seq == bound("p_seq")).values(scope=bound("p_scope"), reason=bound("p_reason"))
+        i = t.inbound.c
+        theirs = or_(i.author == bound("p_address"), func.lower(i.envelope_from) == bound("p_address"))
+        self.received = select(i.id).where(theirs).order_by(i.id).limit(bound("p_limit"))
+        forgotten: dict[str, Any] = dict.fromkeys(("subject", "verdict", "error", "digest"), "")
+        forgotten |= dict.fromkeys(("author", "envelope_from"), bound("p_alias"))
+        state = case((i.state == "stored", "done"), else_=i.state)
+        self.forget = update(t.inbound).where(i.id == of).values(state=state, **forgotten)
         self.suppressions = delete(t.suppression).where(x.address == bound("p_address"))
 
 
@@ -69,6 +76,8 @@ def erase(database: Database, address: str, *, actor: str, reason: str) -> Erase
     eraser = _Eraser(address, alias, actor, reason)
     while database.write(eraser.some):
         pass
+    while database.write(eraser.received):
+        pass
     database.write(eraser.rest)
     return Erased(**eraser.reached)
 
@@ -81,13 +90,26 @@ class _Eraser:
         self._alias = alias
         self._actor = actor
         self._reason = self._clean(reason)
-        self.reached = dict.fromkeys(("deliveries", "bodies", "blobs", "events", "history", "suppressions"), 0)
+        self.reached = dict.fromkeys(("deliveries", "bodies", "blobs", "events", "history", "suppressions", "received"), 0)
 
     def some(self, tx: Tx) -> bool:
         """Some of their deliveries. False: there is none left."""
         rows = tx.rows(tx.book(EraseStatements).theirs, p_address=self._address, p_limit=max(1, CHUNK // 5))
         for row in rows:
             self._delivery(tx, ends.Brief(*row[:-2]), row[-2], row[-1])
+        return bool(rows)
+
+    def received(self, tx: Tx) -> bool:
+        """Some mails of theirs. Their rows stay, so that a copy is known. False: there is none left."""
+        book = tx.book(EraseStatements)
+        rows = tx.rows(book.received, p_address=self._address, p_limit=max(1, CHUNK // 5))
+        for (id_,) in rows:
+            self._drop_blobs(tx, id_)
+            told = [{"p_seq": seq} for seq, _ in tx.rows(book.events, p_id=id_)]
+            self.reached["events"] += sum(tx.each(book.drop_event, told))
+            tx.run(book.forget, p_id=id_, p_alias=self._alias)
+            add_history(tx, [history_row("erased", tx.now_us, id_, actor=self._actor, reason=self._reason)])
+        self.reached["received"] += len(rows)
         return bool(rows)
 
     def rest(self, tx: Tx) -> None:
@@ -130,8 +152,12 @@ class _Eraser:
         if tx.rows(book.still_wanted, p_id=brief.submission_id, p_number=brief.number):
             return
         self.reached["bodies"] += tx.run(book.empty, p_id=brief.submission_id, p_now=tx.now_us)
-        refs = tx.rows(book.refs, p_id=brief.submission_id)
-        tx.run(book.unref, p_id=brief.submission_id)
+        self._drop_blobs(tx, brief.submission_id)
+
+    def _drop_blobs(self, tx: Tx, id_: str) -> None:
+        book = tx.book(EraseStatements)
+        refs = tx.rows(book.refs, p_id=id_)
+        tx.run(book.unref, p_id=id_)
         self.reached["blobs"] += sum(
             tx.each(book.drop_blob, [{"p_tenant": tenant, "p_digest": digest} for tenant, digest in refs])
         )

@@ -12,7 +12,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from ticketmail.adapters.sql.rows import add_history, history_row
 from ticketmail.adapters.sql.schema import Tables
 from ticketmail.adapters.sql.thread import SpoolThread
-from ticketmail.adapters.sql.transaction import Language, Tx, bound
+from ticketmail.adapters.sql.transaction import Language, Tx, bound, one_of
 from ticketmail.domain.ports.delivering import Retention
 
 _DAY_US = 86_400_000_000
@@ -51,6 +51,13 @@ class PurgeStatements:
         self.drop_blob = delete(t.blob).where(
             b.tenant == bound("p_tenant"), b.digest == bound("p_digest"), b.touched_us < before, ~used
         )
+        i = t.inbound.c
+        settled = one_of(i.state, ("done", "duplicate"))
+        raw = select(i.id).where(i.digest != "", settled, i.stored_us < before).order_by(i.stored_us)
+        self.raw = raw.limit(limit)
+        self.drop_raw = update(t.inbound).where(i.id == bound("p_id")).values(digest="")
+        self.inbound = select(i.id).where(i.digest == "", i.stored_us < before).order_by(i.stored_us).limit(limit)
+        self.drop_inbound = delete(t.inbound).where(i.id == bound("p_id"))
         # Rows come in the order of time, or nearly: the oldest tell whether there is anything to do.
         self.history = select(h.seq, h.at_us).order_by(h.seq).limit(limit)
         self.drop_history = delete(t.history).where(h.seq == bound("p_seq"))
@@ -70,6 +77,7 @@ async def purge(thread: SpoolThread, retention: Retention, limit: int) -> Mappin
     steps: dict[str, _Step] = {
         "bodies": partial(_bodies, retention),
         "submissions": partial(_submissions, retention),
+        "inbound": partial(_inbound, retention),
         "blobs": partial(_blobs, retention),
         "events": partial(_events, retention),
         "history": partial(_history, retention),
@@ -122,6 +130,16 @@ def _submissions(retention: Retention, tx: Tx, limit: int) -> int:
     ids = [{"p_id": id_} for (id_,) in found]
     tx.each(book.drop_deliveries, ids)
     return sum(tx.each(book.drop_submission, ids))
+
+
+def _inbound(retention: Retention, tx: Tx, limit: int) -> int:
+    """The bytes first; the rows, which know copies, live as long as history."""
+    book = tx.book(PurgeStatements)
+    ids = [{"p_id": id_} for (id_,) in tx.rows(book.raw, p_before=_before(tx, retention.inbound_days), p_limit=limit)]
+    tx.each(book.unref, ids)
+    old = tx.rows(book.inbound, p_before=_before(tx, retention.history_days), p_limit=limit)
+    tx.each(book.drop_inbound, [{"p_id": id_} for (id_,) in old])
+    return sum(tx.each(book.drop_raw, ids))
 
 
 def _blobs(retention: Retention, tx: Tx, limit: int) -> int:

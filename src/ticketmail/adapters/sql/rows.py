@@ -84,7 +84,7 @@ def add_events(tx: Tx, events: Iterable[MailEvent]) -> None:
     rows = [
         {
             "event_id": event.event_id.hex,
-            "submission_id": event.submission_id.hex,
+            "submission_id": event.about.hex,
             "payload": event.model_dump_json(),
             "created_us": tx.now_us,
             "due_us": tx.now_us,

@@ -88,6 +88,17 @@ class Tables:
         self.suppression = self._suppression()
         self.event = self._event()
         self.handled = self._table("handled", _id("event_id", primary_key=True), _us("at_us"))
+        self.inbound = self._inbound()
+        self.feedback = self._table(
+            "feedback",
+            _id("submission_id", primary_key=True),
+            Column("number", Integer, primary_key=True, autoincrement=False),
+            Column("kind", _text(16), primary_key=True),
+            _us("at_us"),
+            _id("inbound_id"),
+            _name("cause", 64),
+            *(Column(name, _text(), nullable=False, server_default="") for name in ("reason", "reply")),
+        )
 
     def _table(self, name: str, *parts: SchemaItem, **options: Any) -> AnyTable:
         table: AnyTable = Table(self.prefix + name, self.metadata, *parts, **options)
@@ -258,6 +269,45 @@ class Tables:
         self._index("event_due", c.due_us, c.seq, where=c.state == "waiting")
         self._index("event_over", c.state, c.created_us, where=c.state != "waiting")
         self._index("event_submission", c.submission_id)
+        return table
+
+    def _inbound(self) -> AnyTable:
+        table = self._table(
+            "inbound",
+            _id("id", primary_key=True),
+            _name("tenant", 64),
+            _name("mailbox", 64),
+            _name("source", 255),
+            _name("digest", 80),
+            Column("size_bytes", BigInteger, nullable=False),
+            _name("envelope_from", 320, None),
+            Column("envelope_to", _text(), nullable=False),
+            _us("stored_us"),
+            _us("received_us"),
+            *(Column(name, SmallInteger, nullable=False, server_default="0") for name in ("silent", "acknowledged")),
+            _name("state", 12, "stored"),
+            _us("due_us"),
+            *(_count(name) for name in ("fence", "attempts")),
+            _name("category", 20),
+            _id("event_id", nullable=True),
+            _name("message_key", 64),
+            _name("author", 320),
+            _name("subject", 255),
+            _name("ticket", 255, None),
+            _name("strength", 12),
+            *(Column(name, _text(), nullable=False, server_default="") for name in ("verdict", "error")),
+            _name("rules", 32),
+            _us("settled_us", nullable=True),
+        )
+        c = table.c
+        self._index("inbound_due", c.due_us, where=c.state == "stored")
+        self._index("inbound_source", c.mailbox, c.source)
+        self._index("inbound_event", c.event_id)
+        self._index("inbound_message", c.message_key, where=c.message_key != "")
+        self._index("inbound_ticket", c.ticket, where=c.ticket.is_not(None))
+        self._index("inbound_author", c.author, c.stored_us, where=c.author != "")
+        self._index("inbound_stored", c.stored_us)
+        self._index("inbound_unpurged", c.stored_us, where=c.digest != "")
         return table
 
 

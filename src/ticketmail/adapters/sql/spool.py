@@ -13,6 +13,7 @@ from ticketmail.adapters.sql.content import SqlBlobs, SqlDirectory
 from ticketmail.adapters.sql.deliveries import SqlDeliveries
 from ticketmail.adapters.sql.engine import Database
 from ticketmail.adapters.sql.intake import SqlIntake
+from ticketmail.adapters.sql.ledger import SqlLedger
 from ticketmail.adapters.sql.operating import SqlOperating
 from ticketmail.adapters.sql.outbox import SqlOutbox
 from ticketmail.adapters.sql.postgresql import PostgresqlStore
@@ -57,6 +58,7 @@ class SqlSpool:
         self.intake = SqlIntake(database)
         self.blobs = SqlBlobs(database)
         self.directory = SqlDirectory(database)
+        self.ledger = SqlLedger(database)
         self.outbox = SqlOutbox(database)
         self.reading = SqlReading(database)
         self.operating = SqlOperating(database)

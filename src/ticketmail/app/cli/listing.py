@@ -103,7 +103,7 @@ def _events_table(found: list[DeadEvent], times: Times) -> Table:
     table = Table(("event", "what", "mail", "ticket", "given up", "tries", "error"), right=(5,), wide=True)
     for one in found:
         event = one.event
-        mail = f"{event.submission_id}/{event.recipient_number}"
+        mail = f"{event.about}" if event.kind == "received" else f"{event.about}/{event.recipient_number}"
         row = (event.event_id, event.kind, mail, event.ticket, times.at(one.dead_us), one.attempts, one.error)
         table.rows.append(row)
     return table

@@ -279,6 +279,7 @@ class Retention:
     event_days: float = 30  #: events that the host has taken
     key_days: float = 90
     blob_days: float = 7  #: without a reference
+    inbound_days: float = 90  #: the bytes of incoming mail that became an event
 
 
 class Upkeep(Protocol):

@@ -194,6 +194,7 @@ class Erased:
     events: int
     history: int
     suppressions: int
+    received: int = 0  #: mails from them
 
 
 class Operating(Protocol):
@@ -240,8 +241,8 @@ class Operating(Protocol):
     def unsuppress(self, address: str, *, actor: str, reason: str, tenant: str = "") -> bool: ...
 
     def erase(self, address: str, *, actor: str, reason: str) -> Erased:
-        """Forget a person: bodies, blobs, events, suppressions and names of all mail to ``address`` (``Address.key``), dead
-        letters included; waiting mail to it is cancelled. History stays, with the address replaced by a keyed hash."""
+        """Forget a person: bodies, blobs, events, suppressions and names of all mail to and from ``address`` (``Address.key``),
+        dead letters included; waiting mail to it is cancelled. History stays, with the address replaced by a keyed hash."""
         ...
 
     def clear_account(self, account: str, *, actor: str, reason: str) -> bool:

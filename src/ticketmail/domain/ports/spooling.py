@@ -8,6 +8,7 @@ from typing import Protocol
 from ticketmail.domain.ports.accepting import Blobs, Directory, Intake
 from ticketmail.domain.ports.delivering import WorkerSide
 from ticketmail.domain.ports.reading import Administering, Operating, Reading
+from ticketmail.domain.ports.receiving import Ledger
 from ticketmail.domain.ports.telling import Outbox
 from ticketmail.domain.ports.timing import Clock
 
@@ -49,6 +50,8 @@ class SpoolAdapter(Protocol):
     def blobs(self) -> Blobs: ...
     @property
     def directory(self) -> Directory: ...
+    @property
+    def ledger(self) -> Ledger: ...
     @property
     def outbox(self) -> Outbox: ...
     @property

@@ -23,6 +23,7 @@ from ticketmail.domain.ports.spooling import SpoolAdapter, SpoolOptions
 from ticketmail.testing.spool_contract.acts import ActContract
 from ticketmail.testing.spool_contract.guarding import GuardContract
 from ticketmail.testing.spool_contract.handing import HandingContract, HostTransaction
+from ticketmail.testing.spool_contract.incoming import IncomingContract
 from ticketmail.testing.spool_contract.kit import WORKER, ContractClock, Worker, entry
 from ticketmail.testing.spool_contract.leases import LeaseContract
 from ticketmail.testing.spool_contract.lives import LifeContract
@@ -34,7 +35,7 @@ MakeSpool = Callable[[SpoolOptions], SpoolAdapter]
 StartWorker = Callable[..., Awaitable[Worker]]
 
 
-class SpoolContract(HandingContract, LifeContract, GuardContract, LeaseContract, ActContract, PeopleContract):
+class SpoolContract(HandingContract, LifeContract, GuardContract, LeaseContract, ActContract, PeopleContract, IncomingContract):
     """See the module."""
 
     @pytest.fixture
