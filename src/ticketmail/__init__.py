@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ticketmail.domain.address import Address
     from ticketmail.domain.envelope import Envelope
     from ticketmail.domain.errors import (
+        BlobStoreError,
         BrokerBlocked,
         BrokerError,
         BrokerFull,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         KeyReused,
         MissingExtra,
         NaiveTime,
+        NoSpool,
         SchemaMismatch,
         SettingsError,
         SiteMismatch,
@@ -78,6 +80,7 @@ _WHERE = {
     "domain.address": ("Address",),
     "domain.envelope": ("Envelope",),
     "domain.errors": (
+        "BlobStoreError",
         "BrokerBlocked",
         "BrokerError",
         "BrokerFull",
@@ -96,6 +99,7 @@ _WHERE = {
         "KeyReused",
         "MissingExtra",
         "NaiveTime",
+        "NoSpool",
         "SchemaMismatch",
         "SettingsError",
         "SiteMismatch",
@@ -141,6 +145,7 @@ __all__ = [
     "AlertSink",
     "Attachment",
     "AttachmentFetcher",
+    "BlobStoreError",
     "BrokerBlocked",
     "BrokerError",
     "BrokerFull",
@@ -175,6 +180,7 @@ __all__ = [
     "Message",
     "MissingExtra",
     "NaiveTime",
+    "NoSpool",
     "Pause",
     "Receipt",
     "SchemaMismatch",

@@ -9,33 +9,35 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
 
 from injector import Injector, Module
-from pydantic import ValidationError
 
 from ticketmail.app.settings import Settings
 from ticketmail.app.settings_live import LiveSettings
 from ticketmail.app.settings_outbound import route_sizes, routes_of
 from ticketmail.app.settings_source import LoadedSettings, load
 from ticketmail.app.usecases.compile import Compiler
-from ticketmail.app.usecases.eta import Foresight
-from ticketmail.app.usecases.submit import Submit
-from ticketmail.app.usecases.tell import Tell
+from ticketmail.app.usecases.handover import Handover
+from ticketmail.app.usecases.pack import end_us
+from ticketmail.app.usecases.submit import Submit, submission_of
+from ticketmail.app.usecases.tell import OnLoop, Stop, Tell
 from ticketmail.app.usecases.watch import Watch
 from ticketmail.app.wiring.pieces import HostPieces, Roads
+from ticketmail.domain.address import parse_address
 from ticketmail.domain.envelope import Envelope
-from ticketmail.domain.errors import InvalidSubmission, TicketmailError
+from ticketmail.domain.errors import InvalidSubmission, NoSpool, TicketmailError
 from ticketmail.domain.events import MailEvent
+from ticketmail.domain.job import CancelOrder, SuppressOrder
 from ticketmail.domain.message import Message
+from ticketmail.domain.outbound.suppression import Suppression
 from ticketmail.domain.ports.alerting import AlertSink
 from ticketmail.domain.ports.hosting import Accounts, AttachmentFetcher, Evidence, WantedCheck
 from ticketmail.domain.ports.observing import Meter, Tracer
 from ticketmail.domain.ports.reading import Administering, Operating, Reading
 from ticketmail.domain.ports.spooling import SpoolAdapter
 from ticketmail.domain.ports.telling import TicketHandler
-from ticketmail.domain.refusal import as_refusal
 from ticketmail.domain.scope import Scope
 from ticketmail.domain.submission import Receipt, Submission
 
@@ -89,7 +91,7 @@ class TicketMail:
         self._stack = ExitStack()
         self._injector: Injector | None = None
         self._cases: dict[type[Any], Any] = {}
-        self._stops: set[_Stop] = set()
+        self._stops: set[Stop] = set()
         self._lock, self._pid = threading.RLock(), os.getpid()
 
     def __repr__(self) -> str:
@@ -138,8 +140,8 @@ class TicketMail:
         }
         if connection is None:  # the host's callable must not run within the host's transaction
             self._look()
-        receipt = self._get(Submit).one(_submission(message, names), connection=connection)
-        self._get(Watch).after_submit()
+        receipt = self._taker().one(submission_of(message, names), connection=connection)
+        self._after_submit()
         return receipt
 
     async def asubmit(self, message: Message | Submission, **names: Any) -> Receipt:
@@ -159,8 +161,8 @@ class TicketMail:
             return []
         if connection is None:
             self._look()
-        results = self._get(Submit).many([_submission(one, {}) for one in submissions], connection=connection)
-        self._get(Watch).after_submit()
+        results = self._taker().many([submission_of(one, {}) for one in submissions], connection=connection)
+        self._after_submit()
         return results
 
     async def asubmit_many(self, submissions: Sequence[Message | Submission]) -> list[Receipt | TicketmailError]:
@@ -168,19 +170,44 @@ class TicketMail:
         return await asyncio.to_thread(self.submit_many, submissions)
 
     def prepare(self) -> None:
-        """Do now what the first submit would do: make the tables if need be, load adapter and token keys.
+        """Do now what the first submit would do: make tables or queues if need be, load adapter and token keys.
 
         Call it at the host's start, and before the first ``submit(connection=...)``: what opens a connection of its own is
-        then done. Raises SpoolError kin.
+        then done. Raises SpoolError, BrokerError kin.
         """
         self._look()
-        self._get(Submit).prepare()
+        self._taker().prepare()
 
-    def cancel(self, scope: str | Scope, *, reason: str, actor: str = "host", connection: object | None = None) -> int:
-        """Cancel what has not begun in ``scope`` (``ticket:4711``, ``id:...``, ``to:...``). How many deliveries changed.
+    def cancel(self, scope: str | Scope, *, reason: str, actor: str = "host", connection: object | None = None) -> int | None:
+        """Cancel what has not begun in ``scope`` (``ticket:4711``, ``id:...``, ``to:...``). How many deliveries changed; None
+        where a broker takes it to the mail service, and events tell.
 
-        Raises InvalidScope, SpoolError kin."""
-        return self.operating.cancel(Scope.parse(scope), actor=actor, reason=reason, connection=connection)
+        Raises InvalidScope, SpoolError, BrokerError kin."""
+        parsed = Scope.parse(scope)
+        if not self.settings.by_broker:
+            return self.operating.cancel(parsed, actor=actor, reason=reason, connection=connection)
+        self._get(Handover).cancel(CancelOrder(parsed, actor, reason), connection=connection)
+        return None
+
+    def suppress(
+        self, address: str, *, reason: str, actor: str = "host", tenant: str = "", until: datetime | None = None
+    ) -> None:
+        """Write no more to ``address``: for one tenant or (``''``) all, until then or until :meth:`unsuppress`.
+
+        Raises InvalidAddress, NaiveTime, SpoolError, BrokerError kin."""
+        order = SuppressOrder(parse_address(address).key, actor, reason, tenant, end_us(until))
+        if self.settings.by_broker:
+            return self._get(Handover).suppress(order)
+        given = Suppression(order.address, "manual", reason, self.reading.now_us(), order.until_us, tenant)
+        return self.operating.suppress(given, actor=actor, reason=reason)
+
+    def unsuppress(self, address: str, *, reason: str, actor: str = "host", tenant: str = "") -> None:
+        """Write to ``address`` again. Raises as :meth:`suppress`."""
+        key = parse_address(address).key
+        if self.settings.by_broker:
+            return self._get(Handover).suppress(SuppressOrder(key, actor, reason, tenant, lift=True))
+        self.operating.unsuppress(key, actor=actor, reason=reason, tenant=tenant)
+        return None
 
     # --- being told ---------------------------------------------------------------------------------------------------------
 
@@ -197,7 +224,7 @@ class TicketMail:
     async def alisten(self, handler: TicketHandler, *, stop: asyncio.Event | None = None) -> None:
         """:meth:`listen` on the running loop: async handlers are awaited on it, sync ones run in threads."""
         ending = stop or asyncio.Event()
-        with self._listening(_OnLoop(ending)):
+        with self._listening(OnLoop(ending)):
             await self._get(Tell).alisten(handler, stop=ending)
 
     def first_time(self, event: MailEvent | UUID, *, connection: object) -> bool:
@@ -257,8 +284,14 @@ class TicketMail:
 
     @property
     def spool(self) -> SpoolAdapter:
-        """The spool adapter: its ``worker_side()`` is the worker's."""
-        return self._get(Roads).spool
+        """The spool adapter: its ``worker_side()`` is the worker's. Raises NoSpool where mail is handed over to a broker."""
+        found = None if self._live.settings.by_broker else self._get(Roads).spool
+        if found is None:
+            raise NoSpool(
+                "This host hands its mail over to a broker and has no spool to look into.",
+                remedy="Ask where the mail service runs (`ticketmail status`, `ticketmail why ID`), or listen for events.",
+            )
+        return found
 
     @property
     def injector(self) -> Injector:
@@ -313,19 +346,25 @@ class TicketMail:
                 from ticketmail.app.wiring.build import build
 
                 injector = build(self._live.settings, *self._overrides, host=self._host)
-                self._stack.callback(injector.get(Roads).spool.close)
-                self._stack.callback(injector.get(Foresight).close)  # before the spool: a look uses it
+                for closer in reversed(injector.get(Roads).closers):
+                    self._stack.callback(closer)
                 self._injector = injector
             return self._injector
+
+    def _taker(self) -> Submit | Handover:
+        return self._get(Handover) if self._live.settings.by_broker else self._get(Submit)
+
+    def _after_submit(self) -> None:
+        if not self._live.settings.by_broker:
+            self._get(Watch).after_submit()
 
     def _look(self) -> None:
         if self._live.stale():
             self.refresh_accounts()
 
     def _rerouted(self) -> None:
-        injector = self._injector
-        if injector is not None:
-            settings = self._live.settings
+        injector, settings = self._injector, self._live.settings
+        if injector is not None and not settings.by_broker:
             injector.get(Compiler).use(routes_of(settings), route_sizes(settings))
 
     def _after_fork(self) -> None:
@@ -335,7 +374,7 @@ class TicketMail:
             self._stops = set()
 
     @contextmanager
-    def _listening(self, stop: _Stop) -> Iterator[None]:
+    def _listening(self, stop: Stop) -> Iterator[None]:
         self._after_fork()
         with self._lock:
             self._stops.add(stop)
@@ -344,35 +383,3 @@ class TicketMail:
         finally:
             with self._lock:
                 self._stops.discard(stop)
-
-
-class _Stop(Protocol):
-    def set(self) -> None: ...
-
-
-class _OnLoop:
-    """Sets an asyncio event from whichever thread closes."""
-
-    def __init__(self, event: asyncio.Event) -> None:
-        self._event = event
-        self._loop = asyncio.get_running_loop()
-
-    def set(self) -> None:
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._event.set)
-
-
-def _submission(given: Message | Submission, names: Mapping[str, Any]) -> Submission:
-    """One submission of a message or submission and the names given beside it."""
-    set_names = {name: value for name, value in names.items() if value is not None}
-    try:
-        if isinstance(given, Message):
-            return Submission(message=given, **set_names)
-        # Built anew rather than copied: model_copy would not check the names.
-        return (
-            Submission(**{**{name: getattr(given, name) for name in Submission.model_fields}, **set_names})
-            if set_names
-            else given
-        )
-    except ValidationError as error:
-        raise as_refusal(error) from None

@@ -25,11 +25,13 @@
     │   ├── BrokerBlocked                it takes nothing now (an alarm of memory or disk)
     │   ├── BrokerFull                   the queue refuses more
     │   ├── BrokerRefused                unroutable, no right, another topology
-    │   └── BrokerUnsafe                 it may lose what it confirmed
+    │   ├── BrokerUnsafe                 it may lose what it confirmed
+    │   └── BlobStoreError               the store of large content that host and mail service share
     ├── InvalidJob (ValueError)          what came from a broker cannot be understood; it is parked
     ├── HostTransactionMustBeImmediate   a SQLite transaction that is not a writer yet
     ├── SettingsError (ValueError)       a setting is missing or wrong
     │   ├── UnknownScheme
+    │   ├── NoSpool                      this host hands over to a broker
     │   └── MissingExtra (ImportError)
     └── ContractBroken                   an adapter did not keep a port's contract
 
@@ -169,9 +171,11 @@ class SiteMismatch(SpoolError):
 
 
 class BrokerError(TicketmailError, OSError):
-    """The broker has not confirmed. What it confirmed before is safe; publish again what this call held: same id, one mail."""
+    """The broker has not confirmed. What it confirmed before is safe; publish again what this call held: same id, one mail.
+    ``in_doubt``: it may have stored some of it nevertheless."""
 
     code = "broker"
+    in_doubt = False
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -207,6 +211,12 @@ class BrokerUnsafe(BrokerError):
     code = "broker-unsafe"
 
 
+class BlobStoreError(BrokerError):
+    """The store that host and mail service share for large content cannot be used, or what it holds is corrupt."""
+
+    code = "blob-store"
+
+
 class InvalidJob(TicketmailError, ValueError):
     """A job that cannot be understood: not JSON, an unknown version, a wrong signature. It is parked with its bytes."""
 
@@ -233,6 +243,12 @@ class UnknownScheme(SettingsError):
     """No adapter is registered for the scheme of a URL."""
 
     code = "unknown-scheme"
+
+
+class NoSpool(SettingsError):
+    """This host hands its mail over to a broker: it has no spool to look into or act on. The mail service has."""
+
+    code = "no-spool"
 
 
 class MissingExtra(SettingsError, ImportError):

@@ -66,7 +66,7 @@ class SubmitOrder:
     """A submission with what its host has decided already: the id, and the Message-ID where it holds the secret.
 
     ``confirm``: the host keeps the job until it has our word, a ``spooled`` job. Large content may be in the store that both
-    sides share: then the message has names in its place (see ``ticketmail.app.usecases.apart``).
+    sides share: then the message has names in its place (see ``ticketmail.app.usecases.large``).
     """
 
     submission: Submission

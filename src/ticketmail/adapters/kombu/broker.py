@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 from ticketmail.adapters.kombu.bridge import Bridge
 from ticketmail.adapters.kombu.parts import Sender, Technology
-from ticketmail.domain.errors import BrokerUnreachable, BrokerUnsafe, JobTooLarge
+from ticketmail.domain.errors import BrokerError, BrokerFull, BrokerRefused, BrokerUnreachable, BrokerUnsafe, JobTooLarge
 from ticketmail.domain.ports.queueing import BrokerCapabilities, BrokerOptions, Job, Receiver
 
 
@@ -40,12 +40,17 @@ class KombuBroker:
         self._check_sizes(jobs)
         deadline_s = time.monotonic() + self._options.connect_timeout_s + self._options.confirm_timeout_s
         kept = self._kept()
-        if kept is not None:
-            try:
-                return self._send(kept, queue, jobs, deadline_s)
-            except BrokerUnreachable:
-                self._forget_idle()
-        return self._send(self._technology.open_sender(), queue, jobs, deadline_s)
+        if kept is None:
+            return self._send(self._technology.open_sender(), queue, jobs, deadline_s)
+        try:
+            return self._send(kept, queue, jobs, deadline_s)
+        except BrokerUnreachable:
+            self._forget_idle()
+        try:
+            return self._send(self._technology.open_sender(), queue, jobs, deadline_s)
+        except BrokerError as error:
+            error.in_doubt = True  # the dead connection may have carried it
+            raise
 
     @asynccontextmanager
     async def receive(self, queue: str, *, prefetch: int) -> AsyncIterator[Receiver]:
@@ -76,8 +81,10 @@ class KombuBroker:
         """Whatever fails, the connection's state is unknown: a late confirm would be taken for the next one's."""
         try:
             sender.send(self._name(queue), jobs, deadline_s)
-        except BaseException:
+        except BaseException as error:
             sender.close()
+            if isinstance(error, BrokerError):
+                error.in_doubt = len(jobs) > 1 or not isinstance(error, (BrokerFull, BrokerRefused))
             raise
         with self._lock:
             self._idle.append(sender)

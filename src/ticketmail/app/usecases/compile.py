@@ -64,6 +64,17 @@ def part_id(whole: UUID, recipient: Address) -> UUID:
     return uuid5(whole, f"to:{recipient.key}")
 
 
+def with_header(renderer: Renderer, submission: Submission) -> Submission:
+    """Ready MIME says itself who it is from and to; what the host says beside it wins. Raises InvalidMessage."""
+    message = submission.message
+    if message.raw is None:
+        return submission
+    found = renderer.check_raw(message.raw)
+    header = {name: getattr(found, name) for name in ("sender", "to", "cc", "subject", "message_id", "in_reply_to", "references")}
+    said = {name: getattr(message, name) for name in message.model_fields_set}
+    return submission.model_copy(update={"message": message.model_copy(update=header | {k: v for k, v in said.items() if v})})
+
+
 class Compiler:
     """Thread-safe. ``random_bytes(n)`` and ``clock`` are injected: ids of keyless mail are the only chance in here.
 
@@ -104,7 +115,7 @@ class Compiler:
             InvalidSubmission kin: names the field.
             SpoolError: the token keys cannot be read (first use only).
         """
-        submission = self._with_header(submission)
+        submission = with_header(self._renderer, submission)
         now_us = self._clock.now_us()
         envelope = check(submission, lanes=self._lanes, max_size_bytes=self._rules.max_size_bytes, now_us=now_us)
         self._check_size(submission.message, route or self._route_of(submission))
@@ -117,18 +128,6 @@ class Compiler:
         blobs = {blob.digest: blob for _, apart in made for blob in apart}
         entries = tuple(entry for entry, _ in made)
         return Compiled(submission.tenant, entries, tuple(blobs.values()), _receipt(entries, submission))
-
-    def _with_header(self, submission: Submission) -> Submission:
-        """Ready MIME says itself who it is from and to; what the host says beside it wins."""
-        message = submission.message
-        if message.raw is None:
-            return submission
-        found = self._renderer.check_raw(message.raw)
-        header = {
-            name: getattr(found, name) for name in ("sender", "to", "cc", "subject", "message_id", "in_reply_to", "references")
-        }
-        said = {name: getattr(message, name) for name in message.model_fields_set}
-        return submission.model_copy(update={"message": message.model_copy(update=header | {k: v for k, v in said.items() if v})})
 
     def _entry(self, submission: Submission, part: _Part, content: bytes, route: str | None) -> tuple[Entry, tuple[Blob, ...]]:
         # Blind copies live in the envelope alone: what is stored may be shown.
@@ -153,7 +152,7 @@ class Compiler:
             tenant=submission.tenant,
             ticket=submission.ticket,
             key=submission.key,
-            not_before_us=_us(submission.not_before),
+            not_before_us=moment_us(submission.not_before),
             deadline_us=_deadline_us(submission, lane.deadline_s),
             supersedes=part.supersedes,
             blobs=tuple(blob.digest for blob in blobs),
@@ -252,11 +251,11 @@ def _receipt(entries: tuple[Entry, ...], submission: Submission) -> Receipt:
 def _deadline_us(submission: Submission, lifetime_s: float) -> int | None:
     """None: the lane's lifetime from acceptance. A mail that begins later lives that long from then on."""
     if submission.deadline is not None or submission.not_before is None:
-        return _us(submission.deadline)
-    return _us(submission.not_before + timedelta(seconds=lifetime_s))
+        return moment_us(submission.deadline)
+    return moment_us(submission.not_before + timedelta(seconds=lifetime_s))
 
 
-def _us(moment: datetime | None) -> int | None:
+def moment_us(moment: datetime | None) -> int | None:
     """UTC microseconds, exactly: floats lose some."""
     if moment is None:
         return None

@@ -6,7 +6,7 @@ A text or a ready mail in the blob store is marked by an attachment with a ``con
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -27,15 +27,15 @@ class Blob:
     content: bytes = field(repr=False)
 
 
-def set_apart(message: Message) -> tuple[Message, tuple[Blob, ...]]:
+def set_apart(message: Message, above_bytes: int = BLOB_BYTES) -> tuple[Message, tuple[Blob, ...]]:
     """``message`` with large content replaced by names in the blob store, and those blobs, each once."""
     blobs: dict[str, Blob] = {}
     changes: dict[str, Any] = {}
-    attachments = [_attachment(one, blobs) for one in message.attachments]
+    attachments = [_attachment(one, blobs, above_bytes) for one in message.attachments]
     for name in _FIELDS:
         value = getattr(message, name)
         content = value.encode() if isinstance(value, str) else value
-        if content is None or len(content) <= BLOB_BYTES:
+        if content is None or len(content) <= above_bytes:
             continue
         changes[name] = None
         attachments.append(Attachment(filename=name, content_id=_MARK + name, blob=_put(content, blobs), size_bytes=len(content)))
@@ -61,9 +61,21 @@ def put_back(message: Message, contents: Mapping[str, bytes]) -> Message:
     return message.model_copy(update={**changes, "attachments": tuple(rest)}) if changes else message
 
 
-def _attachment(attachment: Attachment, blobs: dict[str, Blob]) -> Attachment:
+def made_whole(message: Message, get: Callable[[str], bytes]) -> Message:
+    """What :func:`set_apart` was given, with the bytes of files in place too. ``get`` gives a blob's bytes by its name, and
+    raises KeyError for one that is gone."""
+    contents = {one.blob: get(one.blob) for one in message.attachments if one.blob is not None}
+    whole = put_back(message, contents)
+    files = [
+        one.model_copy(update={"content": contents[one.blob], "blob": None}) if one.blob is not None else one
+        for one in whole.attachments
+    ]
+    return whole.model_copy(update={"attachments": tuple(files)}) if contents else whole
+
+
+def _attachment(attachment: Attachment, blobs: dict[str, Blob], above_bytes: int) -> Attachment:
     content = attachment.content
-    if content is None or len(content) <= BLOB_BYTES:
+    if content is None or len(content) <= above_bytes:
         return attachment
     return attachment.model_copy(update={"content": None, "blob": _put(content, blobs), "size_bytes": len(content)})
 

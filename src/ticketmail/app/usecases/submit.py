@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+from pydantic import ValidationError
 
 from ticketmail.app.usecases.compile import Compiled, Compiler
 from ticketmail.app.usecases.eta import Foresight
 from ticketmail.domain.errors import ContractBroken, KeyReused, SpoolBusy, SpoolError, SubmitInDoubt, TicketmailError
+from ticketmail.domain.message import Message
 from ticketmail.domain.ports.accepting import Accepted, Blobs, Entry, Intake
+from ticketmail.domain.refusal import as_refusal
 from ticketmail.domain.submission import Receipt, Submission
 
 #: Entries per transaction of ``many``. SQLite's writers share one lock: no transaction should hold it long.
@@ -69,7 +73,7 @@ class Submit:
             for job, result in zip(chunk, answers, strict=True):
                 results[job.place] = result
                 sick = result if isinstance(result, SpoolError) else sick
-        return [_present(result) for result in results]
+        return [present(result) for result in results]
 
     def _ready(self, connection: object | None) -> None:
         """Token keys must be there before the host's transaction is used: on SQLite it locks us out of making them."""
@@ -155,7 +159,24 @@ def _chunks(jobs: Sequence[_Job]) -> Iterable[list[_Job]]:
         yield chunk
 
 
-def _present(result: Receipt | TicketmailError | None) -> Receipt | TicketmailError:
+def submission_of(given: Message | Submission, names: Mapping[str, Any]) -> Submission:
+    """One submission of a message or submission and the names given beside it, which win. Raises InvalidSubmission kin."""
+    set_names = {name: value for name, value in names.items() if value is not None}
+    try:
+        if isinstance(given, Message):
+            return Submission(message=given, **set_names)
+        # Built anew rather than copied: model_copy would not check the names.
+        return (
+            Submission(**{**{name: getattr(given, name) for name in Submission.model_fields}, **set_names})
+            if set_names
+            else given
+        )
+    except ValidationError as error:
+        raise as_refusal(error) from None
+
+
+def present(result: Receipt | TicketmailError | None) -> Receipt | TicketmailError:
+    """A result that must be there by now. Raises ContractBroken."""
     if result is None:
         raise ContractBroken("A submission was left without a result.")
     return result

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from ticketmail.domain.errors import SpoolError
 from ticketmail.domain.ports.telling import Outbox, OutboxItem, TicketHandler
@@ -203,3 +203,24 @@ async def _wait_for(stop: asyncio.Event, seconds: float) -> None:
         await asyncio.wait_for(stop.wait(), seconds)
     except TimeoutError:
         pass
+
+
+class Stop(Protocol):
+    """What ends a listener."""
+
+    def set(self) -> None:
+        """Thread-safe."""
+        ...
+
+
+class OnLoop:
+    """Sets an asyncio event from whichever thread closes."""
+
+    def __init__(self, event: asyncio.Event) -> None:
+        self._event = event
+        self._loop = asyncio.get_running_loop()
+
+    def set(self) -> None:
+        """As :class:`Stop` says."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._event.set)

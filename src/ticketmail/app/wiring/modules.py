@@ -72,8 +72,8 @@ class SpoolModule(Module):
 
     @singleton
     @provider
-    def roads(self, spool: SpoolAdapter) -> Roads:
-        return Roads(spool)
+    def roads(self, spool: SpoolAdapter, foresight: Foresight) -> Roads:
+        return Roads(spool, (foresight.close, spool.close))  # in this order: a look uses the spool
 
     @provider
     def intake(self, spool: SpoolAdapter) -> Intake:
@@ -156,7 +156,7 @@ class UseCaseModule(Module):
             clock=timing.clock,
             random_bytes=timing.random_bytes,
             rules=rules,
-            traceparent=_tracer_of(host).current,
+            traceparent=tracer_of(host).current,
         )
 
     @singleton
@@ -193,11 +193,13 @@ def _facts_once(live: Callable[[], Settings]) -> Callable[[], Facts]:
     return facts
 
 
-def _tracer_of(host: HostPieces) -> Tracer:
+def tracer_of(host: HostPieces) -> Tracer:
     """The host's own; else OpenTelemetry's where the host has loaded it: its request's span goes on through the worker."""
     if host.tracer is not None:
         return host.tracer
     return open_tracer() if "opentelemetry" in sys.modules else NullTracer()
 
 
-MODULES: tuple[type[Module], ...] = (TimingModule, SpoolModule, RenderingModule, OutboundModule, UseCaseModule)
+#: What every host needs, and what one with a spool does.
+COMMON: tuple[type[Module], ...] = (TimingModule, RenderingModule, OutboundModule)
+WITH_SPOOL: tuple[type[Module], ...] = (*COMMON, SpoolModule, UseCaseModule)

@@ -30,6 +30,8 @@ class HostPieces:
 
 @dataclass(frozen=True)
 class Roads:
-    """The adapters in use, for the facade, which closes them: a class, for an injector is not asked for Protocols."""
+    """What is in use, for the facade: a class, for an injector is not asked for Protocols. ``spool`` is None where mail is handed
+    over to a broker. ``closers`` are called in turn when it closes."""
 
-    spool: SpoolAdapter
+    spool: SpoolAdapter | None
+    closers: tuple[Callable[[], None], ...]

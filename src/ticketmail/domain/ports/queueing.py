@@ -104,8 +104,9 @@ class Broker(Protocol):
 
         Raises:
             JobTooLarge: one is larger than ``max_job_bytes``; nothing was published.
-            BrokerUnreachable, BrokerBlocked, BrokerFull, BrokerRefused: not confirmed, though some may be stored: publish the
-                same jobs again, or keep them. Within ``connect_timeout_s + confirm_timeout_s``.
+            BrokerUnreachable, BrokerBlocked, BrokerFull, BrokerRefused: not confirmed, though some may be stored where
+                ``in_doubt`` says so: publish the same jobs again, or keep them. Within ``connect_timeout_s +
+                confirm_timeout_s``.
         """
         ...
 

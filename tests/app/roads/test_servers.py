@@ -1,0 +1,121 @@
+"""Hosts on real brokers: threads, forks, a killed process; what was confirmed is there, each key once, nothing is mixed up."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.roads.taking import orders
+from ticketmail import Message, Submission, TicketMail
+from ticketmail.app.usecases.compile import submission_id
+from ticketmail.app.wiring.brokering import broker_of
+from ticketmail.domain.ports.queueing import SUBMIT, Broker
+
+NOTE = Message(sender="help@example.com", to="ann@example.net", subject="Your printer", text="On its way.")
+SERVERS = {"rabbitmq": "TICKETMAIL_TEST_RABBITMQ", "redis": "TICKETMAIL_TEST_REDIS"}
+
+
+@pytest.fixture(params=sorted(SERVERS))
+def settings(request: pytest.FixtureRequest) -> dict[str, Any]:
+    url = os.environ.get(SERVERS[request.param])
+    if not url:
+        pytest.skip(f"no such server: `scripts/services start`, or set {SERVERS[request.param]}")
+    return {"broker": {"url": url, "prefix": f"t{uuid.uuid4().hex[:12]}"}}
+
+
+@pytest.fixture
+def mail(settings: dict[str, Any]) -> Iterator[TicketMail]:
+    with TicketMail(settings=settings) as one:
+        one.prepare()
+        yield one
+
+
+@pytest.fixture
+def broker(mail: TicketMail) -> Iterator[Broker]:
+    one = broker_of(mail.settings)
+    yield one
+    one.close()
+
+
+def test_eight_threads_hand_over_side_by_side(mail: TicketMail, broker: Broker) -> None:
+    ids: list[uuid.UUID] = []
+    errors: list[BaseException] = []
+
+    def submit(name: int) -> None:
+        try:
+            ids.extend(mail.submit(NOTE, key=f"{name}.{n}").submission_id for n in range(25))
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=submit, args=[name]) for name in range(8)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join(60)
+
+    assert errors == []
+    assert Counter(order.submission_id for order in orders(broker, 200)) == Counter(ids)
+    assert len(set(ids)) == 200
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_children_of_a_warm_parent_hand_over_beside_it(mail: TicketMail, broker: Broker) -> None:
+    mail.submit(NOTE, key="warm")
+    children = [_forked(mail, name) for name in range(4)]
+    for n in range(50):
+        mail.submit(NOTE, key=f"parent.{n}")
+
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 4
+    expected = {"warm", *(f"{name}.{n}" for name in (*range(4), "parent") for n in range(50))}
+    assert Counter(order.submission.key for order in orders(broker, 251)) == Counter(expected)
+
+
+def _forked(mail: TicketMail, name: int) -> int:
+    child = os.fork()
+    if child == 0:  # it says by its exit code how it went
+        code = 1
+        try:
+            for n in range(50):
+                mail.submit(NOTE, key=f"{name}.{n}")
+            code = 0
+        finally:
+            os._exit(code)
+    return child
+
+
+def test_a_batch_of_many_arrives_in_its_order(mail: TicketMail, broker: Broker) -> None:
+    mail.submit_many([Submission(message=NOTE, key=str(n)) for n in range(1000)])
+
+    assert [order.submission.key for order in orders(broker, 1000)] == [str(n) for n in range(1000)]
+
+
+def test_what_a_killed_host_was_told_is_there_and_repeating_all_of_it_is_one_mail_each(
+    settings: dict[str, Any], mail: TicketMail, broker: Broker
+) -> None:
+    """The next process does not know how far the killed one came: it hands everything over again, by the same keys."""
+    told: set[str] = set()
+    for _ in range(2):
+        host = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("host.py")), json.dumps(settings)], stdout=subprocess.PIPE, text=True
+        )
+        assert host.stdout is not None
+        for _ in range(40):
+            told.add(host.stdout.readline().strip())
+        host.send_signal(signal.SIGKILL)
+        host.wait()
+        host.stdout.close()
+
+    keys = {order.submission.key: order.submission_id for order in orders(broker, broker.depth(SUBMIT) or 0)}
+    assert told <= {str(ident) for ident in keys.values()}
+    assert all(ident == submission_id("", str(key)) for key, ident in keys.items())
