@@ -7,8 +7,8 @@ import ast
 import pytest
 from reading_source import Module, modules
 
-#: ``tell``, ``watch`` and ``eta`` run in the host's process, beside the engine.
-HOSTS = ("app/usecases/tell.py", "app/usecases/watch.py", "app/usecases/eta.py")
+#: These run in the host's process, beside the engine.
+HOSTS = tuple(f"app/usecases/{name}.py" for name in ("tell", "watch", "eta", "together", "bridge", "relay"))
 ENGINE = [
     module
     for module in modules("app")
