@@ -1,0 +1,70 @@
+"""Which charset undeclared bytes are in: a few questions that tell the usual ones apart. Pure, bounded by its sample."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_SAMPLE: Final = 65_536
+_HIGH: Final = re.compile(rb"[\x80-\xff]+")
+_ENOUGH: Final = 0.6  #: such a part of the letters must be small ones
+_CYRILLIC: Final = ("cp1251", "koi8-r", "iso8859-5")
+
+
+def guess(data: bytes) -> str:
+    """A codec for bytes that are neither ASCII nor UTF-8; windows-1252 if nothing speaks for another."""
+    sample = data[:_SAMPLE]
+    if wide := _wide(sample):
+        return wide
+    runs = _HIGH.findall(sample)
+    if not runs or sum(map(len, runs)) < 1.5 * len(runs):  # single letters among those of ASCII: a Latin script
+        return "cp1252"
+    return _asian(sample) or _cyrillic(sample) or "cp1252"
+
+
+def _wide(sample: bytes) -> str:
+    """UTF-16 without a mark: every other byte of Latin text is zero."""
+    if sample.count(0) * 3 < len(sample):
+        return ""
+    return "utf-16-le" if sample[1::2].count(0) >= sample[::2].count(0) else "utf-16-be"
+
+
+def _asian(sample: bytes) -> str:
+    """By the characters that make up most of any text: kana, hangul, level one of GB 2312 and of Big5."""
+    for codec, ranges, enough in _COMMON:
+        try:
+            text = sample.decode(codec, "ignore" if len(sample) == _SAMPLE else "strict")
+        except UnicodeError:
+            continue
+        wide = [char for char in text if not char.isascii()]
+        leads = [char.encode(codec, "replace")[0] for char in wide]
+        common = sum(any(low <= lead <= high for low, high in ranges) for lead in leads)
+        frequent = codec != "cp949" or sum(char in _HANGUL for char in wide) * 5 >= len(wide)
+        if leads and common >= enough * len(leads) and frequent:
+            return codec
+    return ""
+
+
+#: Codec, the lead bytes of what is common in it, the part of all double-byte characters that these must be.
+_COMMON: Final = (
+    ("euc_jp", ((0xA4, 0xA5),), 0.3),
+    ("cp932", ((0x81, 0x83),), 0.4),
+    ("cp949", ((0xB0, 0xC8),), 0.8),
+    ("gb18030", ((0xB0, 0xD7), (0xA1, 0xA1), (0xA3, 0xA3)), 0.8),
+    ("big5", ((0xA1, 0xC6),), 0.8),
+)
+
+
+#: The most frequent syllables of Korean: other texts in these bytes are Chinese.
+_HANGUL: Final = frozenset("이다는에의을가고하지니요시사기로를서도은한인자리아나안")
+
+
+def _cyrillic(sample: bytes) -> str:
+    """The one in which most letters are small ones: KOI8-R and windows-1251 have them where the other has capitals."""
+    best, most = "", 0.0
+    for codec in _CYRILLIC:
+        letters = [char for char in sample.decode(codec, "ignore") if not char.isascii()]
+        small = sum("а" <= char <= "я" for char in letters)
+        if len(set(letters)) > 3 and small / len(letters) > most:
+            best, most = codec, small / len(letters)
+    return best if most >= _ENOUGH else ""
