@@ -38,6 +38,8 @@ def parse(raw: bytes, limits: ReadingLimits = DEFAULT_LIMITS) -> ParsedMail:
     if len(raw) > limits.raw_bytes:
         end = min(len(raw), limits.header_bytes)
         return _minimal(raw, end, budget, Defect("too-large", f"{len(raw)} bytes, at most {limits.raw_bytes} are read"))
+    if b"\r" in raw and b"\n" not in raw:  # line ends of a long-gone system
+        raw = raw.replace(b"\r", b"\n")
     try:
         return _Reading(budget).read(raw, 0, len(raw), 0)
     except Exception as error:  # a fault of ours: the mail still becomes one that people can see

@@ -1,0 +1,148 @@
+"""Bounces, delays and successes of delivery: recognised by several signs at once, and taken apart.
+
+First what is written for machines (RFC 3464), then what is written for people (``notices.py``). A notice needs a sender that
+mail systems use *and* words of failure; neither alone makes a bounce.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from ticketmail.domain.inbound.mail import ParsedMail
+from ticketmail.domain.inbound.notices import notice_text, read_notice
+from ticketmail.domain.inbound.returned import returned_mail
+from ticketmail.domain.inbound.statuses import StatusGroups, read_groups, recipients_of, reply_class, status_in
+from ticketmail.domain.inbound.verdict import DeliveryReport, Evidence, FailedRecipient, MailKind, ReturnedMail
+from ticketmail.domain.inbound.wordings import (
+    DELAY_SUBJECTS,
+    DELAY_TEXTS,
+    EXPIRED_TEXTS,
+    FAILURE_SUBJECTS,
+    FAILURE_TEXTS,
+    first_found,
+)
+
+_DAEMON: Final = re.compile(
+    r"mailer[-_. ]?daemon|post_?master|mail[-_. ]?(?:delivery|daemon|system)|m?daemon$|double-bounce", re.IGNORECASE
+)
+_STATUS_TYPES: Final = ("message/delivery-status", "message/global-delivery-status")
+_TAG: Final = re.compile(
+    r"<(?:style|script|head)\b.{0,20000}?</(?:style|script|head)>|<[^<>]{0,2000}>", re.IGNORECASE | re.DOTALL
+)
+_BREAK: Final = re.compile(r"<(?:br|/p|/div|/tr|/li|/h\d)\b[^<>]{0,200}>", re.IGNORECASE)
+_EMBEDDED: Final = re.compile(r"^(?:final|original)-recipient:", re.IGNORECASE | re.MULTILINE)
+#: RFC 3463: no answer from host, delivery time expired; and Exchange Online's own for the latter.
+_EXPIRED: Final = {"4.4.1", "4.4.7", "5.4.7", "5.4.316"}
+_GOOD: Final = {"delivered", "relayed", "expanded", "deliverable"}  #: the last is of sendmail's and Postfix's probes
+
+
+def read_report(mail: ParsedMail) -> DeliveryReport | None:
+    """The delivery report that the mail is, None if it is something else."""
+    text = readable(mail)
+    groups = list(_groups(mail, text))
+    recipients = tuple(recipients_of(groups))
+    if recipients:
+        return _by_status(mail, groups, recipients, text)
+    report = _by_words(mail, text)
+    if report is not None and not report.recipients and (inner := _wrapped(mail)) is not None:
+        return read_report(inner) or report
+    return report
+
+
+def read_refusal(mail: ParsedMail) -> DeliveryReport | None:
+    """A refusal that a mailbox's filter sends in the form of a receipt (RFC 5429 section 2.1: reject), as a bounce."""
+    text = next((part.text or "" for part in mail.reports if part.content_type.value == "message/disposition-notification"), "")
+    if "automatic-action" not in text.lower() or is_daemon(mail) is None:
+        return None
+    words = first_found(notice_text(readable(mail)), FAILURE_TEXTS) and first_found(mail.subject, FAILURE_SUBJECTS)
+    groups = read_groups(text)
+    recipients = tuple(replace(one, permanent=True) for one in recipients_of([groups]))
+    if words is None or not recipients:
+        return None
+    evidence = Evidence("refusal", words[1], "RFC 5429 section 2.1")
+    return DeliveryReport(MailKind.BOUNCE, recipients, _returned(mail, [groups], ""), evidence=(evidence,))
+
+
+def readable(mail: ParsedMail) -> str:
+    """What a person would read, as far as rules need it."""
+    if mail.text and mail.text.strip():
+        return mail.text
+    return _TAG.sub(" ", _BREAK.sub("\n", mail.html or ""))
+
+
+def is_daemon(mail: ParsedMail) -> Evidence | None:
+    """Whether a mail system sent it: the sender's name, or the null return path (RFC 5321 section 4.5.5)."""
+    for sender in mail.senders:
+        local = sender.address.partition("@")[0]
+        if _DAEMON.search(local) or _DAEMON.search(sender.name):
+            return Evidence("daemon-sender", f"{sender.name} <{sender.address}>", "RFC 5321 section 4.5.5, RFC 2142")
+    path = mail.value("return-path").strip()
+    if path == "<>" or (path and _DAEMON.search(path.partition("@")[0])):
+        return Evidence("null-return-path", path, "RFC 5321 section 4.5.5")
+    return None
+
+
+def _groups(mail: ParsedMail, text: str) -> Iterator[StatusGroups]:
+    for part in mail.reports:
+        if part.content_type.value in _STATUS_TYPES:
+            yield read_groups(part.text or "")
+    if not mail.reports and _EMBEDDED.search(text) and is_daemon(mail):
+        yield read_groups(text)
+
+
+def _wrapped(mail: ParsedMail) -> ParsedMail | None:
+    """A report within a report: some gateways wrap what they pass on."""
+    return next((one for one in mail.nested() if one.reports and is_daemon(one)), None)
+
+
+def _by_status(
+    mail: ParsedMail, groups: list[StatusGroups], recipients: tuple[FailedRecipient, ...], text: str
+) -> DeliveryReport | None:
+    actions = {one.action for one in recipients}
+    evidence = Evidence("delivery-status", ", ".join(sorted(actions)), "RFC 3464")
+    failed = tuple(one for one in recipients if one.action not in _GOOD)
+    if not failed:
+        return DeliveryReport(MailKind.DELIVERED, recipients, _returned(mail, groups, text), evidence=(evidence,))
+    kind = MailKind.DELAY if {one.action for one in failed} == {"delayed"} else MailKind.BOUNCE
+    expired = kind is MailKind.BOUNCE and all(one.status in _EXPIRED for one in failed)
+    return DeliveryReport(kind, failed, _returned(mail, groups, text), expired=expired, evidence=(evidence,))
+
+
+def _by_words(mail: ParsedMail, text: str) -> DeliveryReport | None:
+    daemon = is_daemon(mail)
+    named = mail.value("x-failed-recipients")
+    notice = notice_text(text)
+    subject = first_found(mail.subject, FAILURE_SUBJECTS)
+    words = first_found(notice, FAILURE_TEXTS)
+    delayed = first_found(mail.subject, DELAY_SUBJECTS) or first_found(notice, DELAY_TEXTS)
+    expired = first_found(f"{mail.subject}\n{notice}", EXPIRED_TEXTS)
+    if not (daemon or named) or not (named or subject or words or delayed):
+        return None
+    evidence = [daemon] if daemon else []
+    evidence += [Evidence(one.name, found, one.source) for one, found in filter(None, (subject, words, delayed))]
+    kind = MailKind.DELAY if delayed and not expired else MailKind.BOUNCE
+    found = _with_named(named, read_notice(notice, never=_never(mail)), notice)
+    recipients = [one if one.permanent is not None else replace(one, permanent=not (delayed or expired)) for one in found]
+    over = expired is not None and kind is MailKind.BOUNCE and not any(one.permanent for one in recipients)
+    return DeliveryReport(kind, tuple(recipients), _returned(mail, [], text), expired=over, evidence=tuple(evidence))
+
+
+def _with_named(named: str, found: list[FailedRecipient], notice: str) -> list[FailedRecipient]:
+    """Those that ``X-Failed-Recipients`` (Exim, Google) names, with what the notice says of them."""
+    known = {one.address.lower(): one for one in found}
+    names = [one.strip(" <>") for one in named.split(",") if "@" in one]
+    status = status_in(notice) if len(names) == 1 else ""
+    kind = {"5": True, "4": False}.get(status[:1] or (reply_class(notice) if len(names) == 1 else ""))
+    return [known.get(one.lower(), FailedRecipient(one, status=status, permanent=kind)) for one in names] or found
+
+
+def _never(mail: ParsedMail) -> frozenset[str]:
+    return frozenset(one.key for one in (*mail.senders, *mail.to))
+
+
+def _returned(mail: ParsedMail, groups: list[StatusGroups], text: str) -> ReturnedMail:
+    envelope_id = next((group.message["original-envelope-id"] for group in groups if "original-envelope-id" in group.message), "")
+    return returned_mail(mail, text=text[len(notice_text(text)) :], envelope_id=envelope_id)

@@ -1,0 +1,151 @@
+"""Failure notices that are not for machines: who failed, and why, out of prose and transcripts.
+
+A notice is read up to where the returned mail begins. An address counts by how it stands there: leading a line of its own (Exim,
+Postfix, qmail, sendmail, Exchange), in a protocol transcript, or anywhere in a sentence. The best kind that is there wins.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from ticketmail.domain.inbound.statuses import reply_class, status_in
+from ticketmail.domain.inbound.verdict import FailedRecipient
+
+MAX_TEXT: Final = 65_536
+MAX_LINE: Final = 1_000
+_ADDR: Final = (
+    r"[^\s<>()\[\],;:\"'@=|*]{1,64}@[A-Za-z0-9\u0080-\uffff](?:[A-Za-z0-9\u0080-\uffff._-]{0,250}[A-Za-z0-9\u0080-\uffff])?"
+)
+_ADDRESS: Final = re.compile(_ADDR)
+#: Where the returned mail begins, as the programs announce it.
+_RETURNED: Final = re.compile(
+    r"^(?:[\s|>*=_#-]*(?:here is |below is |this is |following is |attached is )?(?:(?:a|the|your) )?(?:"
+    r"(?:original|returned|unsent|rejected|undelivered) (?:e-?mail|message|mail)(?: headers?| text)?"
+    r"(?: is)?(?: follow(?:s|ing)?| attached| included| below| as follows| headers?:| ?[:-]+)"
+    r"|(?:e-?mail )?(?:message|mail) (?:headers?|text|body|contents?) (?:is )?follow(?:s|ing)?"
+    r"|copy of (?:the|your) (?:original )?(?:e-?mail|message|mail)|headers? of the original message|original mail as follows"
+    r"|(?:your )?message reads|below this line|unsent message|returned mail follows|attachment is a copy)\b.*"
+    r"|[ |=*-]{3,}[ ]*(?:original message|forwarded message|unsent message|returned message|message headers?|original mail"
+    r"|mensaje original|original headers).{0,40})$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_HEADER: Final = re.compile(
+    r"^(?:Received|Return-Path|Message-ID|DKIM-Signature|X-Google-[\w-]+|MIME-Version):", re.IGNORECASE | re.MULTILINE
+)
+#: Somebody else than a failed recipient.
+_OTHERS: Final = re.compile(
+    r"(?:sent by|sender|from|reply|contact|postmaster|help|support|assistance|questions?|abuse|mail from|administrator"
+    r"|mailto:|delivered-to: )[^\n]{0,60}$",
+    re.IGNORECASE,
+)
+_LEADS: Final = re.compile(
+    rf"^[ \t]*(?:[*+-]+[ \t]+|\d+\.[ \t]+|>[ \t]*)?(?:To:[ \t]+)?[<\"'\[(]{{0,2}}(?:mailto:|smtp:|rfc822;[ \t]*)?({_ADDR})"
+    r"[>\"'\])]{0,2}(?:[ \t]*(?::|\.\.\.|$|[ \t]on \w|[ \t]-|,|\(|[ \t](?:invalid|unknown|is |user|delivery|failed|was"
+    r"|\d{3}))|[ \t]*<br)",
+    re.IGNORECASE,
+)
+_KEYED: Final = re.compile(
+    rf"(?:^|[\[,;(])[ \t*-]*(?:final[- ]recipient|original[- ]recipient|intended recipient|failed (?:recipients?"
+    rf"|address(?:es)?)|recipients?"
+    rf"(?: address)?|rcpt|error-for|address|addressee|envelope-to|user|e-?mail address"
+    rf"|to)[ \t]*(?:\(s\))?[ \t]*[:=][ \t]*(?:rfc822;[ \t]*)?[<\"'\[]{{0,2}}({_ADDR})",
+    re.IGNORECASE,
+)
+_TRANSCRIPT: Final = re.compile(rf"(?:rcpt to[: ]*|\b[45]\d\d[- ][^\n]{{0,120}}?)<?({_ADDR})>?", re.IGNORECASE)
+_EXPANDED: Final = re.compile(rf"\((?:expanded|ultimately generated|generated) from:?[ \t]*<?({_ADDR})>?", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class _Found:
+    """An address at its place, with the lines that speak of it."""
+
+    address: str
+    lines: list[str] = field(default_factory=list)
+    original: str = ""
+
+
+def notice_text(text: str) -> str:
+    """The notice without the mail that it returns. Bounded."""
+    text = "\n".join(line[:MAX_LINE] for line in text[:MAX_TEXT].split("\n"))
+    ends = [match.start() for match in (_RETURNED.search(text), _first_header(text)) if match]
+    return text[: min(ends)] if ends else text
+
+
+def read_notice(text: str, *, never: frozenset[str]) -> list[FailedRecipient]:
+    """The failed recipients that a notice (see :func:`notice_text`) names. ``never`` are addresses that are somebody else's."""
+    for find in (_leading, _keyed, _transcribed, _anywhere):
+        found = _merged(one for one in find(text) if one.address.lower() not in never and not _is_daemon(one.address))
+        if found:
+            return [_recipient(one, text if len(found) == 1 else "\n".join(one.lines)) for one in found]
+    # Nobody else stands there: somebody wrote to himself, or to a postmaster.
+    found = _merged(_leading(text))
+    return [_recipient(one, text if len(found) == 1 else "\n".join(one.lines)) for one in found]
+
+
+def _first_header(text: str) -> re.Match[str] | None:
+    """A header of a returned mail that nothing announced."""
+    return next((match for match in _HEADER.finditer(text) if _more_headers(text, match.start())), None)
+
+
+def _more_headers(text: str, at: int) -> bool:
+    names = re.findall(r"^([A-Za-z][A-Za-z-]+):", text[at : at + 3000], re.MULTILINE)
+    known = {"received", "from", "to", "subject", "date", "message-id", "return-path", "mime-version", "content-type"}
+    return len(known & {name.lower() for name in names}) >= 2
+
+
+def _leading(text: str) -> Iterator[_Found]:
+    current: _Found | None = None
+    before = ""
+    for line in text.split("\n"):
+        match = _LEADS.match(line)
+        expanded = _EXPANDED.search(line)
+        if match and not _OTHERS.search(before):
+            current = _Found(match[1], [line])
+            yield current
+        elif current is not None:
+            current.lines.append(line)
+            if expanded:
+                current.original = expanded[1]
+        before = line if line.strip() else before
+
+
+def _keyed(text: str) -> Iterator[_Found]:
+    return (_Found(match[1], [line]) for line in text.split("\n") for match in _KEYED.finditer(line))
+
+
+def _transcribed(text: str) -> Iterator[_Found]:
+    return (_Found(match[1], [line]) for line in text.split("\n") for match in _TRANSCRIPT.finditer(line))
+
+
+def _anywhere(text: str) -> Iterator[_Found]:
+    for line in text.split("\n"):
+        for match in _ADDRESS.finditer(line):
+            if not _OTHERS.search(line[: match.start()]):
+                yield _Found(match[0], [line])
+
+
+def _merged(found: Iterator[_Found]) -> list[_Found]:
+    """One for each address, in order."""
+    by_address: dict[str, _Found] = {}
+    for one in list(found):
+        known = by_address.setdefault(one.address.lower(), one)
+        if known is not one:
+            known.lines += one.lines
+            known.original = known.original or one.original
+    return list(by_address.values())
+
+
+def _is_daemon(address: str) -> bool:
+    return address.partition("@")[0].lower() in ("mailer-daemon", "postmaster", "mail-daemon", "mdaemon")
+
+
+def _recipient(one: _Found, text: str) -> FailedRecipient:
+    status = status_in(text)
+    kind = status[:1] or reply_class(text)
+    said = " ".join(" ".join(one.lines).split())[:500]
+    return FailedRecipient(
+        one.address, original=one.original, status=status, permanent={"5": True, "4": False}.get(kind), diagnostic=said
+    )
