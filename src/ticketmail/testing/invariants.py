@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from itertools import pairwise
+from itertools import combinations
 from uuid import UUID
 
 from ticketmail.domain.outbound.delivery import DeliveryState
+from ticketmail.domain.outbound.lanes import SHIPPED
 from ticketmail.domain.ports.reading import DeliveryView, HistoryRow, Reading
 from ticketmail.testing.books import audit, deliveries
 from ticketmail.testing.world import World
@@ -49,15 +50,14 @@ def _judge_one(view: DeliveryView, rows: Sequence[HistoryRow], copies: int) -> l
 def _out_of_order(views: Sequence[DeliveryView], tried: Sequence[tuple[UUID, str]]) -> list[str]:
     """First attempts within a ticket and recipient, as the other side saw them (invariant 8). Keys are in order of submission."""
     first = {one: place for place, one in reversed(list(enumerate(tried)))}
-    in_ticket: dict[tuple[str, str, str], list[tuple[DeliveryView, int]]] = defaultdict(list)
+    in_ticket: dict[tuple[str, str], list[tuple[DeliveryView, int]]] = defaultdict(list)
     for view in sorted(views, key=lambda view: view.key or ""):
         if view.ticket and (view.submission_id, view.recipient) in first:
-            place = first[view.submission_id, view.recipient]
-            in_ticket[view.ticket, view.recipient, view.lane].append((view, place))
+            in_ticket[view.ticket, view.recipient].append((view, first[view.submission_id, view.recipient]))
+    weights = SHIPPED.weights()
     return [
-        f"Ticket {ticket}, {recipient}: {later.key} began before {sooner.key}."
-        for (ticket, recipient, _), order in in_ticket.items()
-        if all(sooner.accepted_us <= later.accepted_us for (sooner, _), (later, _) in pairwise(order))  # no clock was set back
-        for (sooner, at), (later, then) in pairwise(order)
-        if then < at
+        f"Ticket {ticket}, {recipient}: {later.key} ({later.lane}) began before {sooner.key} ({sooner.lane})."
+        for (ticket, recipient), order in in_ticket.items()
+        for (sooner, at), (later, then) in combinations(order, 2)
+        if then < at and weights[sooner.lane] >= weights[later.lane]
     ]

@@ -152,7 +152,7 @@ class _Run:
         for number in range(_MAILS):
             await asyncio.sleep(self._dice.expovariate(_MAILS / _FAULTY_S))
             ticket = self._dice.choice(("1", "2", "3", "4"))
-            lane = "code" if number % 10 == 9 else "notice" if ticket == "4" else "reply"
+            lane = "code" if number % 10 == 9 else "notice" if number % 4 == 1 else "reply"
             people = self._dice.sample(
                 ("ann@example.net", "bob@example.net", "cai@example.net", GONE), self._dice.choice((1, 1, 2))
             )

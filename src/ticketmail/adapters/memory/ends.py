@@ -1,4 +1,4 @@
-"""What follows when a delivery ends outside a worker's hands, and what frees the next one in its ticket."""
+"""What follows when a delivery ends outside a worker's hands, and who moves up in its ticket."""
 
 from __future__ import annotations
 
@@ -32,18 +32,39 @@ def facts(delivery: Delivery, kind: str, at_us: int, reason: str = "") -> dict[s
     }
 
 
+def line_of(delivery: Delivery, in_ticket: Iterable[Delivery]) -> list[Delivery]:
+    """What waits for its first attempt to the same recipient."""
+    return [one for one in in_ticket if one.recipient_key == delivery.recipient_key and one.waits_for_first_attempt]
+
+
+def ahead_of(delivery: Delivery, line: Iterable[Delivery]) -> Delivery | None:
+    """One that goes before it, of its own lane rather, the last one. Lanes do not wait for lower ones; there may be more."""
+    ahead = [
+        one
+        for one in line
+        if one.lane_weight >= delivery.lane_weight
+        and one.accepted_us < delivery.accepted_us
+        and one.first_due_us <= max(one.accepted_us, delivery.first_due_us)  # not wanted later, whatever clocks say
+    ]
+    return min(ahead, key=lambda one: (one.lane_weight, -one.accepted_us), default=None)
+
+
 def free_next(tx: Tx, ended: Iterable[Delivery]) -> None:
-    """The first attempts of these are over: what waits behind them is due now."""
+    """The first attempts of these are over: what waits behind them is due now, or waits for another."""
     for delivery in ended:
-        for waiting in tx.state.in_ticket(delivery.submission.tenant, delivery.submission.ticket):
+        in_ticket = tx.state.in_ticket(delivery.submission.tenant, delivery.submission.ticket)
+        for waiting in in_ticket:
             if waiting.behind == delivery.key and waiting.state is DeliveryState.QUEUED:
-                free(tx, waiting)
+                _move_up(tx, waiting, in_ticket)
 
 
-def free(tx: Tx, waiting: Delivery) -> None:
-    """It waits for nobody any more."""
-    tx.change(waiting, due_us=waiting.first_due_us, behind=None)
-    tx.rings = True
+def _move_up(tx: Tx, waiting: Delivery, in_ticket: Iterable[Delivery]) -> None:
+    ahead = ahead_of(waiting, line_of(waiting, in_ticket))
+    if ahead is not None:
+        tx.change(waiting, behind=ahead.key)
+    else:
+        tx.change(waiting, due_us=waiting.first_due_us, behind=None)
+        tx.rings = True
 
 
 def end(

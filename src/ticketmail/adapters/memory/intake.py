@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from uuid import UUID
 
 from ticketmail.adapters.memory import ends
-from ticketmail.adapters.memory.state import Blob, Delivery, Key, Submission
+from ticketmail.adapters.memory.state import Blob, Delivery, Submission
 from ticketmail.adapters.memory.store import Access, refuse_connection
 from ticketmail.adapters.memory.transaction import Tx
 from ticketmail.domain.errors import KeyReused, SpoolError
@@ -39,47 +38,31 @@ class MemoryIntake:
         for entry in new:
             if entry.supersedes is not None:
                 ends.supersede(tx, entry.supersedes, by=entry.submission_id)
-        fresh = frozenset(entry.submission_id for entry in new)
         for entry in new:
-            self._enter(tx, entry, fresh)
+            self._enter(tx, entry)
             for ref in entry.refs:
                 if ref.ref not in tx.state.refs:
                     tx.put(tx.state.refs, ref.ref, ref)
             tx.use_blobs(tx.state.submissions[entry.submission_id], tuple(dict.fromkeys(entry.blobs)))
             tx.rings = True
 
-    def _enter(self, tx: Tx, entry: Entry, fresh: frozenset[UUID]) -> None:
+    def _enter(self, tx: Tx, entry: Entry) -> None:
         submission = tx.state.submissions[entry.submission_id]
         for number, recipient in enumerate(entry.recipients):
             delivery = _delivery(entry, submission, number, recipient, tx.now_us)
             if entry.ticket is not None:
-                self._put_behind(tx, delivery, fresh)
+                self._put_behind(tx, delivery)
             tx.enter(delivery)
             tx.note_on(delivery, "accepted", state="queued")
 
-    def _put_behind(self, tx: Tx, delivery: Delivery, fresh: frozenset[UUID]) -> None:
-        in_ticket = _in_line(tx.state.in_ticket(delivery.submission.tenant, delivery.submission.ticket), fresh)
-        line = [d for d in in_ticket if d.recipient_key == delivery.recipient_key and d.waits_for_first_attempt]
-        ahead = [d for d in line if d.lane_weight >= delivery.lane_weight and d.first_due_us <= delivery.first_due_us]
-        if ahead:
-            delivery.behind = _last(ahead)
+    def _put_behind(self, tx: Tx, delivery: Delivery) -> None:
+        line = ends.line_of(delivery, tx.state.in_ticket(delivery.submission.tenant, delivery.submission.ticket))
+        if line:  # a batch shares its time, and clocks may be set back: the order within a line is told by these times alone
+            delivery.accepted_us = max(tx.now_us, max(one.accepted_us for one in line) + 1)
+        ahead = ends.ahead_of(delivery, line)
+        if ahead is not None:
+            delivery.behind = ahead.key
             delivery.due_us = max(delivery.first_due_us, tx.now_us + self._access.order_wait_us)
-
-
-def _in_line(in_ticket: Sequence[Delivery], fresh: frozenset[UUID]) -> list[Delivery]:
-    """What stood before by time of acceptance and id, then those of the same call as they were given."""
-    before = [delivery for delivery in in_ticket if delivery.submission.id not in fresh]
-    before.sort(key=lambda d: (d.accepted_us, d.submission.id, d.number))
-    return before + [delivery for delivery in in_ticket if delivery.submission.id in fresh]
-
-
-def _last(ahead: Sequence[Delivery]) -> Key:
-    """The end of the line: behind which nobody waits yet. Times of acceptance do not tell, for a batch shares one. Of several
-    ends (lanes do not wait for lower ones) the lowest lane's will go last."""
-    taken = {delivery.behind for delivery in ahead}
-    tails = [delivery for delivery in ahead if delivery.key not in taken]
-    lowest = min(delivery.lane_weight for delivery in tails)
-    return [delivery for delivery in tails if delivery.lane_weight == lowest][-1].key
 
 
 def _result(entry: Entry, standing: Submission | None, now_us: int) -> Accepted | KeyReused:

@@ -1,4 +1,4 @@
-"""What follows when a delivery ends outside a worker's hands, and what frees the next one in its ticket."""
+"""What follows when a delivery ends outside a worker's hands."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.sql.elements import ColumnElement
 
+from ticketmail.adapters.sql.line import free_next
 from ticketmail.adapters.sql.rows import add_events, add_history, history_row
 from ticketmail.adapters.sql.schema import Tables
 from ticketmail.adapters.sql.transaction import Language, Row, Tx, bound
@@ -71,13 +72,6 @@ class EndStatements:
 
     def __init__(self, t: Tables, language: Language) -> None:
         d = t.delivery
-        self.free = (
-            update(d)
-            .where(d.c.behind_submission_id == bound("p_id"), d.c.behind_number == bound("p_number"))
-            .where(d.c.behind_submission_id.is_not(None), d.c.state == "queued")
-            # Its own first due time, not now: it keeps its place before what was handed over after it.
-            .values(due_us=d.c.first_due_us, behind_submission_id=None, behind_number=None)
-        )
         self.lock = select(t.submission.c.id).where(t.submission.c.id == bound("p_id")).with_for_update()
         self.queued_of = (
             select(*brief_columns(t))
@@ -100,13 +94,6 @@ class EndStatements:
                 behind_number=None,
             )
         )
-
-
-def free_next(tx: Tx, ends: Iterable[tuple[str, int]]) -> None:
-    """The first attempts of these (submission, number) are over: what waits behind them is due now."""
-    freed = tx.each(tx.book(EndStatements).free, [{"p_id": id_, "p_number": number} for id_, number in ends])
-    if any(freed):
-        tx.rings = True
 
 
 def end(

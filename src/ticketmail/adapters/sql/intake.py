@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import insert, select
@@ -13,9 +12,10 @@ from sqlalchemy.dialects.postgresql import insert as insert_or
 from ticketmail.adapters.sql import ends, joining
 from ticketmail.adapters.sql.commits import CommitInDoubt
 from ticketmail.adapters.sql.engine import Database
+from ticketmail.adapters.sql.line import before_first_attempt
 from ticketmail.adapters.sql.rows import HistoryStatements, history_row
-from ticketmail.adapters.sql.schema import BEFORE_END, Tables
-from ticketmail.adapters.sql.transaction import Language, Tx, bound, one_of
+from ticketmail.adapters.sql.schema import Tables
+from ticketmail.adapters.sql.transaction import Language, Tx, bound
 from ticketmail.domain.errors import KeyReused, SpoolError, SubmitInDoubt
 from ticketmail.domain.ports.accepting import Accepted, Entry
 
@@ -32,12 +32,9 @@ class _Statements:
         )
         self.delivery = insert(t.delivery).values({name: bound(name) for name in _DELIVERY})
         self.ahead = (
-            select(
-                *(d.tenant, d.ticket, d.recipient_key, d.submission_id, d.number, d.lane_weight, d.first_due_us),
-                *(d.behind_submission_id, d.behind_number),
-            )
+            select(d.tenant, d.ticket, d.recipient_key, *(d[name] for name in _Waiting._fields))
             .where(language.within(d.ticket, "p_tickets"), language.within(d.recipient_key, "p_keys"))
-            .where(d.ticket.is_not(None), one_of(d.state, BEFORE_END), d.attempts == 0, d.unknowns == 0)
+            .where(d.ticket.is_not(None), *before_first_attempt(t.delivery))
             .order_by(d.accepted_us, d.submission_id, d.number)
         )
         self.ref = insert_or(t.ref).values({name: bound(name) for name in _REF}).on_conflict_do_nothing()
@@ -53,15 +50,19 @@ _REF = ("ref", "tenant", "ticket", "submission_id")
 _BLOB_REF = ("tenant", "digest", "submission_id")
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """A delivery that has not made its first attempt, as far as order in a ticket needs it."""
+class _Waiting(NamedTuple):
+    """A delivery that has not made its first attempt, as far as order in a ticket needs it: a column each."""
 
     submission_id: str
     number: int
     lane_weight: int
     first_due_us: int
-    behind: tuple[str | None, int | None]
+    accepted_us: int
+
+    def goes_before(self, row: dict[str, Any]) -> bool:
+        """As ``line`` says."""
+        due_before = self.first_due_us <= max(self.accepted_us, row["first_due_us"])
+        return due_before and self.lane_weight >= int(row["lane_weight"])
 
 
 class SqlIntake:
@@ -147,7 +148,7 @@ class _Acceptance:
         return Accepted(entry.submission_id, accepted_us in self._accepted_us, accepted_us)
 
     def _ordered(self, tx: Tx, new: Sequence[Entry]) -> list[dict[str, Any]]:
-        """Rows of deliveries, each behind its predecessor in the ticket if there is one."""
+        """Rows of deliveries, each behind one that goes before it in the ticket, if there is any (see ``line``)."""
         line = _line(tx, new)
         rows: list[dict[str, Any]] = []
         for entry in new:
@@ -161,22 +162,14 @@ class _Acceptance:
 
     def _put_behind(self, row: dict[str, Any], line: dict[tuple[str, ...], list[_Waiting]], now_us: int) -> None:
         place = line.setdefault((row["tenant"], row["ticket"], row["recipient_key"]), [])
-        ahead = [w for w in place if w.lane_weight >= row["lane_weight"] and w.first_due_us <= row["first_due_us"]]
+        ahead = [waiting for waiting in place if waiting.goes_before(row)]
         if ahead:
-            last = _last(ahead)
+            last = min(reversed(ahead), key=lambda w: w.lane_weight)  # of its own lane rather, the last one
             row["behind_submission_id"], row["behind_number"] = last.submission_id, last.number
             row["due_us"] = max(row["due_us"], now_us + self._order_wait_us)
-        behind = (row["behind_submission_id"], row["behind_number"])
-        place.append(_Waiting(row["submission_id"], row["number"], row["lane_weight"], row["first_due_us"], behind))
-
-
-def _last(ahead: Sequence[_Waiting]) -> _Waiting:
-    """The end of the line: behind which nobody waits yet. Times of acceptance do not tell, for a batch shares one. Of several
-    ends (lanes do not wait for lower ones) the lowest lane's will go last."""
-    taken = {waiting.behind for waiting in ahead}
-    ends_ = [waiting for waiting in ahead if (waiting.submission_id, waiting.number) not in taken]
-    lowest = min(waiting.lane_weight for waiting in ends_)
-    return [waiting for waiting in ends_ if waiting.lane_weight == lowest][-1]
+        if place:  # a batch shares its time, and clocks may be set back: the order within a line is told by these times alone
+            row["accepted_us"] = max(now_us, place[-1].accepted_us + 1)
+        place.append(_Waiting(*(row[name] for name in _Waiting._fields)))
 
 
 def _line(tx: Tx, new: Sequence[Entry]) -> dict[tuple[str, ...], list[_Waiting]]:
@@ -188,9 +181,8 @@ def _line(tx: Tx, new: Sequence[Entry]) -> dict[tuple[str, ...], list[_Waiting]]
     keys = tx.pack(sorted({recipient.lower() for entry in ticketed for recipient in entry.recipients}))
     line: dict[tuple[str, ...], list[_Waiting]] = {}
     for row in tx.rows(tx.book(_Statements).ahead, p_tickets=tickets, p_keys=keys):
-        tenant, ticket, key, id_, number, weight, first_due_us, behind_id, behind_number = row
-        waiting = _Waiting(id_, number, weight, first_due_us, (behind_id, behind_number))
-        line.setdefault((tenant, ticket, key), []).append(waiting)
+        tenant, ticket, key, *waiting = row
+        line.setdefault((tenant, ticket, key), []).append(_Waiting(*waiting))
     return line
 
 

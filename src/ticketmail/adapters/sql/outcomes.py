@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import case, exists, func, select, update
 
-from ticketmail.adapters.sql.ends import free_next
+from ticketmail.adapters.sql.line import free_next
 from ticketmail.adapters.sql.rows import add_events, add_history, add_suppressions, history_row, utf8
 from ticketmail.adapters.sql.schema import Tables
 from ticketmail.adapters.sql.transaction import Language, Tx, bound, one_of

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import func, select, update
 
-from ticketmail.adapters.sql.ends import free_next
+from ticketmail.adapters.sql.line import free_next
 from ticketmail.adapters.sql.mails import claim_columns, mails
 from ticketmail.adapters.sql.rows import add_events, add_history, history_row, utf8
 from ticketmail.adapters.sql.schema import Tables

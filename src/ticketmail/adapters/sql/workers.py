@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, insert, select, true, update
+from sqlalchemy import insert, select, update
 
 from ticketmail.adapters.sql import ends
 from ticketmail.adapters.sql.engine import Database
+from ticketmail.adapters.sql.line import free_forgotten, free_next
 from ticketmail.adapters.sql.rows import add_events, add_history, history_row
 from ticketmail.adapters.sql.schema import Tables
 from ticketmail.adapters.sql.thread import SpoolThread
@@ -20,6 +21,8 @@ from ticketmail.domain.events import MailDeadLettered
 from ticketmail.domain.ids import uuid7
 from ticketmail.domain.ports.delivering import Beat, Reaped, Registration, WorkerInfo
 
+#: So many deliveries that wait behind nothing are freed in one look.
+_FORGOTTEN = 100
 #: So many leases lost with nothing else in flight make a mail poison.
 POISON = 3
 
@@ -66,20 +69,6 @@ class WorkerStatements:
             .where(h.submission_id == bound("p_id"), h.submission_id.is_not(None), h.number == bound("p_number"))
             .where(h.fence == bound("p_fence"), h.kind == "attempt", h.ended_us.is_(None))
             .values(state=bound("p_state"), outcome="unclear", reason=bound("p_reason"), ended_us=bound("p_now"))
-        )
-        behind = d.behind_submission_id.is_not(None)
-        ahead = t.delivery.alias("ahead")
-        waits = (
-            select(ahead.c.number)
-            .where(ahead.c.submission_id == d.behind_submission_id, ahead.c.number == d.behind_number)
-            .where(one_of(ahead.c.state, ("queued", "claimed", "sending")), ahead.c.attempts == 0, ahead.c.unknowns == 0)
-            .exists()
-        )
-        now = bound("p_now")
-        self.free_forgotten = (
-            update(t.delivery)
-            .where(behind, d.state == "queued", ~waits, true())
-            .values(due_us=case((d.first_due_us > now, d.first_due_us), else_=now), behind_submission_id=None, behind_number=None)
         )
 
 
@@ -155,9 +144,7 @@ class SqlWorkers:
         is_dead = self._database.store.is_dead
         dead = [id_ for id_, beat_us in tx.rows(book.living) if is_dead(id_, beat_us, tx.now_us)]
         reaped = [_bury(tx, id_) for id_ in dead if tx.run(book.bury, p_id=id_, p_now=tx.now_us)]
-        # A host's transaction that was open while its predecessor ended may have put a delivery behind nothing.
-        if tx.run(book.free_forgotten, p_now=tx.now_us):
-            tx.rings = True
+        free_forgotten(tx, _FORGOTTEN)
         return reaped
 
 
@@ -184,7 +171,7 @@ def take_back(tx: Tx, worker_id: str, *, lost: bool) -> Reaped:
     add_history(tx, [_row(tx, b, state, worker_id, lost=lost) for b, state in pairs if lost or b.state == "sending"])
     poisoned = [b for b, state in pairs if state == "dead"]
     add_events(tx, (_dead_letter(b, tx.now_us) for b in poisoned))
-    ends.free_next(tx, ((b.submission_id, b.number) for b, state in pairs if state != "queued"))
+    free_next(tx, ((b.submission_id, b.number) for b, state in pairs if state != "queued"))
     tx.rings = tx.rings or "queued" in states
     return Reaped(UUID(worker_id), states.count("queued"), states.count("unknown"), states.count("dead"))
 

@@ -140,8 +140,7 @@ class Pump:
         account.backlog = self._health.metered(account.name) and len(mails) >= wanted
         if grant is None:
             return False
-        await self._set_going(worker_id, account, mails, grant, issued_us)
-        return bool(grant.permits and mails)
+        return await self._set_going(worker_id, account, mails, grant, issued_us)
 
     async def _claim(self, worker_id: UUID, account: str, pairs: list[tuple[str, str]], capacity: int) -> list[ClaimedMail]:
         """By the lanes' shares; what a lane had nothing due for flows on to the others, the heavier first."""
@@ -155,25 +154,33 @@ class Pump:
 
     async def _set_going(
         self, worker_id: UUID, account: AccountLane, mails: Sequence[ClaimedMail], grant: Grant, issued_us: int
-    ) -> None:
+    ) -> bool:
+        """True if there was anything but mails to give back: those are there again at once, if the clocks differ."""
         account.backlog = account.backlog or grant.permits < len(mails)
-        back = list(mails[grant.permits :])
+        back, begun = list(mails[grant.permits :]), False
         for place, mail in enumerate(mails[: grant.permits]):
             turn_us = grant.first_us + place * grant.interval_us if grant.interval_us else 0
             if elsewhere(mail, account.name, self._routes.accounts_of(mail.route)):
                 await self._health.give_back(account.name, worker_id.hex, 1)
-                await self._pass_on(worker_id, mail)
+                begun |= await self._pass_on(worker_id, mail)
             elif not await self._charged(worker_id, account, mail):
                 back.append(mail)
-            elif any(one.lost >= LONE_AFTER for one in mail.deliveries):
-                self._lone.append(Errand(account.name, mail, issued_us))
             else:
-                self._start(worker_id, account, Errand(account.name, mail, issued_us), turn_us)
+                begun = True
+                self._start_or_keep(worker_id, account, Errand(account.name, mail, issued_us), turn_us)
         if back:
             await self._deliveries.release(worker_id, [claim for mail in back for claim in _claims(mail)])
+        return begun
 
-    async def _pass_on(self, worker_id: UUID, mail: ClaimedMail) -> None:
-        """To the account that may have sent it. Routes may never choose that one while a better is well: it is asked here."""
+    def _start_or_keep(self, worker_id: UUID, account: AccountLane, errand: Errand, turn_us: int) -> None:
+        if any(one.lost >= LONE_AFTER for one in errand.mail.deliveries):
+            self._lone.append(errand)
+        else:
+            self._start(worker_id, account, errand, turn_us)
+
+    async def _pass_on(self, worker_id: UUID, mail: ClaimedMail) -> bool:
+        """To the account that may have sent it, or back. Routes may never choose that account while a better is well: it is
+        asked here."""
         owner = next(one.last_account for one in mail.deliveries if one.unknowns)
         account, issued_us = self._accounts.get(owner), self._now_us()
         if account is not None and self._health.holds().get(owner) is None:
@@ -181,8 +188,9 @@ class Pump:
             free = account.room > 0 and account.connections > 0
             if free and (await self._permits(worker_id, account, 1)).permits and await self._charged(worker_id, account, mail):
                 self._start(worker_id, account, Errand(owner, mail, issued_us))
-                return
+                return True
         await self._deliveries.release(worker_id, _claims(mail), due_us=issued_us + ELSEWHERE_US)
+        return False
 
     async def _charged(self, worker_id: UUID, account: AccountLane, mail: ClaimedMail) -> bool:
         extra = len(mail.deliveries) - 1

@@ -12,7 +12,17 @@ from ticketmail.domain.outbound.delivery import DeliveryState as S
 from ticketmail.domain.outbound.suppression import Suppression
 from ticketmail.domain.ports.delivering import Completion, Resolution, Want
 from ticketmail.domain.scope import Scope
-from ticketmail.testing.spool_contract.kit import ALL_MAIL, HOUR, MINUTE, SECOND, ContractClock, claims, entry, state_of, taken
+from ticketmail.testing.spool_contract.kit import (
+    ALL_MAIL,
+    HOUR,
+    MINUTE,
+    SECOND,
+    ContractClock,
+    claims,
+    entry,
+    state_of,
+    taken,
+)
 
 
 class LifeContract:
@@ -125,6 +135,34 @@ class LifeContract:
         last = entry(ticket="7")
         spool.intake.accept([last])
         assert spool.reading.find(Scope.parse(f"id:{last.submission_id}"))[0].behind == (third.submission_id, 0)
+
+    async def test_a_mail_waits_for_all_that_go_before_it_whatever_their_lanes(
+        self, spool: Any, work: Any, clock: ContractClock
+    ) -> None:
+        """The urgent one waits for nobody lower, the last waits for all; each may be slow (invariant 8)."""
+        first, urgent, second, last = (
+            entry(ticket="7", route=route, lane=lane, lane_weight=weight)
+            for route, lane, weight in (
+                ("main", "reply", 10),
+                ("slow", "code", 50),
+                ("main", "reply", 10),
+                ("main", "bulk", 1),
+            )
+        )
+        spool.intake.accept([first, urgent, second, last])
+        worker = await work()
+        for expected, want in (
+            (first, ALL_MAIL),
+            (urgent, Want("slow", "code", 9)),
+            (second, ALL_MAIL),
+            (last, Want("main", "bulk", 9)),
+        ):
+            (mail,) = await worker.claim(want)
+            assert mail.submission_id == expected.submission_id
+            assert await worker.claim(ALL_MAIL, Want("main", "bulk", 9)) == []
+            await worker.deliveries.begin(worker.id, "a", claims(mail))
+            await worker.deliveries.record(worker.id, [taken(claims(mail)[0])])
+            clock.go(SECOND)
 
     async def test_other_tickets_recipients_and_higher_lanes_do_not_wait(self, spool: Any, work: Any) -> None:
         spool.intake.accept([entry(ticket="7")])
