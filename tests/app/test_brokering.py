@@ -6,7 +6,7 @@ import pytest
 
 from ticketmail.app.settings_source import load, parse
 from ticketmail.app.wiring.brokering import broker_of, broker_options, job_secrets
-from ticketmail.domain.errors import MissingExtra, SettingsError, UnknownScheme
+from ticketmail.domain.errors import BrokerUnsafe, MissingExtra, SettingsError, UnknownScheme
 
 CANARY = "canary-91c2-canary"
 
@@ -57,6 +57,14 @@ def test_a_host_with_a_broker_and_no_spool_hands_over_to_the_broker(given: dict[
 def test_an_unknown_scheme_is_told_with_the_nearest(scheme: str, near: str) -> None:
     with pytest.raises(UnknownScheme, match=f"Did you mean {near}://"):
         broker_of(parse({"broker": {"url": f"{scheme}://host"}}))
+
+
+@pytest.mark.parametrize("url", ["filesystem://", "sqla+sqlite:///x.db", "sentinel://localhost:26379", "mongodb://localhost"])
+def test_any_other_broker_that_kombu_knows_needs_leave_to_lose(url: str) -> None:
+    with pytest.raises(BrokerUnsafe, match="allow_lossy"):
+        broker_of(parse({"broker": {"url": url}}))
+
+    assert not broker_of(parse({"broker": {"url": url, "allow_lossy": True}})).capabilities.at_least_once
 
 
 def test_a_missing_package_is_told_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,6 +107,8 @@ def _profile(point: EntryPoint) -> Profile | None:
 def _factory(group: str, url: str, name: str) -> Any:
     scheme = scheme_of(url)
     points = _points(group)
+    if group == BROKERS and scheme not in points:
+        scheme = scheme.partition("+")[0]  # kombu's sqla+postgresql:// is the transport sqla
     if scheme not in points:
         raise _unknown(scheme, group, name)
     try:

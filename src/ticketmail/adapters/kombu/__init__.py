@@ -8,7 +8,8 @@ from ticketmail.domain.ports.queueing import BrokerOptions
 
 
 def create(url: str, options: BrokerOptions) -> KombuBroker:
-    """The broker of ``url``: ``amqp[s]://``, ``redis[s]://``, ``sqs://``, ``confluentkafka://``. Opens nothing.
+    """The broker of ``url``: ``amqp[s]://``, ``redis[s]://``, ``sqs://``, ``confluentkafka://``, and with ``allow_lossy`` any
+    other that kombu knows (``filesystem://``, ``sqla+postgresql://...``). Opens nothing.
 
     Raises ImportError naming the package that is missing, BrokerUnsafe.
     """
@@ -29,6 +30,10 @@ def _technology(url: str, options: BrokerOptions) -> Technology:
         from ticketmail.adapters.kombu.sqs import Sqs
 
         return Sqs(url, options)
-    from ticketmail.adapters.kombu.kafka import Kafka
+    if scheme == "confluentkafka":
+        from ticketmail.adapters.kombu.kafka import Kafka
 
-    return Kafka(url, options)
+        return Kafka(url, options)
+    from ticketmail.adapters.kombu.other import Other
+
+    return Other(url, options)
