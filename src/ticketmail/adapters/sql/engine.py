@@ -37,11 +37,11 @@ class Handle(Protocol):
 class Database:
     """One spool's database in this process."""
 
-    def __init__(self, url: URL, options: SpoolOptions, store: Store) -> None:
+    def __init__(self, url: URL, options: SpoolOptions, store: Store, kept: Tables | None = None) -> None:
         self.url = url
         self.options = options
         self.store = store
-        self.tables: Tables = tables(options.prefix)
+        self.tables: Tables = kept or tables(options.prefix)
         self.mail_bell = Doorbell()
         self.event_bell = Doorbell()
         self.handles: weakref.WeakSet[Handle] = weakref.WeakSet()

@@ -43,7 +43,7 @@ class PostgresqlLanguage:
         return int(cursor.fetchone()[0])
 
     def has_tables(self, cursor: Any, tables: Tables) -> bool:
-        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (f'"{tables.delivery.name}"',))
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (f'"{tables.mark.name}"',))
         return bool(cursor.fetchone()[0])
 
     def each(self, cursor: Any, sql: str, params: Sequence[Params], *, fetch: bool) -> list[tuple[int, list[Row]]]:

@@ -100,6 +100,11 @@ class Tables:
             *(Column(name, _text(), nullable=False, server_default="") for name in ("reason", "reply")),
         )
 
+    @property
+    def mark(self) -> AnyTable:
+        """The table whose presence says that all are there."""
+        return self.delivery
+
     def _table(self, name: str, *parts: SchemaItem, **options: Any) -> AnyTable:
         table: AnyTable = Table(self.prefix + name, self.metadata, *parts, **options)
         return table
@@ -315,3 +320,40 @@ class Tables:
 def tables(prefix: str) -> Tables:
     """The tables of ``prefix``, built once."""
     return Tables(prefix)
+
+
+class RoadTables(Tables):
+    """Not the spool's tables, but those of a host that hands over to a broker: jobs that wait for their relay."""
+
+    def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
+        self.metadata = MetaData()
+        self.meta = self._table("meta", Column("name", _text(64), primary_key=True), Column("value", _text(), nullable=False))
+        self.leaving = self._leaving()
+
+    @property
+    def mark(self) -> AnyTable:
+        """As the base says."""
+        return self.leaving
+
+    def _leaving(self) -> AnyTable:
+        table = self._table(
+            "outbox",
+            Column("number", _serial(), primary_key=True, autoincrement=True),
+            _id("job_id"),
+            Column("body", LargeBinary, nullable=False),
+            _us("at_us"),
+            _us("due_us"),
+            _us("published_us", nullable=True),
+            _count("tries"),
+            Column("error", _text(), nullable=False),
+        )
+        self._index("outbox_due", table.c.due_us, table.c.number)
+        self._index("outbox_job", table.c.job_id)
+        return table
+
+
+@lru_cache(maxsize=16)
+def road_tables(prefix: str) -> RoadTables:
+    """The road's tables of ``prefix``, built once."""
+    return RoadTables(prefix)

@@ -61,7 +61,7 @@ class SqliteLanguage:
         return time.time_ns() // 1000
 
     def has_tables(self, cursor: Any, tables: Tables) -> bool:
-        cursor.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?", (tables.delivery.name,))
+        cursor.execute("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?", (tables.mark.name,))
         return bool(cursor.fetchone()[0])
 
     def each(self, cursor: Any, sql: str, params: Sequence[Params], *, fetch: bool) -> list[tuple[int, list[Row]]]:

@@ -1,0 +1,46 @@
+"""What a host that hands over to a broker keeps in a database: jobs that wait for their relay, and large content on its way.
+
+Three small tables with a prefix of their own, made and joined as the spool's are.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from ticketmail.adapters.sql.engine import Database
+from ticketmail.adapters.sql.host_outbox import SqlHostOutbox
+from ticketmail.adapters.sql.postgresql import PostgresqlStore
+from ticketmail.adapters.sql.schema import road_tables
+from ticketmail.adapters.sql.sqlite import SqliteStore
+from ticketmail.adapters.sql.store import Store
+from ticketmail.domain.errors import SettingsError
+from ticketmail.domain.ports.relaying import HostOutbox, HostOutboxOptions
+from ticketmail.domain.ports.spooling import SpoolOptions
+
+
+def create_outbox(url: str, options: HostOutboxOptions) -> HostOutbox:
+    """A host's outbox at ``url``: ``sqlite:///file.db``, ``postgresql://user:password@host/database``.
+
+    Raises SettingsError: the URL cannot be read, or names SQLite in memory.
+    """
+    spool_options = SpoolOptions(
+        site="road",
+        prefix=options.prefix,
+        busy_timeout_s=options.busy_timeout_s,
+        allow_lossy=options.allow_lossy,
+        create=options.create,
+        pool_size=options.pool_size,
+        clock=options.clock,
+    )
+    return SqlHostOutbox(_database(url, spool_options, setting="outbox.url"))
+
+
+def _database(url: str, options: SpoolOptions, *, setting: str) -> Database:
+    try:
+        parsed = make_url(url)
+    except (SQLAlchemyError, ValueError):
+        raise SettingsError("this is not a database URL.", name=setting, remedy="Such as sqlite:///outbox.db.") from None
+    on_sqlite = parsed.drivername.partition("+")[0] == "sqlite"
+    store: Store = SqliteStore(parsed, options) if on_sqlite else PostgresqlStore(parsed, options)
+    return Database(parsed, options, store, road_tables(options.prefix))
