@@ -1,8 +1,8 @@
 """Adapters by entry point: the scheme of a URL is the entry point's name. Nothing is imported before it is named.
 
 Ours register in the same groups as anyone's: ``ticketmail.gateways`` (``create(url, GatewayOptions)``),
-``ticketmail.spools`` (``create(url, SpoolOptions)``), ``ticketmail.brokers`` (``create(url, BrokerOptions)``) and
-``ticketmail.profiles`` (a ``Profile``).
+``ticketmail.spools`` (``create(url, SpoolOptions)``), ``ticketmail.brokers`` (``create(url, BrokerOptions)``),
+``ticketmail.outboxes`` (``create(url, HostOutboxOptions)``) and ``ticketmail.profiles`` (a ``Profile``).
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ from ticketmail.app.settings_values import scheme_of
 from ticketmail.domain.errors import ContractBroken, MissingExtra, SettingsError, UnknownScheme
 from ticketmail.domain.outbound.profile import Profile
 from ticketmail.domain.ports.queueing import Broker, BrokerOptions
+from ticketmail.domain.ports.relaying import HostOutbox, HostOutboxOptions
 from ticketmail.domain.ports.sending import Gateway, GatewayFactory, GatewayOptions
 from ticketmail.domain.ports.spooling import SpoolAdapter, SpoolOptions
 
 GATEWAYS = "ticketmail.gateways"
 SPOOLS = "ticketmail.spools"
 BROKERS = "ticketmail.brokers"
+OUTBOXES = "ticketmail.outboxes"
 PROFILES = "ticketmail.profiles"
 _log = logging.getLogger("ticketmail.plugins")
 
@@ -83,6 +85,11 @@ def open_broker(url: str, options: BrokerOptions) -> Broker:
         return cast(Broker, factory(url, options))
     except ImportError as error:  # one module serves many technologies: what is missing shows when one is made
         raise missing_extra(error, f"{scheme_of(url)}://", name="broker.url") from error
+
+
+def open_outbox(url: str, options: HostOutboxOptions, *, name: str) -> HostOutbox:
+    """A host's outbox at ``url``, which the setting ``name`` holds; nothing is opened. Raises as :func:`open_spool` does."""
+    return cast(HostOutbox, _factory(OUTBOXES, url, name)(url, options))
 
 
 @cache

@@ -76,6 +76,19 @@ class BrokerSettings(_Table):
         return _long_enough(value)
 
 
+class OutboxSettings(_Table):
+    """``[outbox]``: a host's own database, where its mail waits for ``ticketmail relay`` to bring it to the broker. ``url`` alone
+    may be written as ``outbox = "postgresql://..."``."""
+
+    url: SecretUrl = SecretStr("")
+    prefix: str = Field(default="ticketmail_road_", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,30}$")
+    confirm: Literal["broker", "spooled"] = "broker"  #: a job is forgotten after this word: the broker's, or the mail service's
+    again: Annotated[Duration, Field(ge=1)] = 600.0  #: a job without the mail service's word is published again after this
+    alarm_after: Duration = 60.0  #: a job that waits for longer is an alarm
+    busy_timeout: Duration = 30.0
+    create: bool = True  #: make the tables at first use
+
+
 class TokenSettings(_Table):
     """``[accounts.X.token]``: where OAuth2 access tokens come from (RFC 6749 section 6, or client credentials, 4.4)."""
 
@@ -188,6 +201,8 @@ class Settings(_Table):
     site: Name = "default"
     spool: SpoolSettings = SpoolSettings()
     broker: BrokerSettings = BrokerSettings()
+    outbox: OutboxSettings = OutboxSettings()
+    bridge: SecretUrl = SecretStr("")  #: where mail is kept while the broker is away: `sqlite:///bridge.db`
     secret: Annotated[tuple[SecretStr, ...], OneOrMany] = ()  #: token keys, newest first; (): the spool's own
     mode: Literal["live", "shadow"] = "live"
     redirect_to: OptionalAddress = None

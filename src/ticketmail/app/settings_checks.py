@@ -30,9 +30,7 @@ def check_together(settings: Settings, *, dynamic: bool = False) -> None:
             raise SettingsError("Not a URL.", name=f"gateways.{name}.url", remedy="Write smtp://host:587.")
     if not scheme_of(settings.spool.url.get_secret_value()):
         raise SettingsError("Not a URL.", name="spool.url", remedy="Write sqlite:///ticketmail.db or postgresql://host/database.")
-    broker = settings.broker.url.get_secret_value()
-    if broker and not scheme_of(broker):
-        raise SettingsError("Not a URL.", name="broker.url", remedy="Write amqp://user:password@host// or redis://host/0.")
+    _check_road(settings)
     _check_routes(settings, dynamic=dynamic)
     _check_alerts(settings)
     _check_modes(settings)
@@ -55,6 +53,20 @@ def _check_routed(settings: Settings, sender: str, account: str, *, dynamic: boo
             name=f"routes.{sender}",
             remedy=f"Take it out of the route, or add the sender to accounts.{account}.senders.",
         )
+
+
+def _check_road(settings: Settings) -> None:
+    broker, outbox, bridge = (one.get_secret_value() for one in (settings.broker.url, settings.outbox.url, settings.bridge))
+    if broker and not scheme_of(broker):
+        raise SettingsError("Not a URL.", name="broker.url", remedy="Write amqp://user:password@host// or redis://host/0.")
+    for name, url in (("outbox", outbox), ("bridge", bridge)):
+        if url and not scheme_of(url):
+            raise SettingsError("Not a URL.", name=name, remedy="Write sqlite:///file.db or postgresql://host/database.")
+        if url and not settings.by_broker:
+            text = "It leads to a broker, and this host hands over to " + ("its own spool." if broker else "none.")
+            raise SettingsError(text, name=name, remedy="Leave it out." if broker else "Set broker, too.")
+    if outbox and bridge:
+        raise SettingsError("An outbox needs no bridge: it waits for the broker itself.", name="bridge", remedy="Leave it out.")
 
 
 def _check_routes(settings: Settings, *, dynamic: bool) -> None:

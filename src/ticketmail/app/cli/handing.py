@@ -1,4 +1,4 @@
-"""Commands that hand over, tell and send: submit, listen, worker, demo."""
+"""Commands that hand over, tell and send: submit, listen, worker, relay, demo."""
 
 from __future__ import annotations
 
@@ -135,6 +135,16 @@ def worker(context: Context) -> int:
 
     _log(context)
     return int(run_worker(context.mail, processes=context.args.processes) or OK)
+
+
+def relay(context: Context) -> int:
+    """Until SIGTERM or SIGINT."""
+    from ticketmail.app.relaying import run_relay
+
+    _log(context)
+    with _ending() as stop:
+        run_relay(context.mail, stop)
+    return OK
 
 
 def _log(context: Context) -> None:

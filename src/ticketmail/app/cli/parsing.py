@@ -279,6 +279,7 @@ def _run(commands: Commands) -> None:
     commands.add("listen", "handing:listen", "call the host's handler with each mail event", handler)
     processes = _option("--processes", metavar="N", type=_positive, default=1)
     commands.add("worker", "handing:worker", "send", processes)
+    commands.add("relay", "handing:relay", "bring what waits in the host's outbox or bridge to the broker")
     commands.add("demo", "handing:demo", "500 mails through a limited server, one worker killed, nothing lost")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 from urllib.parse import unquote, urlsplit
@@ -13,8 +15,10 @@ from ticketmail.app.usecases.alert import Alerts, safe_sinks
 from ticketmail.app.usecases.submit import Submit
 from ticketmail.app.wiring.sending import account_url, server_of
 from ticketmail.domain.address import Address
-from ticketmail.domain.ports.alerting import AlertSink
+from ticketmail.domain.ports.alerting import Alert, AlertSink
 from ticketmail.domain.ports.delivering import Book
+
+_log = logging.getLogger("ticketmail.alert")
 
 
 def make_alerts(
@@ -47,6 +51,23 @@ def sinks_of(settings: Settings, submit: Submit) -> list[AlertSink]:
         hand_over = partial(submit.one, route=ALERT_ROUTE)
         sinks.append(MailSink(hand_over, account=alerts.mail_account, sender=sender, to=alerts.mail_to))
     return sinks
+
+
+def teller(settings: Settings, sinks: Sequence[AlertSink]) -> Callable[[Alert], None]:
+    """Tells alarms of a host without a spool: to the log, to the webhook of the settings, to the host's own ``sinks``. For
+    threads without a running loop; never raises."""
+    url = settings.alerts.webhook.get_secret_value()
+    webhook = [WebhookSink(url, secret=settings.alerts.webhook_secret.get_secret_value())] if url else []
+
+    def tell(alert: Alert) -> None:
+        LogSink().write(alert)
+        for sink in (*webhook, *sinks):
+            try:
+                asyncio.run(sink.send(alert))
+            except Exception as error:  # the log has it
+                _log.error("an alarm could not be told by %s: %s", type(sink).__name__, type(error).__name__)
+
+    return tell
 
 
 def blind_accounts(settings: Settings, sinks: Sequence[AlertSink]) -> tuple[str, ...]:

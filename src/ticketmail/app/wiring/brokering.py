@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ticketmail.app.plugins import open_broker
+from ticketmail.app.plugins import open_broker, open_outbox
 from ticketmail.app.settings import Settings
 from ticketmail.domain.ports.queueing import Broker, BrokerOptions
+from ticketmail.domain.ports.relaying import HostOutbox, HostOutboxOptions
 
 
 def broker_options(settings: Settings) -> BrokerOptions:
@@ -27,6 +28,16 @@ def broker_of(settings: Settings, *, url: str = "") -> Broker:
     Raises SettingsError, UnknownScheme, MissingExtra, BrokerUnsafe.
     """
     return open_broker(url or settings.broker.url.get_secret_value(), broker_options(settings))
+
+
+def outbox_of(settings: Settings) -> HostOutbox | None:
+    """The host's outbox, or its bridge; None where neither is set. Nothing is opened. Raises as :func:`broker_of`."""
+    outbox, bridge = settings.outbox, settings.bridge.get_secret_value()
+    options = HostOutboxOptions(prefix=outbox.prefix, busy_timeout_s=outbox.busy_timeout, create=outbox.create)
+    if bridge:
+        return open_outbox(bridge, options, name="bridge")
+    url = outbox.url.get_secret_value()
+    return open_outbox(url, options, name="outbox.url") if url else None
 
 
 def job_secrets(settings: Settings) -> tuple[bytes, ...]:

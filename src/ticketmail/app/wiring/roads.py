@@ -1,19 +1,97 @@
-"""What a host needs that hands its mail over to a broker."""
+"""What a host needs that hands its mail over to a broker: the road, and what drains its outbox or bridge."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from injector import Module, provider, singleton
 
+from ticketmail.app.observing import NullMeter
 from ticketmail.app.settings import Settings
+from ticketmail.app.usecases.bridge import BridgedRoad, OutboxRoad
 from ticketmail.app.usecases.handover import BrokerRoad, Handover, Road
 from ticketmail.app.usecases.pack import Packer, PackRules
-from ticketmail.app.wiring.brokering import broker_of, job_secrets
+from ticketmail.app.usecases.relay import Relay, RelayRules
+from ticketmail.app.usecases.word import AwaitWord
+from ticketmail.app.wiring.alerting import teller
+from ticketmail.app.wiring.brokering import broker_of, job_secrets, outbox_of
 from ticketmail.app.wiring.modules import COMMON, tracer_of
 from ticketmail.app.wiring.pieces import HostPieces, Roads
 from ticketmail.app.wiring.timing import Timing
+from ticketmail.domain.errors import SettingsError
 from ticketmail.domain.outbound.lanes import Lanes
+from ticketmail.domain.ports.observing import Meter
 from ticketmail.domain.ports.queueing import Broker
+from ticketmail.domain.ports.relaying import HostOutbox
 from ticketmail.domain.ports.rendering import Renderer
+
+
+@dataclass(frozen=True)
+class Relaying:
+    """What a host's relay works with. A class, for an injector is not asked for Protocols. ``outbox`` None: neither an outbox
+    nor a bridge is set."""
+
+    settings: Settings
+    host: HostPieces
+    timing: Timing
+    broker: Broker
+    outbox: HostOutbox | None
+
+    def relay(self, meter: Meter | None = None) -> Relay:
+        """A relay of this host's. Raises SettingsError if there is nothing to relay."""
+        bridged = bool(self.settings.bridge.get_secret_value())
+        rules = RelayRules(
+            word_s=self.settings.outbox.again if self._awaits_word else None,
+            in_order=bridged,
+            alarm_after_s=self.settings.outbox.alarm_after,
+            site=self.settings.site,
+            name="bridge" if bridged else "outbox",
+        )
+        return Relay(
+            self.required_outbox,
+            self.broker,
+            rules=rules,
+            clock=self.timing.clock,
+            tell=teller(self.settings, self.host.alert_sinks),
+            meter=meter or self.host.meter or NullMeter(),
+            chance=self.timing.chance,
+        )
+
+    def word(self) -> AwaitWord | None:
+        """What hears the mail service's word; None where it is not awaited."""
+        if not self._awaits_word:
+            return None
+        return AwaitWord(
+            self.required_outbox,
+            self.broker,
+            secrets=job_secrets(self.settings),
+            threads=self.timing.threads,
+            sleeper=self.timing.sleeper,
+        )
+
+    def road(self) -> Road:
+        """The road that this host's mail takes."""
+        direct = BrokerRoad(self.broker)
+        if self.outbox is None:
+            return direct
+        if not self.settings.bridge.get_secret_value():
+            return OutboxRoad(self.outbox)
+        return BridgedRoad(direct, self.outbox, lambda stop: self.relay().run(stop, until_empty=True))
+
+    @property
+    def required_outbox(self) -> HostOutbox:
+        """Raises SettingsError."""
+        if self.outbox is None:
+            raise SettingsError(
+                "There is nothing to relay: mail goes straight to the broker.",
+                name="outbox",
+                remedy="Set outbox to the host's database, or bridge to a file.",
+            )
+        return self.outbox
+
+    @property
+    def _awaits_word(self) -> bool:
+        return self.settings.outbox.confirm == "spooled" and not self.settings.bridge.get_secret_value()
 
 
 class BrokerModule(Module):
@@ -26,8 +104,13 @@ class BrokerModule(Module):
 
     @singleton
     @provider
-    def road(self, broker: Broker) -> Road:
-        return BrokerRoad(broker)
+    def relaying(self, settings: Settings, host: HostPieces, timing: Timing, broker: Broker) -> Relaying:
+        return Relaying(settings, host, timing, broker, outbox_of(settings))
+
+    @singleton
+    @provider
+    def road(self, relaying: Relaying) -> Road:
+        return relaying.road()
 
     @singleton
     @provider
@@ -40,6 +123,7 @@ class BrokerModule(Module):
             token_secrets=tuple(one.get_secret_value().encode() for one in settings.secret),
             job_secret=next(iter(job_secrets(settings)), None),
             max_job_bytes=broker.capabilities.max_job_bytes,
+            confirm=bool(settings.outbox.url.get_secret_value()) and settings.outbox.confirm == "spooled",
         )
         return Packer(
             renderer=renderer,
@@ -57,8 +141,9 @@ class BrokerModule(Module):
 
     @singleton
     @provider
-    def roads(self, road: Road, broker: Broker) -> Roads:
-        return Roads(None, (road.close, broker.close))
+    def roads(self, road: Road, relaying: Relaying) -> Roads:
+        closers = (road.close, relaying.broker.close, *((relaying.outbox.close,) if relaying.outbox is not None else ()))
+        return Roads(None, closers)
 
 
 BY_BROKER: tuple[type[Module], ...] = (*COMMON, BrokerModule)

@@ -1,0 +1,104 @@
+"""Roads through a database of the host's: the outbox always, the bridge only while the broker is away."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+
+from ticketmail.app.usecases.handover import Durable, Road
+from ticketmail.domain.errors import BrokerError, SpoolError
+from ticketmail.domain.ports.queueing import Job
+from ticketmail.domain.ports.relaying import HostOutbox
+
+_log = logging.getLogger("ticketmail.relay")
+
+
+class OutboxRoad:
+    """Every job goes into the host's database, in the host's own transaction if it likes; a relay brings it to the broker."""
+
+    def __init__(self, outbox: HostOutbox) -> None:
+        self._outbox = outbox
+
+    def prepare(self) -> None:
+        """See ``Road.prepare``. The broker is the relay's: it may be away."""
+        self._outbox.prepare()
+
+    def take(self, jobs: Sequence[Job], *, connection: object | None = None) -> Durable:
+        """See ``Road.take``."""
+        self._outbox.put(jobs, connection=connection)
+        return "outbox" if connection is None else "transaction"
+
+    def close(self) -> None:
+        """See ``Road.close``."""
+
+
+class BridgedRoad:
+    """Straight to the broker; while that is away, into a database on the host's disk, which is drained in order later.
+
+    While something waits there, what comes next waits behind it. Whichever process of the host sees that something waits keeps a
+    thread that drains it; ``drain(stop)`` returns when nothing waits or ``stop`` is set.
+    """
+
+    def __init__(self, road: Road, outbox: HostOutbox, drain: Callable[[threading.Event], None]) -> None:
+        self._road = road
+        self._outbox = outbox
+        self._drain = drain
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+        self._lock, self._pid = threading.Lock(), os.getpid()
+
+    def prepare(self) -> None:
+        """See ``Road.prepare``. A broker that is away is no reason not to start; what waited from before is drained."""
+        self._outbox.prepare()
+        if not self._outbox.is_empty():
+            self._start()
+        try:
+            self._road.prepare()
+        except BrokerError as error:
+            _log.warning("the broker is away, mail will be kept on this host's disk: %s", error)
+
+    def take(self, jobs: Sequence[Job], *, connection: object | None = None) -> Durable:
+        """See ``Road.take``."""
+        if connection is not None or self._is_free():
+            try:
+                return self._road.take(jobs, connection=connection)
+            except BrokerError as error:
+                _log.warning("the broker did not take it, it is kept on this host's disk: %s", error)
+        self._outbox.put(jobs)
+        self._start()
+        return "outbox"
+
+    def close(self) -> None:
+        """See ``Road.close``. What waits stays on the disk, for the next process or `ticketmail relay`."""
+        if self._pid != os.getpid():
+            return self._renew()
+        with self._lock:
+            thread, self._thread = self._thread, None
+            self._stop.set()
+            self._stop = threading.Event()
+        if thread is not None:
+            thread.join()
+        return None
+
+    def _is_free(self) -> bool:
+        try:
+            return self._outbox.is_empty()
+        except SpoolError as error:  # a sick disk is no reason not to ask the broker
+            _log.error("what is kept on this host's disk cannot be looked at: %s", error)
+            return True
+
+    def _renew(self) -> None:
+        """In a child: the parent's thread is not there, and its lock might never open."""
+        self._thread = None
+        self._stop = threading.Event()
+        self._lock, self._pid = threading.Lock(), os.getpid()
+
+    def _start(self) -> None:
+        if self._pid != os.getpid():
+            self._renew()
+        with self._lock:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._drain, args=[self._stop], name="ticketmail-bridge", daemon=True)
+                self._thread.start()
