@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from ticketmail.adapters.memory.state import Event
 from ticketmail.adapters.memory.store import Access, no_transaction
 from ticketmail.adapters.memory.transaction import Tx, utf8
-from ticketmail.domain.events import event_from_json
+from ticketmail.domain.events import MailEvent, event_from_json
 from ticketmail.domain.ports.telling import DeadEvent, OutboxItem
 
 _SECOND_US = 1_000_000
@@ -43,6 +43,20 @@ class MemoryOutbox:
                 due_us = tx.now_us + int((retry_after_s or 0) * _SECOND_US)
                 state = "dead" if retry_after_s is None else "waiting"
                 tx.change(event, state=state, due_us=due_us, error=utf8(error), attempts=event.attempts + 1)
+
+    def returned(self, event_id: UUID, fence: int, error: str, retry_after_s: Callable[[int], float | None]) -> bool:
+        with self._access.tx() as tx:
+            event = tx.state.events.get(event_id)
+            if event is None or event.state != "done" or event.fence != fence:
+                return False
+            wait_s = retry_after_s(event.attempts)
+            state, due_us = ("dead", tx.now_us) if wait_s is None else ("waiting", tx.now_us + int(wait_s * _SECOND_US))
+            tx.change(event, state=state, due_us=due_us, error=utf8(error), attempts=event.attempts + 1)
+            return True
+
+    def put(self, events: Sequence[MailEvent]) -> None:
+        with self._access.tx() as tx:
+            tx.tell(events)
 
     def first_time(self, event_id: UUID, *, connection: object) -> bool:
         raise no_transaction()

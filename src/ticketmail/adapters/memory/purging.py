@@ -25,8 +25,10 @@ def purge(tx: Tx, retention: Retention, limit: int) -> Mapping[str, int]:
         "blobs": rules.blobs(),
         "events": rules.events(),
         "history": rules.history(),
+        "parked": rules.parked(),
         "workers": rules.workers(),
     }
+    rules.tombstones()
     if any(purged.values()):
         counts = ", ".join(f"{count} {name}" for name, count in purged.items() if count)
         tx.note("purge", scope="all", reason=f"Retention deleted {counts}.")
@@ -98,6 +100,17 @@ class _Rules:
         for seq in found:
             self._tx.forget(seq)
         return len(found)
+
+    def parked(self) -> int:
+        before_us = self._before(self._keep.dead_body_days)
+        ended = (one.id for one in self._tx.state.parked.values() if one.ended_us is not None and one.ended_us < before_us)
+        found = list(islice(ended, self._limit))
+        return sum(self._tx.drop(self._tx.state.parked, ident) for ident in found)
+
+    def tombstones(self) -> None:
+        before_us = self._before(self._keep.tombstone_days)
+        for id_ in [id_ for id_, at_us in self._tx.state.tombstones.items() if at_us < before_us]:
+            self._tx.drop(self._tx.state.tombstones, id_)
 
     def workers(self) -> int:
         before_us = self._before(_WORKER_DAYS)

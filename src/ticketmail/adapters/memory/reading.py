@@ -176,6 +176,7 @@ def _overview(tx: Tx) -> Overview:
         free_bytes=None,
         size_bytes=sum(len(mail.body or b"") for mail in state.submissions.values())
         + sum(len(blob.content) for blob in state.blobs.values()),
+        jobs_parked=sum(one.ended_us is None for one in state.parked.values()),
     )
 
 

@@ -12,6 +12,7 @@ from ticketmail.adapters.memory.ledger import MemoryLedger
 from ticketmail.adapters.memory.names import name_of
 from ticketmail.adapters.memory.operating import MemoryOperating
 from ticketmail.adapters.memory.outbox import MemoryOutbox
+from ticketmail.adapters.memory.parking import MemoryParking, MemoryTombstones
 from ticketmail.adapters.memory.reading import MemoryReading
 from ticketmail.adapters.memory.store import Access, Store
 from ticketmail.adapters.memory.upkeep import MemoryUpkeep
@@ -57,6 +58,8 @@ class MemorySpool:
         self.directory = MemoryDirectory(access)
         self.ledger = MemoryLedger(access)
         self.outbox = MemoryOutbox(access)
+        self.parking = MemoryParking(access)
+        self.tombstones = MemoryTombstones(access)
         self.reading = MemoryReading(access)
         self.operating = MemoryOperating(access)
         self.administering = MemoryAdministering(access)

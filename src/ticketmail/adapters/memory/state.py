@@ -165,6 +165,22 @@ class Blob:
     touched_us: int
 
 
+@dataclass(slots=True, eq=False)
+class Parked:
+    """A job that could not be taken in. Waits for a human until ``ended_us``."""
+
+    id: UUID
+    queue: str
+    job_id: str
+    kind: str
+    cause: str
+    reason: str
+    parked_us: int
+    body: bytes = field(repr=False)
+    times: int = 1
+    ended_us: int | None = None
+
+
 class State:
     """All of a spool. Changed through ``Tx`` alone, which can take back what it did."""
 
@@ -176,6 +192,8 @@ class State:
         self.history: dict[int, HistoryRow] = {}
         self.history_of: dict[UUID, list[int]] = {}
         self.events: dict[UUID, Event] = {}
+        self.parked: dict[UUID, Parked] = {}
+        self.tombstones: dict[UUID, int] = {}
         self.blobs: dict[tuple[str, str], Blob] = {}
         self.blob_uses: dict[tuple[str, str], int] = {}
         self.refs: dict[bytes, TokenRef] = {}

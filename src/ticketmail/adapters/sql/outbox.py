@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -11,10 +11,10 @@ from sqlalchemy.dialects.postgresql import insert as insert_or
 
 from ticketmail.adapters.sql import joining
 from ticketmail.adapters.sql.engine import Database
-from ticketmail.adapters.sql.rows import utf8
+from ticketmail.adapters.sql.rows import add_events, utf8
 from ticketmail.adapters.sql.schema import Tables
 from ticketmail.adapters.sql.transaction import Language, Tx, bound
-from ticketmail.domain.events import event_from_json
+from ticketmail.domain.events import MailEvent, event_from_json
 from ticketmail.domain.ports.telling import DeadEvent, OutboxItem
 
 
@@ -48,6 +48,12 @@ class OutboxStatements:
                 attempts=e.attempts + 1,
                 lease_until_us=None,
             )
+        )
+        self.told = select(e.attempts).where(e.event_id == bound("p_id"), e.fence == bound("p_fence"), e.state == "done")
+        self.returned = (
+            update(t.event)
+            .where(e.event_id == bound("p_id"), e.fence == bound("p_fence"), e.state == "done")
+            .values(state=bound("p_state"), due_us=bound("p_due"), error=bound("p_error"), attempts=e.attempts + 1)
         )
         self.dead = (
             select(e.payload, e.attempts, e.error, e.due_us)
@@ -92,6 +98,22 @@ class SqlOutbox:
             )
 
         self._database.write(work)
+
+    def returned(self, event_id: UUID, fence: int, error: str, retry_after_s: Callable[[int], float | None]) -> bool:
+        def work(tx: Tx) -> bool:
+            book, this = tx.book(OutboxStatements), {"p_id": event_id.hex, "p_fence": fence}
+            row = tx.row(book.told, **this)
+            if row is None:
+                return False
+            wait_s = retry_after_s(row[0])
+            state, due_us = ("dead", tx.now_us) if wait_s is None else ("waiting", tx.now_us + int(wait_s * 1_000_000))
+            return tx.run(book.returned, **this, p_state=state, p_due=due_us, p_error=utf8(error)) == 1
+
+        return self._database.write(work)
+
+    def put(self, events: Sequence[MailEvent]) -> None:
+        if events:
+            self._database.write(lambda tx: add_events(tx, events))
 
     def first_time(self, event_id: UUID, *, connection: object) -> bool:
         def work(tx: Tx) -> bool:

@@ -25,6 +25,7 @@ class PurgeStatements:
 
     def __init__(self, t: Tables, language: Language) -> None:
         d, s, h, e, b, r = t.delivery.c, t.submission.c, t.history.c, t.event.c, t.blob.c, t.blob_ref.c
+        p, m = t.parked.c, t.tombstone.c
         limit, before = bound("p_limit"), bound("p_before")
         # Over is what ended long enough ago; a dead letter only when it was read long enough ago.
         read_long_ago = and_(d.dismissed_us.is_not(None), d.dismissed_us < bound("p_read_before"))
@@ -63,6 +64,9 @@ class PurgeStatements:
         self.drop_history = delete(t.history).where(h.seq == bound("p_seq"))
         self.events = select(e.seq).where(e.state == "done", e.created_us < before).order_by(e.created_us).limit(limit)
         self.drop_event = delete(t.event).where(e.seq == bound("p_seq"))
+        self.parked = select(p.id).where(p.ended_us < before).order_by(p.ended_us).limit(limit)
+        self.drop_parked = delete(t.parked).where(p.id == bound("p_id"), p.ended_us < before)
+        self.tombstones: Executable = delete(t.tombstone).where(m.at_us < before)
         w, x = t.worker.c, t.handled.c
         gone = or_(w.retired_us < before, w.dead_us < before)
         self.workers: Executable = delete(t.worker).where(gone)
@@ -81,6 +85,7 @@ async def purge(thread: SpoolThread, retention: Retention, limit: int) -> Mappin
         "blobs": partial(_blobs, retention),
         "events": partial(_events, retention),
         "history": partial(_history, retention),
+        "parked": partial(_parked, retention),
     }
     purged = {name: await _in_chunks(thread, step, limit) for name, step in steps.items()}
     purged["workers"] = await thread.submit(partial(_rest, retention))
@@ -162,7 +167,15 @@ def _history(retention: Retention, tx: Tx, limit: int) -> int:
     return sum(tx.each(book.drop_history, [{"p_seq": seq} for seq in old]))
 
 
+def _parked(retention: Retention, tx: Tx, limit: int) -> int:
+    book = tx.book(PurgeStatements)
+    before = _before(tx, retention.dead_body_days)
+    found = tx.rows(book.parked, p_before=before, p_limit=limit)
+    return sum(tx.each(book.drop_parked, [{"p_id": id_, "p_before": before} for (id_,) in found]))
+
+
 def _rest(retention: Retention, tx: Tx) -> int:
     book = tx.book(PurgeStatements)
+    tx.run(book.tombstones, p_before=_before(tx, retention.tombstone_days))
     tx.run(book.handled, p_before=_before(tx, max(retention.event_days, _WORKER_DAYS)))
     return tx.run(book.workers, p_before=_before(tx, _WORKER_DAYS))

@@ -55,6 +55,7 @@ class ReadStatements:
         decided = or_(h.scope != "", h.actor != "")
         self.log = since.order_by(h.at_us, h.seq).limit(bound("p_limit"))
         self.decisions = since.where(decided).order_by(h.at_us, h.seq).limit(bound("p_limit"))
+        self.parked = select(func.count()).select_from(t.parked).where(t.parked.c.ended_us.is_(None))
         self.body = select(s.body).where(s.id == bound("p_id"))
         w = t.worker.c
         self.workers = select(w.id, w.host, w.pid, w.version, w.started_us, w.beat_us, w.retired_us, w.dead_us, w.stats).order_by(
@@ -197,6 +198,7 @@ class SqlReading:
             schema_version=int(meta.get("schema_version", "0")),
             free_bytes=self._database.store.free_bytes(),
             size_bytes=self._database.store.size_bytes(tx.cursor),
+            jobs_parked=tx.rows(book.parked)[0][0],
         )
 
 

@@ -87,6 +87,9 @@ class Tables:
         )
         self.suppression = self._suppression()
         self.event = self._event()
+        self.parked = self._parked()
+        self.tombstone = self._table("tombstone", _id("submission_id", primary_key=True), _us("at_us"))
+        self._index("tombstone_at", self.tombstone.c.at_us)
         self.handled = self._table("handled", _id("event_id", primary_key=True), _us("at_us"))
         self.inbound = self._inbound()
         self.feedback = self._table(
@@ -276,6 +279,7 @@ class Tables:
         self._index("event_submission", c.submission_id)
         return table
 
+<<<<<<< HEAD
     def _inbound(self) -> AnyTable:
         table = self._table(
             "inbound",
@@ -313,6 +317,24 @@ class Tables:
         self._index("inbound_author", c.author, c.stored_us, where=c.author != "")
         self._index("inbound_stored", c.stored_us)
         self._index("inbound_unpurged", c.stored_us, where=c.digest != "")
+=======
+    def _parked(self) -> AnyTable:
+        table = self._table(
+            "parked",
+            _id("id", primary_key=True),
+            _name("queue"),
+            _name("job_id"),
+            _name("kind", 16),
+            _name("cause", 64),
+            Column("reason", _text(), nullable=False, server_default=""),
+            Column("body", LargeBinary, nullable=False),
+            _us("parked_us"),
+            _count("times"),
+            _us("ended_us", nullable=True),
+        )
+        self._index("parked_waiting", table.c.parked_us, where=table.c.ended_us.is_(None))
+        self._index("parked_ended", table.c.ended_us, where=table.c.ended_us.is_not(None))
+>>>>>>> 585d077 (The spool keeps parked jobs and tombstones; an event that the host returns is told again later)
         return table
 
 

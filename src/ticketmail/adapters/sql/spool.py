@@ -16,6 +16,7 @@ from ticketmail.adapters.sql.intake import SqlIntake
 from ticketmail.adapters.sql.ledger import SqlLedger
 from ticketmail.adapters.sql.operating import SqlOperating
 from ticketmail.adapters.sql.outbox import SqlOutbox
+from ticketmail.adapters.sql.parking import SqlParking, SqlTombstones
 from ticketmail.adapters.sql.postgresql import PostgresqlStore
 from ticketmail.adapters.sql.reading import SqlReading
 from ticketmail.adapters.sql.sqlite import SqliteStore
@@ -60,6 +61,8 @@ class SqlSpool:
         self.directory = SqlDirectory(database)
         self.ledger = SqlLedger(database)
         self.outbox = SqlOutbox(database)
+        self.parking = SqlParking(database)
+        self.tombstones = SqlTombstones(database)
         self.reading = SqlReading(database)
         self.operating = SqlOperating(database)
         self.administering = SqlAdministering(database)

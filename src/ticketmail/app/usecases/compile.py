@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from ticketmail.domain.address import Address
 from ticketmail.domain.body import encode_body, fingerprint
 from ticketmail.domain.checking import check
 from ticketmail.domain.envelope import Envelope
-from ticketmail.domain.errors import TooLarge
+from ticketmail.domain.errors import InvalidSubmission, TooLarge
 from ticketmail.domain.ids import uuid7
 from ticketmail.domain.message import Message
 from ticketmail.domain.outbound.lanes import Lanes
@@ -24,11 +25,14 @@ from ticketmail.domain.ports.reading import Administering
 from ticketmail.domain.ports.rendering import Renderer
 from ticketmail.domain.ports.timing import Clock
 from ticketmail.domain.submission import Receipt, Submission
+from ticketmail.domain.texts import check_id
 from ticketmail.domain.ticket import message_id, ref_for, root_ref
 
 #: UUIDv5 namespace of ids made of (tenant, key). Never changes: it is what makes a key idempotent.
 KEY_NAMESPACE: Final = UUID("6f1b5f0e-53a4-5d0e-9f6b-7c2f6a3c1d42")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+#: W3C Trace Context, section 3.2.
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _HEADER_BYTES: Final = 2048
 _ETA = "this process has not looked at limits and queue lately; `ticketmail eta ID` says when"
 
@@ -42,6 +46,17 @@ class SubmitRules:
     message_id_domain: str = ""
     secrets: tuple[bytes, ...] = ()
     route_sizes: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a host over a broker decided when it handed over, at ``at_us`` (UTC microseconds by its clock): the id, and the
+    Message-ID where it holds the secret. A deadline is checked as of then: the road may have taken longer."""
+
+    submission_id: UUID
+    at_us: int
+    message_id: str | None = None
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,26 +123,34 @@ class Compiler:
         self._rules = replace(self._rules, route_sizes=route_sizes)
         self._routes = routes
 
-    def compile(self, submission: Submission, *, route: str | None = None) -> Compiled:
-        """Check ``submission`` and make it entries. ``route`` overrides the sender's.
+    def compile(self, submission: Submission, *, route: str | None = None, given: Given | None = None) -> Compiled:
+        """Check ``submission`` and make it entries. ``route`` overrides the sender's; ``given`` is what was decided before.
 
         Raises:
             InvalidSubmission kin: names the field.
             SpoolError: the token keys cannot be read (first use only).
         """
         submission = with_header(self._renderer, submission)
-        now_us = self._clock.now_us()
+        now_us = self._clock.now_us() if given is None else given.at_us
         envelope = check(submission, lanes=self._lanes, max_size_bytes=self._rules.max_size_bytes, now_us=now_us)
         self._check_size(submission.message, route or self._route_of(submission))
-        whole = submission_id(submission.tenant, submission.key) if submission.key else self._new_id(now_us)
+        whole = self._ident(submission, given, now_us)
         content = fingerprint(submission)
         parts = [_Part(whole, submission.message, envelope, _superseded(submission))]
         if submission.per_recipient:
             parts = [_part(whole, submission, envelope, recipient) for recipient in envelope.recipients]
         made = [self._entry(submission, part, content, route) for part in parts]
         blobs = {blob.digest: blob for _, apart in made for blob in apart}
-        entries = tuple(entry for entry, _ in made)
+        entries = tuple(entry if given is None else _as_given(entry, given, submission) for entry, _ in made)
         return Compiled(submission.tenant, entries, tuple(blobs.values()), _receipt(entries, submission))
+
+    def _ident(self, submission: Submission, given: Given | None, now_us: int) -> UUID:
+        keyed = submission_id(submission.tenant, submission.key) if submission.key else None
+        if given is None:
+            return keyed or self._new_id(now_us)
+        if keyed is not None and keyed != given.submission_id:
+            raise InvalidSubmission("is not what the submission's id was made of.", field="key", remedy="Hand it over anew.")
+        return given.submission_id
 
     def _entry(self, submission: Submission, part: _Part, content: bytes, route: str | None) -> tuple[Entry, tuple[Blob, ...]]:
         # Blind copies live in the envelope alone: what is stored may be shown.
@@ -226,6 +249,15 @@ def _part(whole: UUID, submission: Submission, envelope: Envelope, recipient: Ad
         envelope.model_copy(update={"recipients": (recipient,)}),
         part_id(superseded, recipient) if (superseded := _superseded(submission)) else None,
     )
+
+
+def _as_given(entry: Entry, given: Given, submission: Submission) -> Entry:
+    """``entry`` with the names that its host decided; single mails have a Message-ID each, made here."""
+    message_id = None if submission.per_recipient or submission.message.message_id else given.message_id
+    if message_id is not None:
+        check_id(message_id, "message_id", whole=True)
+    trace = given.traceparent if _TRACEPARENT.fullmatch(given.traceparent) else entry.traceparent
+    return replace(entry, message_id=message_id or entry.message_id, traceparent=trace)
 
 
 def _superseded(submission: Submission) -> UUID | None:

@@ -278,6 +278,7 @@ class Retention:
     history_days: float = 400
     event_days: float = 30  #: events that the host has taken
     key_days: float = 90
+    tombstone_days: float = 7  #: cancellations that came before their mail
     blob_days: float = 7  #: without a reference
     inbound_days: float = 90  #: the bytes of incoming mail that became an event
 

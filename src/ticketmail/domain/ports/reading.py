@@ -49,7 +49,7 @@ class DeliveryView:
 class HistoryRow:
     """One thing that happened. ``kind``: accepted, attempt, deferred, sent, failed, dead, unknown, lease-lost, evidence,
     resolved, expired, suppressed, cancelled, superseded, replayed, edited, dismissed, erased; for accounts, workers, pauses,
-    alarms: account, settings (an account's), worker, pause, resume, alert, adopt, purge. An attempt row has
+    alarms: account, settings (an account's), worker, pause, resume, alert, adopt, purge, parked. An attempt row has
     ``ended_us`` None while it runs."""
 
     at_us: int
@@ -135,6 +135,7 @@ class Overview:
     schema_version: int
     free_bytes: int | None
     size_bytes: int | None
+    jobs_parked: int = 0  #: jobs from a broker that could not be taken in, and wait for a human
 
 
 class Reading(Protocol):

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from ticketmail.domain.ports.accepting import Blobs, Directory, Intake
 from ticketmail.domain.ports.delivering import WorkerSide
+from ticketmail.domain.ports.intaking import Parking, Tombstones
 from ticketmail.domain.ports.reading import Administering, Operating, Reading
 from ticketmail.domain.ports.receiving import Ledger
 from ticketmail.domain.ports.telling import Outbox
@@ -54,6 +55,10 @@ class SpoolAdapter(Protocol):
     def ledger(self) -> Ledger: ...
     @property
     def outbox(self) -> Outbox: ...
+    @property
+    def parking(self) -> Parking: ...
+    @property
+    def tombstones(self) -> Tombstones: ...
     @property
     def reading(self) -> Reading: ...
     @property

@@ -48,6 +48,15 @@ class Outbox(Protocol):
         """Not handled: due again in ``retry_after_s`` seconds, or None: a dead event, kept until a human replays it."""
         ...
 
+    def returned(self, event_id: UUID, fence: int, error: str, retry_after_s: Callable[[int], float | None]) -> bool:
+        """The host would not take what was told under ``fence`` and noted as done: due again after ``retry_after_s(failed tries
+        before this one)`` seconds, or (None) dead. False: it is not there, or was told under another lease since."""
+        ...
+
+    def put(self, events: Sequence[MailEvent]) -> None:
+        """Write ``events``, due now. One that is there already stays as it is."""
+        ...
+
     def first_time(self, event_id: UUID, *, connection: object) -> bool:
         """In the host's own transaction: note ``event_id``, and say whether it is new there. What a handler does in that same
         transaction happens exactly once. ``connection`` as in ``Intake.accept``."""
