@@ -238,7 +238,7 @@ def _parcel(whole: Mapping[str, Any]) -> Parcel:
     kind: JobKind | None = next((known for known in get_args(JobKind) if known == named), None)
     if kind is None:
         raise InvalidJob(f"The job is of an unknown kind: {str(named)[:40]!r}.", remedy=_UPGRADE)
-    if not isinstance(at_us, int) or isinstance(at_us, bool) or not isinstance(payload, dict):
+    if not isinstance(at_us, int) or isinstance(at_us, bool) or not 0 <= at_us < 1 << 62 or not isinstance(payload, dict):
         raise InvalidJob("The job lacks a time or a payload.", remedy=_UPGRADE)
     try:
         job_id = UUID(whole["id"])

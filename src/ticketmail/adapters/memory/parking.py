@@ -65,12 +65,11 @@ class MemoryTombstones:
 
 
 def _park(tx: Tx, job: ParkedJob) -> None:
-    found = tx.state.parked.get(job.parked_id)
-    newer = {"cause": job.cause, "reason": utf8(job.reason), "parked_us": tx.now_us}
+    found, reason = tx.state.parked.get(job.parked_id), utf8(job.reason)
     if found is not None:
-        tx.change(found, **newer, times=found.times + 1, ended_us=None)
+        tx.change(found, cause=job.cause, reason=reason, parked_us=tx.now_us, times=found.times + 1, ended_us=None)
         return
-    row = Parked(job.parked_id, job.queue, utf8(job.job_id, 64), job.kind, body=job.body, **newer)
+    row = Parked(job.parked_id, job.queue, utf8(job.job_id, 64), job.kind, job.cause, reason, tx.now_us, job.body)
     tx.put(tx.state.parked, job.parked_id, row)
 
 

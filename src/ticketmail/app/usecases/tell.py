@@ -33,6 +33,11 @@ _ERROR_CHARS = 500
 _log = logging.getLogger("ticketmail.tell")
 
 
+def retry_after_s(failed: int) -> float | None:
+    """Seconds until the next try of an event that had failed ``failed`` times before it did now; None: it is dead."""
+    return None if failed + 1 >= MAX_TRIES else RETRY_AFTER_S[min(failed, len(RETRY_AFTER_S) - 1)]
+
+
 class Tell:
     """Takes from ``outbox`` and calls a handler. One instance serves any number of listeners."""
 
@@ -113,7 +118,7 @@ class Tell:
 
     def _failed(self, item: OutboxItem, error: Exception) -> None:
         tries = item.attempts + 1
-        after_s = None if tries >= MAX_TRIES else RETRY_AFTER_S[min(item.attempts, len(RETRY_AFTER_S) - 1)]
+        after_s = retry_after_s(item.attempts)
         again = (
             f"again in {after_s:g} s"
             if after_s is not None
