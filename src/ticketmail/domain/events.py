@@ -99,7 +99,6 @@ class MailCancelled(_MailEvent):
     kind: Literal["cancelled"] = "cancelled"
 
 
-<<<<<<< HEAD
 class MailBounced(_MailEvent):
     """It was sent, and came back from behind the first server. ``status`` is an enhanced code (RFC 3463). ``inbound_id`` names
     the mail that said so."""
@@ -167,7 +166,6 @@ class MailReceived(_Event):
     def about(self) -> UUID:
         """The incoming mail's id."""
         return self.inbound_id
-=======
 class MailRefused(_MailEvent):
     """The mail service could not take it in from the broker: a lane that it does not know, a key used for other content
     (then the earlier mail of that id stands), ... The job is parked there (``ticketmail parked list``). ``cause`` is an
@@ -175,7 +173,6 @@ class MailRefused(_MailEvent):
 
     kind: Literal["refused"] = "refused"
     cause: str = ""
->>>>>>> 585d077 (The spool keeps parked jobs and tombstones; an event that the host returns is told again later)
 
 
 MailEvent = Annotated[
@@ -187,13 +184,10 @@ MailEvent = Annotated[
     | MailSuppressed
     | MailUnknown
     | MailCancelled
-<<<<<<< HEAD
     | MailBounced
     | MailComplained
-    | MailReceived,
-=======
+    | MailReceived
     | MailRefused,
->>>>>>> 585d077 (The spool keeps parked jobs and tombstones; an event that the host returns is told again later)
     Field(discriminator="kind"),
 ]
 

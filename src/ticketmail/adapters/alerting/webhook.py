@@ -6,22 +6,19 @@ The body has ``text`` at its top, which chat tools show as it is, and the fields
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import hashlib
-import hmac
 import json
 import urllib.error
 import urllib.request
 from typing import Any
 from urllib.parse import urlsplit
 
+from ticketmail.adapters._http.signing import signed_headers, signing_key
 from ticketmail.adapters.alerting.wording import headline, paragraphs, utc
 from ticketmail.domain.errors import SettingsError
 from ticketmail.domain.ports.alerting import Alert
 
 TIMEOUT_S = 10.0
-_SECRET_PREFIX = "whsec_"  # noqa: S105 (what such secrets begin with)
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -40,7 +37,7 @@ class WebhookSink:
             raise SettingsError("Not an http or https URL.", name="alerts.webhook", remedy="Write https://host/path.")
         self._url = url
         self._host = parts.hostname
-        self._key = _key(secret)
+        self._keys = [signing_key(secret, name="alerts.webhook_secret")] if secret else []
         self._timeout_s = timeout_s
         # No proxy handler is named, so the environment's proxies hold, as the administrators expect.
         self._opener = urllib.request.build_opener(_NoRedirect)
@@ -58,9 +55,7 @@ class WebhookSink:
         await asyncio.to_thread(self._post, _body(alert), _message_id(alert), alert.at_us // 1_000_000)
 
     def _post(self, body: bytes, message_id: str, at_s: int) -> None:
-        headers = {"Content-Type": "application/json", "webhook-id": message_id, "webhook-timestamp": str(at_s)}
-        if self._key:
-            headers["webhook-signature"] = signature(self._key, message_id, at_s, body)
+        headers = dict(signed_headers(self._keys, message_id, at_s, body))
         request = urllib.request.Request(self._url, data=body, headers=headers, method="POST")  # noqa: S310 (checked above)
         try:
             with self._opener.open(request, timeout=self._timeout_s) as response:
@@ -71,21 +66,6 @@ class WebhookSink:
         except OSError as error:
             reason = getattr(error, "reason", error)
             raise ConnectionError(f"The alert webhook at {self._host} cannot be reached: {reason}") from None
-
-
-def signature(key: bytes, message_id: str, at_s: int, body: bytes) -> str:
-    """``v1,`` and the base64 HMAC-SHA256 of ``id.timestamp.body`` (Standard Webhooks, "Signature scheme")."""
-    signed = f"{message_id}.{at_s}.".encode() + body
-    return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
-
-
-def _key(secret: str) -> bytes:
-    if not secret.startswith(_SECRET_PREFIX):
-        return secret.encode()
-    try:
-        return base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
-    except binascii.Error:
-        raise SettingsError("After whsec_ comes base64.", name="alerts.webhook_secret") from None
 
 
 def _message_id(alert: Alert) -> str:

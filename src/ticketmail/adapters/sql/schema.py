@@ -279,7 +279,6 @@ class Tables:
         self._index("event_submission", c.submission_id)
         return table
 
-<<<<<<< HEAD
     def _inbound(self) -> AnyTable:
         table = self._table(
             "inbound",
@@ -317,7 +316,6 @@ class Tables:
         self._index("inbound_author", c.author, c.stored_us, where=c.author != "")
         self._index("inbound_stored", c.stored_us)
         self._index("inbound_unpurged", c.stored_us, where=c.digest != "")
-=======
     def _parked(self) -> AnyTable:
         table = self._table(
             "parked",
@@ -334,7 +332,6 @@ class Tables:
         )
         self._index("parked_waiting", table.c.parked_us, where=table.c.ended_us.is_(None))
         self._index("parked_ended", table.c.ended_us, where=table.c.ended_us.is_not(None))
->>>>>>> 585d077 (The spool keeps parked jobs and tombstones; an event that the host returns is told again later)
         return table
 
 

@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, Protocol
+from uuid import UUID
 
 from ticketmail.domain.errors import SpoolError
 from ticketmail.domain.ports.telling import Outbox, OutboxItem, TicketHandler
@@ -52,7 +53,7 @@ class Tell:
         """
         pause = _Pause()
         batch = _Batch(self._monotonic_s)
-        with _Caller(handler) as call:
+        with Caller(handler) as call:
             while not stop.is_set():
                 try:
                     batch.took(self._turn(batch.size, call))
@@ -68,14 +69,15 @@ class Tell:
         self._outbox.wait(WAIT_S)
         return 0
 
-    async def alisten(self, handler: TicketHandler, *, stop: asyncio.Event) -> None:
-        """The same for a running loop: async handlers are awaited here, sync ones and the spool run in threads."""
+    async def alisten(self, handler: TicketHandler, *, stop: asyncio.Event, together: int = 1) -> None:
+        """The same for a running loop: async handlers are awaited here, sync ones and the spool run in threads. ``together``:
+        so many at once; those of one mail still one after another."""
         pause = _Pause()
         batch = _Batch(self._monotonic_s)
         while not stop.is_set():
             try:
                 items = await asyncio.to_thread(self._outbox.take, batch.size, LEASE_S)
-                told = await self._around(items, handler) if items else 0
+                told = await self._around(items, handler, together) if items else 0
                 if not items:
                     await asyncio.to_thread(self._outbox.wait, WAIT_S)
                 batch.took(told)
@@ -85,7 +87,7 @@ class Tell:
 
     def tell_due(self, handler: TicketHandler, *, limit: int = MAX_BATCH) -> int:
         """Tell what is due now, once, and say how many the handler took. Raises SpoolError kin."""
-        with _Caller(handler) as call:
+        with Caller(handler) as call:
             return self._round(self._outbox.take(limit, LEASE_S), call)
 
     def _round(self, items: Sequence[OutboxItem], call: Callable[[Any], None]) -> int:
@@ -102,16 +104,22 @@ class Tell:
             self._outbox.done(done)
         return len(done)
 
-    async def _around(self, items: Sequence[OutboxItem], handler: TicketHandler) -> int:
+    async def _around(self, items: Sequence[OutboxItem], handler: TicketHandler, together: int) -> int:
         done: list[OutboxItem] = []
+        free = asyncio.Semaphore(together)
+
+        async def tell(line: Sequence[OutboxItem]) -> None:
+            async with free:
+                for item in line:
+                    try:
+                        await acall(handler, item.event)
+                    except Exception as error:
+                        await asyncio.to_thread(self._failed, item, error)
+                    else:
+                        done.append(item)
+
         try:
-            for item in items:
-                try:
-                    await _acall(handler, item.event)
-                except Exception as error:
-                    await asyncio.to_thread(self._failed, item, error)
-                else:
-                    done.append(item)
+            await asyncio.gather(*(tell(line) for line in ([items] if together == 1 else _lines(items))))
         finally:
             await asyncio.shield(asyncio.to_thread(self._outbox.done, done))
         return len(done)
@@ -119,6 +127,8 @@ class Tell:
     def _failed(self, item: OutboxItem, error: Exception) -> None:
         tries = item.attempts + 1
         after_s = retry_after_s(item.attempts)
+        if after_s is not None:
+            after_s = min(max(after_s, float(getattr(error, "retry_after_s", 0.0))), RETRY_AFTER_S[-1])
         again = (
             f"again in {after_s:g} s"
             if after_s is not None
@@ -129,6 +139,14 @@ class Tell:
             "the handler failed for event %s (%s, try %d), %s: %s", item.event.event_id, item.event.kind, tries, again, text
         )
         self._outbox.failed(item, text, after_s)
+
+
+def _lines(items: Sequence[OutboxItem]) -> list[list[OutboxItem]]:
+    """Those of one mail together, in their order."""
+    lines: dict[UUID, list[OutboxItem]] = {}
+    for item in items:
+        lines.setdefault(getattr(item.event, "submission_id", item.event.event_id), []).append(item)
+    return list(lines.values())
 
 
 class _Batch:
@@ -166,7 +184,7 @@ class _Pause:
         return self._wait_s
 
 
-class _Caller:
+class Caller:
     """Calls a handler from a thread without a loop. The loop for async handlers is made when the first awaitable comes:
     a sync handler must see no running loop (Django's ORM refuses to work inside one)."""
 
@@ -194,7 +212,7 @@ async def _awaited(result: Awaitable[None]) -> None:
     await result
 
 
-async def _acall(handler: TicketHandler, event: Any) -> None:
+async def acall(handler: TicketHandler, event: Any) -> None:
     if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None)):  # noqa: B004 (the method is asked for, not callability)
         await _awaited(handler(event))  # type: ignore[arg-type]
         return

@@ -23,11 +23,8 @@ from ticketmail.domain.ports.spooling import SpoolAdapter, SpoolOptions
 from ticketmail.testing.spool_contract.acts import ActContract
 from ticketmail.testing.spool_contract.guarding import GuardContract
 from ticketmail.testing.spool_contract.handing import HandingContract, HostTransaction
-<<<<<<< HEAD
 from ticketmail.testing.spool_contract.incoming import IncomingContract
-=======
 from ticketmail.testing.spool_contract.intaking import IntakingContract
->>>>>>> 585d077 (The spool keeps parked jobs and tombstones; an event that the host returns is told again later)
 from ticketmail.testing.spool_contract.kit import WORKER, ContractClock, Worker, entry
 from ticketmail.testing.spool_contract.leases import LeaseContract
 from ticketmail.testing.spool_contract.lives import LifeContract
@@ -39,11 +36,16 @@ MakeSpool = Callable[[SpoolOptions], SpoolAdapter]
 StartWorker = Callable[..., Awaitable[Worker]]
 
 
-<<<<<<< HEAD
-class SpoolContract(HandingContract, LifeContract, GuardContract, LeaseContract, ActContract, PeopleContract, IncomingContract):
-=======
-class SpoolContract(HandingContract, LifeContract, GuardContract, LeaseContract, ActContract, PeopleContract, IntakingContract):
->>>>>>> 585d077 (The spool keeps parked jobs and tombstones; an event that the host returns is told again later)
+class SpoolContract(
+    HandingContract,
+    LifeContract,
+    GuardContract,
+    LeaseContract,
+    ActContract,
+    PeopleContract,
+    IncomingContract,
+    IntakingContract,
+):
     """See the module."""
 
     @pytest.fixture
