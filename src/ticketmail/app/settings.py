@@ -68,6 +68,7 @@ class BrokerSettings(_Table):
     confirm_timeout: Annotated[Duration, Field(ge=0.1, le=300)] = 10.0  #: a broker that has not confirmed by then has failed
     max_length: int | None = Field(default=None, ge=1)  #: jobs in a queue above which it refuses, where the broker can
     allow_lossy: bool = False  #: take a broker that may lose what it confirmed
+    events: bool | None = None  #: whether mail events travel back on it; None: unless a webhook takes them
     options: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("secret")
@@ -87,6 +88,22 @@ class OutboxSettings(_Table):
     alarm_after: Duration = 60.0  #: a job that waits for longer is an alarm
     busy_timeout: Duration = 30.0
     create: bool = True  #: make the tables at first use
+
+
+class WebhookSettings(_Table):
+    """``[webhook]``: mail events as signed HTTP calls (standardwebhooks.com) from the workers, for hosts that are not Python.
+    ``url`` alone may be written as ``webhook = "https://desk.example.com/mail"``. Several ``secret`` sign each call, each for
+    itself: so one can be changed."""
+
+    url: SecretUrl = SecretStr("")
+    secret: Annotated[tuple[SecretStr, ...], OneOrMany] = ()  #: as text, or base64 after ``whsec_``; newest first
+    timeout: Annotated[Duration, Field(ge=0.1, le=300)] = 15.0  #: for connecting, and for each wait for bytes
+    allow_private: bool = False  #: also to addresses that are not public (your own network)
+
+    @field_validator("secret")
+    @classmethod
+    def _long_enough(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        return _long_enough(value)
 
 
 class TokenSettings(_Table):
@@ -203,6 +220,7 @@ class Settings(_Table):
     broker: BrokerSettings = BrokerSettings()
     outbox: OutboxSettings = OutboxSettings()
     bridge: SecretUrl = SecretStr("")  #: where mail is kept while the broker is away: `sqlite:///bridge.db`
+    webhook: WebhookSettings = WebhookSettings()
     secret: Annotated[tuple[SecretStr, ...], OneOrMany] = ()  #: token keys, newest first; (): the spool's own
     mode: Literal["live", "shadow"] = "live"
     redirect_to: OptionalAddress = None
@@ -223,6 +241,12 @@ class Settings(_Table):
     @classmethod
     def _long_enough(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         return _long_enough(value)
+
+    def events_by(self, road: Literal["broker", "webhook", "listener"]) -> bool:
+        """Whether mail events leave the spool by ``road``: they have one reader. A listener is the host's own process."""
+        if self.webhook.url.get_secret_value():
+            return road == "webhook"
+        return road == ("listener" if self.broker.events is False else "broker")
 
     @property
     def by_broker(self) -> bool:

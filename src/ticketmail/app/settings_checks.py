@@ -31,6 +31,7 @@ def check_together(settings: Settings, *, dynamic: bool = False) -> None:
     if not scheme_of(settings.spool.url.get_secret_value()):
         raise SettingsError("Not a URL.", name="spool.url", remedy="Write sqlite:///ticketmail.db or postgresql://host/database.")
     _check_road(settings)
+    _check_webhook(settings)
     _check_routes(settings, dynamic=dynamic)
     _check_alerts(settings)
     _check_modes(settings)
@@ -81,6 +82,16 @@ def _check_routes(settings: Settings, *, dynamic: bool) -> None:
             raise SettingsError("An account is listed twice.", name=name)
         for account in names:
             _check_routed(settings, sender, account, dynamic=dynamic)
+
+
+def _check_webhook(settings: Settings) -> None:
+    url = settings.webhook.url.get_secret_value()
+    if url and scheme_of(url) not in ("http", "https"):
+        raise SettingsError("Not an http or https URL.", name="webhook.url", remedy="Write https://host/path.")
+    if url and settings.broker.events:
+        raise SettingsError(
+            "Events have one reader, and [webhook] names another.", name="broker.events", remedy="Take out one of the two."
+        )
 
 
 def _check_alerts(settings: Settings) -> None:

@@ -18,6 +18,7 @@ from ticketmail.app.facade import TicketMail
 from ticketmail.app.notify import Notifier
 from ticketmail.app.observing import NullMeter, NullTracer, open_meter, open_tracer
 from ticketmail.app.refreshing import EVERY_S, Desk, desk_of
+from ticketmail.app.roadside import LOOK_S, Beside, Roads
 from ticketmail.app.settings import Settings
 from ticketmail.app.settings_limits import limits_by_account
 from ticketmail.app.supervising import supervise
@@ -38,13 +39,16 @@ SILENT_S = 15.0
 #: A clock that moves by more than this against the steady one has jumped (microseconds): no mail is claimed for a beat.
 JUMP_US = 30_000_000
 RENEWED_WITHIN_S = 30.0
+#: How long a stopping worker waits for the batch that it is taking in.
+ROADS_END_S = 15.0
 
 
 class Worker:
     """One worker of one process. ``run`` ends after ``drain`` was called (or a signal came) and what is in flight is done.
 
     ``gateways`` by account replace those of the settings (the modes still apply; they are closed at the end). Time, threads
-    and chance are the injector's ``Timing``. ``poll_s``: how long it waits, at most, for something to ring.
+    and chance are the injector's ``Timing``. ``poll_s``: how long it waits, at most, for something to ring. ``intake_url`` names
+    a broker to take mail in from, in place of the settings'.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Worker:
         tracer: Tracer | None = None,
         gateways: Mapping[str, Gateway] | None = None,
         poll_s: float = POLL_S,
+        intake_url: str = "",
     ) -> None:
         self._mail = mail
         self._meter = meter or NullMeter()
@@ -69,6 +74,7 @@ class Worker:
         self._clock = SpoolClock(self._timing.clock)
         self._beat_at_s = self._monotonic_s()
         self._worker_id: UUID | None = None
+        self._intake_url = intake_url
         self._stopping = asyncio.Event()
         self._abrupt = asyncio.Event()
         self._sick = ""
@@ -129,6 +135,8 @@ class Worker:
         )
         self._health, self._pump, self._resolve = engine.health, engine.pump, engine.resolve
         self._house, self._alerts, self._refreshing = engine.house, engine.alerts, engine.refreshing
+        beside = Beside(self._timing, self._meter, side.book, engine.alerts, lambda: engine.house.full)
+        self._roads = Roads(self._mail, beside, intake_url=self._intake_url)
 
     async def _register(self, side: WorkerSide) -> None:
         info = WorkerInfo(host=socket.gethostname(), pid=os.getpid(), version=__version__, site=self._settings.site)
@@ -148,11 +156,19 @@ class Worker:
             asyncio.ensure_future(self._every(EVERY_S, "accounts of the host", self._refreshing.turn)),
             asyncio.ensure_future(self._every(5.0, "housekeeping", self._house.turn)),
         ]
+        roads = asyncio.ensure_future(self._roads.run())
+        if self._roads.any:
+            loops.append(asyncio.ensure_future(self._every(LOOK_S, "roads", self._roads.look)))
         self._notifier.ready(f"worker {self._id}")
         try:
             await self._pump_on(side)
+            self._roads.stop()
             await self._drained(side)
+            await asyncio.wait_for(roads, ROADS_END_S)
+        except TimeoutError:
+            _log.warning("the roads do not end in time; what they held comes again")
         finally:
+            loops.append(roads)
             for loop in loops:
                 loop.cancel()
             await asyncio.gather(*loops, return_exceptions=True)
@@ -232,7 +248,7 @@ class Worker:
         self._notifier.alive()
 
     async def _beat(self, side: WorkerSide) -> None:
-        stats = {"in_flight": self._pump.in_flight, "sent": self._sent, "sick": self._sick}
+        stats = {"in_flight": self._pump.in_flight, "sent": self._sent, "sick": self._sick, **self._roads.stats}
         beat = await side.workers.beat(self._id, stats)
         drift_us = self._clock.anchor(beat.now_us)
         if not beat.alive:
@@ -320,7 +336,7 @@ async def _told(telling: Awaitable[bool]) -> None:
     await telling
 
 
-def run_worker(mail: TicketMail, *, processes: int = 1) -> int:
+def run_worker(mail: TicketMail, *, processes: int = 1, intake_url: str = "") -> int:
     """Run until SIGTERM or SIGINT (a second one stops at once). Returns the exit code.
 
     Raises:
@@ -329,12 +345,12 @@ def run_worker(mail: TicketMail, *, processes: int = 1) -> int:
     """
     if processes > 1:
         return supervise(mail, processes)
-    return asyncio.run(_run_one(mail))
+    return asyncio.run(_run_one(mail, intake_url))
 
 
-async def _run_one(mail: TicketMail) -> int:
+async def _run_one(mail: TicketMail, intake_url: str) -> int:
     meter, exposition = open_meter(mail.reading, lambda: limits_by_account(mail.settings))
-    worker = Worker(mail, notifier=Notifier(), meter=meter, tracer=open_tracer(__version__))
+    worker = Worker(mail, notifier=Notifier(), meter=meter, tracer=open_tracer(__version__), intake_url=intake_url)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.drain)

@@ -134,7 +134,7 @@ def worker(context: Context) -> int:
     from ticketmail.app.worker import run_worker
 
     _log(context)
-    return int(run_worker(context.mail, processes=context.args.processes) or OK)
+    return int(run_worker(context.mail, processes=context.args.processes, intake_url=context.args.intake) or OK)
 
 
 def relay(context: Context) -> int:

@@ -278,8 +278,11 @@ def _run(commands: Commands) -> None:
     handler = _option("handler", metavar="MODULE:FUNCTION", nargs="?", help="(default: `handler` beside the object of --app)")
     commands.add("listen", "handing:listen", "call the host's handler with each mail event", handler)
     processes = _option("--processes", metavar="N", type=_positive, default=1)
-    commands.add("worker", "handing:worker", "send", processes)
     commands.add("relay", "handing:relay", "bring what waits in the host's outbox or bridge to the broker")
+    intake = _option(
+        "--intake", metavar="URL", default="", help="take mail in from this broker (default: [broker] of the settings)"
+    )
+    commands.add("worker", "handing:worker", "send, and take mail in from a broker", processes, intake)
     commands.add("demo", "handing:demo", "500 mails through a limited server, one worker killed, nothing lost")
 
 
