@@ -40,6 +40,10 @@ NOTE = "<!-- Written by scripts/docs_reference.py from the code. -->\n"
 COUNTED = (
     ("sent_total", "account, lane", "counter: recipients whose mail was taken"),
     ("faults_total", "account, cause", "counter: outcomes that were not Taken, by [cause](causes.md)"),
+    ("jobs_total", "outcome", "counter: jobs taken from the broker: `accepted`, `repeated`, `done`, `parked`"),
+    ("intake_lag_seconds", "", "histogram: from the host's hand-over to the spool, the oldest job of each batch"),
+    ("intake_up", "", "gauge: 1 while mail is taken in"),
+    ("broker_jobs_waiting", "queue", "gauge: jobs that wait at the broker"),
     ("delivery_seconds", "account", "histogram: one claimed mail, from waiting for a connection to the recorded outcome"),
 )
 

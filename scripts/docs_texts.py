@@ -10,6 +10,8 @@ MEANINGS: Final = {
     "Settings.spool": "where accepted mail lives: a URL, or a table",
     "Settings.broker": "the road between hosts and mail service: a URL, or a table",
     "Settings.outbox": "a host's database, where mail waits for the broker: a URL, or a table",
+    "Settings.webhook": "who is told of mail events by signed calls: a URL, or a table",
+    "WebhookSettings.url": "`https://host/path`",
     "Settings.secret": "keys that sign our Message-IDs, newest first, 16 bytes or more; none: one is made and kept in the spool",
     "Settings.mode": "`shadow` does everything but send",
     "Settings.redirect_to": "all mail goes to this address alone; who would have got it stands in a header",

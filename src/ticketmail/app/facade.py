@@ -20,6 +20,7 @@ from ticketmail.app.settings_outbound import route_sizes, routes_of
 from ticketmail.app.settings_source import LoadedSettings, load
 from ticketmail.app.usecases.compile import Compiler
 from ticketmail.app.usecases.handover import Handover
+from ticketmail.app.usecases.hear import Hear
 from ticketmail.app.usecases.pack import end_us
 from ticketmail.app.usecases.submit import Submit, submission_of
 from ticketmail.app.usecases.tell import OnLoop, Stop, Tell
@@ -27,7 +28,7 @@ from ticketmail.app.usecases.watch import Watch
 from ticketmail.app.wiring.pieces import HostPieces, Roads
 from ticketmail.domain.address import parse_address
 from ticketmail.domain.envelope import Envelope
-from ticketmail.domain.errors import InvalidSubmission, NoSpool, TicketmailError
+from ticketmail.domain.errors import InvalidSubmission, NoSpool, SettingsError, TicketmailError
 from ticketmail.domain.events import MailEvent
 from ticketmail.domain.job import CancelOrder, SuppressOrder
 from ticketmail.domain.message import Message
@@ -215,17 +216,30 @@ class TicketMail:
         """Call ``handler`` with each mail event, here, until ``stop`` is set or :meth:`close` is called.
 
         At least once, with a stable ``event_id``: see :meth:`first_time` for exactly once. A handler that raises gets the
-        event again (5 s, 30 s, 2 min, 10 min, then hourly; dead after 20 tries). Sync handlers run in this thread.
+        event again (5 s, 30 s, 2 min, 10 min, then hourly; dead after 20 tries). Sync handlers run in this thread. Where events
+        travel on a broker they come from there, tries and dead events are kept by the mail service.
+
+        Raises SettingsError where a webhook is told instead.
         """
         ending = stop or threading.Event()
         with self._listening(ending):
-            self._get(Tell).listen(handler, stop=ending)
+            self._listener().listen(handler, stop=ending)
 
     async def alisten(self, handler: TicketHandler, *, stop: asyncio.Event | None = None) -> None:
         """:meth:`listen` on the running loop: async handlers are awaited on it, sync ones run in threads."""
         ending = stop or asyncio.Event()
         with self._listening(OnLoop(ending)):
-            await self._get(Tell).alisten(handler, stop=ending)
+            await self._listener().alisten(handler, stop=ending)
+
+    def _listener(self) -> Tell | Hear:
+        """Events have one reader: this process, by the spool or by the broker. Raises SettingsError."""
+        settings = self._live.settings
+        if settings.events_by("webhook"):
+            raise SettingsError(
+                "events go to the webhook, and have one reader.", name="webhook.url", remedy="Take it out to listen."
+            )
+        by_broker = settings.broker.url.get_secret_value() and settings.events_by("broker")
+        return self._get(Hear) if by_broker else self._get(Tell)
 
     def first_time(self, event: MailEvent | UUID, *, connection: object) -> bool:
         """In the host's own transaction: note the event and say whether it is new. What the handler does in that same

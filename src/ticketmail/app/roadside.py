@@ -16,7 +16,7 @@ from ticketmail.app.usecases.compile import Compiler
 from ticketmail.app.usecases.consume import Consume, Means
 from ticketmail.app.usecases.intake import TakeIn
 from ticketmail.app.usecases.publish import Mailbag, Publish
-from ticketmail.app.usecases.roadwatch import Roadside, Roadwatch
+from ticketmail.app.usecases.roadwatch import RoadState, Roadwatch
 from ticketmail.app.usecases.tell import Tell
 from ticketmail.app.wiring.brokering import broker_of, job_secrets
 from ticketmail.app.wiring.timing import Timing
@@ -41,7 +41,7 @@ class Beside:
     full: Callable[[], bool]
 
 
-class Roads:
+class RoadEnds:
     """The ends of the roads in one worker. None of them, if neither a broker nor a webhook is set."""
 
     def __init__(self, mail: TicketMail, beside: Beside, *, intake_url: str = "") -> None:
@@ -120,14 +120,14 @@ class Roads:
             overview = await self._beside.timing.threads.run(self._mail.reading.overview)
             await self._watch.alarm(overview, self._own())
 
-    def _own(self) -> Roadside:
+    def _own(self) -> RoadState:
         events = self._publish.trouble if self._publish is not None else ""
         if self._consume is None:
-            return Roadside(events=events)
+            return RoadState(events=events)
         state = self._consume.state
         why = state.sick or state.away
         stands_s = self._beside.timing.clock.monotonic_s() - state.since_s if why else 0.0
-        return Roadside(stands_s, why, state.lag_s, events)
+        return RoadState(stands_s, why, state.lag_s, events)
 
     def _close(self) -> None:
         if self._broker is not None:

@@ -96,7 +96,7 @@ class WebhookSettings(_Table):
     itself: so one can be changed."""
 
     url: SecretUrl = SecretStr("")
-    secret: Annotated[tuple[SecretStr, ...], OneOrMany] = ()  #: as text, or base64 after ``whsec_``; newest first
+    secret: Annotated[tuple[SecretStr, ...], OneOrMany] = ()  #: as text, or base64 after `whsec_`; newest first
     timeout: Annotated[Duration, Field(ge=0.1, le=300)] = 15.0  #: for connecting, and for each wait for bytes
     allow_private: bool = False  #: also to addresses that are not public (your own network)
 

@@ -18,7 +18,7 @@ from ticketmail.app.facade import TicketMail
 from ticketmail.app.notify import Notifier
 from ticketmail.app.observing import NullMeter, NullTracer, open_meter, open_tracer
 from ticketmail.app.refreshing import EVERY_S, Desk, desk_of
-from ticketmail.app.roadside import LOOK_S, Beside, Roads
+from ticketmail.app.roadside import LOOK_S, Beside, RoadEnds
 from ticketmail.app.settings import Settings
 from ticketmail.app.settings_limits import limits_by_account
 from ticketmail.app.supervising import supervise
@@ -136,7 +136,7 @@ class Worker:
         self._health, self._pump, self._resolve = engine.health, engine.pump, engine.resolve
         self._house, self._alerts, self._refreshing = engine.house, engine.alerts, engine.refreshing
         beside = Beside(self._timing, self._meter, side.book, engine.alerts, lambda: engine.house.full)
-        self._roads = Roads(self._mail, beside, intake_url=self._intake_url)
+        self._roads = RoadEnds(self._mail, beside, intake_url=self._intake_url)
 
     async def _register(self, side: WorkerSide) -> None:
         info = WorkerInfo(host=socket.gethostname(), pid=os.getpid(), version=__version__, site=self._settings.site)

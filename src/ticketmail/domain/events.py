@@ -99,6 +99,15 @@ class MailCancelled(_MailEvent):
     kind: Literal["cancelled"] = "cancelled"
 
 
+class MailRefused(_MailEvent):
+    """The mail service could not take it in from the broker: a lane that it does not know, a key used for other content
+    (then the earlier mail of that id stands), ... The job is parked there (``ticketmail parked list``). ``cause`` is an
+    error's code of ``docs/reference/errors.md``; ``recipient`` is the first one, '' where that could not be read."""
+
+    kind: Literal["refused"] = "refused"
+    cause: str = ""
+
+
 class MailBounced(_MailEvent):
     """It was sent, and came back from behind the first server. ``status`` is an enhanced code (RFC 3463). ``inbound_id`` names
     the mail that said so."""
@@ -166,13 +175,6 @@ class MailReceived(_Event):
     def about(self) -> UUID:
         """The incoming mail's id."""
         return self.inbound_id
-class MailRefused(_MailEvent):
-    """The mail service could not take it in from the broker: a lane that it does not know, a key used for other content
-    (then the earlier mail of that id stands), ... The job is parked there (``ticketmail parked list``). ``cause`` is an
-    error's code of ``docs/reference/errors.md``; ``recipient`` is the first one, '' where that could not be read."""
-
-    kind: Literal["refused"] = "refused"
-    cause: str = ""
 
 
 MailEvent = Annotated[
@@ -184,10 +186,10 @@ MailEvent = Annotated[
     | MailSuppressed
     | MailUnknown
     | MailCancelled
+    | MailRefused
     | MailBounced
     | MailComplained
-    | MailReceived
-    | MailRefused,
+    | MailReceived,
     Field(discriminator="kind"),
 ]
 

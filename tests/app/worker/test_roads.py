@@ -83,6 +83,44 @@ async def test_what_comes_by_the_broker_is_sent_and_the_host_hears_of_it(make_ma
     }  # what the host could not mint, it is told
 
 
+def listening(host: TicketMail, enough: int) -> tuple[list[MailEvent], Any]:
+    """Events as the host's own process hears them, in a thread."""
+    stop, seen = threading.Event(), list[MailEvent]()
+
+    def handler(event: MailEvent) -> None:
+        seen.append(event)
+        if len(seen) == enough:
+            stop.set()
+
+    return seen, asyncio.to_thread(host.listen, handler, stop=stop)
+
+
+async def test_a_host_without_a_spool_hands_over_and_listens(make_mail: Any, url: str) -> None:
+    road = {"url": url, "secret": SECRET.decode()}
+    mail = make_mail(broker=road)
+    with TicketMail(settings={"broker": road}) as host:
+        receipts = [host.submit(order(f"u{number}@example.net").submission, key=f"k{number}") for number in range(5)]
+        host.cancel(f"id:{receipts[0].submission_id}", reason="closed")
+        heard, listener = listening(host, 5)
+        async with working(mail):
+            await asyncio.wait_for(listener, 15)
+    assert {event.submission_id for event in heard} == {receipt.submission_id for receipt in receipts}
+
+
+async def test_a_host_with_a_spool_of_its_own_hears_by_the_broker_that_takes_its_events(make_mail: Any, url: str) -> None:
+    mail = make_mail(broker=url)
+    mail.submit(order().submission)
+    heard, listener = listening(mail, 1)
+    async with working(mail):
+        await asyncio.wait_for(listener, 15)
+    assert [event.kind for event in heard] == ["sent"]
+
+
+def test_nobody_listens_where_a_webhook_is_told(make_mail: Any) -> None:
+    with make_mail(webhook="https://desk.example.com/mail") as mail, pytest.raises(SettingsError, match="one reader"):
+        mail.listen(print)
+
+
 async def test_a_broker_may_be_named_to_the_worker_alone(make_mail: Any, url: str) -> None:
     mail = make_mail()
     create(url, BrokerOptions()).publish(SUBMIT, [job_of(order())])
@@ -104,8 +142,7 @@ async def test_events_stay_for_the_hosts_listener_where_the_settings_say_so(make
     async with working(mail):
         await until(lambda: sent(mail) == 1)
         assert mail.reading.overview().events_waiting == 1
-        stop, seen = threading.Event(), list[MailEvent]()
-        listener = asyncio.to_thread(mail.listen, lambda event: (seen.append(event), stop.set())[0], stop=stop)
+        seen, listener = listening(mail, 1)
         await asyncio.wait_for(listener, 10)
     assert len(seen) == 1
 

@@ -316,6 +316,8 @@ class Tables:
         self._index("inbound_author", c.author, c.stored_us, where=c.author != "")
         self._index("inbound_stored", c.stored_us)
         self._index("inbound_unpurged", c.stored_us, where=c.digest != "")
+        return table
+
     def _parked(self) -> AnyTable:
         table = self._table(
             "parked",

@@ -68,15 +68,21 @@ class Hear:
 
     async def _hear(self, tell: _Tell, stopped: Callable[[], bool]) -> None:
         trouble = _Trouble()
-        while not stopped():
-            try:
-                async with self._broker.receive(EVENTS, prefetch=PREFETCH) as receiver:
-                    while not stopped():
-                        received = await receiver.batch(PREFETCH, WAIT_S)
-                        trouble.over()
-                        await self._round(receiver, received, tell, stopped)
-            except BrokerError as error:
-                await asyncio.sleep(trouble.began(error))
+        try:
+            while not stopped():
+                try:
+                    await self._tap(tell, stopped, trouble)
+                except BrokerError as error:
+                    await asyncio.sleep(trouble.began(error))
+        finally:
+            await asyncio.to_thread(self._broker.close)
+
+    async def _tap(self, tell: _Tell, stopped: Callable[[], bool], trouble: _Trouble) -> None:
+        async with self._broker.receive(EVENTS, prefetch=PREFETCH) as receiver:
+            while not stopped():
+                received = await receiver.batch(PREFETCH, WAIT_S)
+                trouble.over()
+                await self._round(receiver, received, tell, stopped)
 
     async def _round(self, receiver: Receiver, received: Sequence[Received], tell: _Tell, stopped: Callable[[], bool]) -> None:
         for at, one in enumerate(received):

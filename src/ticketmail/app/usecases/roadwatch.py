@@ -46,7 +46,7 @@ def look_from(name: str, content: bytes) -> QueueLook | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Roadside:
+class RoadState:
     """How a worker's own ends of the roads are: seconds that the intake has stood still and why, its lag, events' trouble."""
 
     stands_s: float = 0.0
@@ -78,7 +78,7 @@ class Roadwatch:
                 self._waiting[queue] = waiting
                 self._meter.gauge("broker_jobs_waiting", waiting, queue=queue)
 
-    async def alarm(self, overview: Overview, own: Roadside) -> None:
+    async def alarm(self, overview: Overview, own: RoadState) -> None:
         """Raise what should be known, and say what is over."""
         self._meter.gauge("intake_up", 0 if own.why else 1)
         await self._tell(

@@ -145,7 +145,7 @@ def _lines(items: Sequence[OutboxItem]) -> list[list[OutboxItem]]:
     """Those of one mail together, in their order."""
     lines: dict[UUID, list[OutboxItem]] = {}
     for item in items:
-        lines.setdefault(getattr(item.event, "submission_id", item.event.event_id), []).append(item)
+        lines.setdefault(item.event.about, []).append(item)
     return list(lines.values())
 
 

@@ -9,6 +9,7 @@ from ticketmail.app.usecases.handover import Handover
 from ticketmail.app.usecases.submit import Submit
 from ticketmail.app.usecases.tell import Tell
 from ticketmail.app.usecases.watch import Watch
+from ticketmail.app.wiring.hearing import HearingModule
 from ticketmail.app.wiring.modules import WITH_SPOOL
 from ticketmail.app.wiring.pieces import HostPieces
 from ticketmail.app.wiring.roads import BY_BROKER
@@ -34,7 +35,7 @@ def build(settings: Settings, *overrides: Module, host: HostPieces | None = None
         binder.bind(HostPieces, to=InstanceProvider(host or HostPieces()), scope=singleton)
 
     modules = BY_BROKER if settings.by_broker else WITH_SPOOL
-    injector = Injector([given, *(module() for module in modules), *overrides], auto_bind=False)
+    injector = Injector([given, *(module() for module in modules), HearingModule(), *overrides], auto_bind=False)
     try:
         for case in CHECKED_BY_BROKER if settings.by_broker else CHECKED:
             injector.get(case)
