@@ -213,6 +213,7 @@ async def _awaited(result: Awaitable[None]) -> None:
 
 
 async def acall(handler: TicketHandler, event: Any) -> None:
+    """Call ``handler`` from a running loop: an async one here, a sync one in a thread."""
     if inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None)):  # noqa: B004 (the method is asked for, not callability)
         await _awaited(handler(event))  # type: ignore[arg-type]
         return
