@@ -8,7 +8,7 @@ import pytest
 from reading_source import Module, modules
 
 #: These run in the host's process, beside the engine.
-HOSTS = tuple(f"app/usecases/{name}.py" for name in ("tell", "watch", "eta", "together", "bridge", "relay"))
+HOSTS = tuple(f"app/usecases/{name}.py" for name in ("tell", "hear", "watch", "eta", "together", "bridge", "relay"))
 ENGINE = [
     module
     for module in modules("app")
