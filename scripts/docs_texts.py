@@ -29,6 +29,7 @@ MEANINGS: Final = {
     "Settings.worker": "the sending process",
     "BrokerSettings.url": "`amqp://user:password@host//`, `redis://host/0`, `sqs://`, `confluentkafka://host`, `memory://name`",
     "BrokerSettings.secret": "keys that sign jobs, newest first, the same on both sides, 16 bytes or more; none: not signed",
+    "BrokerSettings.blobs": "where content above 64 KiB travels beside its job: `file:///dir`, `s3://bucket`, a database",
     "BrokerSettings.connect_timeout": "how long a connection may take",
     "BrokerSettings.options": "settings of this broker's adapter alone",
     "OutboxSettings.url": "`sqlite:///file.db`, or `postgresql://user:password@host/database`",

@@ -2,7 +2,8 @@
 
 Ours register in the same groups as anyone's: ``ticketmail.gateways`` (``create(url, GatewayOptions)``),
 ``ticketmail.spools`` (``create(url, SpoolOptions)``), ``ticketmail.brokers`` (``create(url, BrokerOptions)``),
-``ticketmail.outboxes`` (``create(url, HostOutboxOptions)``) and ``ticketmail.profiles`` (a ``Profile``).
+``ticketmail.outboxes`` (``create(url, HostOutboxOptions)``), ``ticketmail.blobs`` (``create(url)``) and
+``ticketmail.profiles`` (a ``Profile``).
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ from ticketmail.domain.outbound.profile import Profile
 from ticketmail.domain.ports.queueing import Broker, BrokerOptions
 from ticketmail.domain.ports.relaying import HostOutbox, HostOutboxOptions
 from ticketmail.domain.ports.sending import Gateway, GatewayFactory, GatewayOptions
+from ticketmail.domain.ports.sharing import SharedBlobs
 from ticketmail.domain.ports.spooling import SpoolAdapter, SpoolOptions
 
 GATEWAYS = "ticketmail.gateways"
 SPOOLS = "ticketmail.spools"
 BROKERS = "ticketmail.brokers"
 OUTBOXES = "ticketmail.outboxes"
+BLOBS = "ticketmail.blobs"
 PROFILES = "ticketmail.profiles"
 _log = logging.getLogger("ticketmail.plugins")
 
@@ -92,6 +95,11 @@ def open_outbox(url: str, options: HostOutboxOptions, *, name: str) -> HostOutbo
     return cast(HostOutbox, _factory(OUTBOXES, url, name)(url, options))
 
 
+def open_blobs(url: str) -> SharedBlobs:
+    """The store of large content at ``url``; nothing is opened. Raises as :func:`open_spool` does."""
+    return cast(SharedBlobs, _factory(BLOBS, url, "broker.blobs")(url))
+
+
 @cache
 def profiles() -> Mapping[str, Profile]:
     """All profiles that are installed, by name. One that cannot be loaded is logged and left out."""
@@ -150,7 +158,7 @@ def _unknown(scheme: str, group: str, name: str) -> UnknownScheme:
 def missing_extra(error: ImportError, what: str, *, name: str = "") -> SettingsError:
     """The error for a dependency that is not installed: names the package and the extra that brings it."""
     package = (error.name or str(error)).partition(".")[0]
-    extra = EXTRA_OF.get(package)
+    extra = "s3" if what == "s3://" else EXTRA_OF.get(package)
     remedy = (
         f"pip install 'ticketmail[{extra}]'" if extra else f"pip install {package}" if error.name else "Reinstall its package."
     )

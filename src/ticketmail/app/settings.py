@@ -66,6 +66,8 @@ class BrokerSettings(_Table):
     lease: Annotated[Duration, Field(ge=6, le=43_200)] = 60.0  #: how long a consumer that went silent keeps jobs to itself
     connect_timeout: Annotated[Duration, Field(ge=0.1, le=300)] = 5.0
     confirm_timeout: Annotated[Duration, Field(ge=0.1, le=300)] = 10.0  #: a broker that has not confirmed by then has failed
+    blobs: SecretUrl = SecretStr("")
+    keep_blobs: Annotated[Days, Field(ge=1)] = 30.0  #: how long content is kept there; longer than any outage
     max_length: int | None = Field(default=None, ge=1)  #: jobs in a queue above which it refuses, where the broker can
     allow_lossy: bool = False  #: take a broker that may lose what it confirmed
     events: bool | None = None  #: whether mail events travel back on it; None: unless a webhook takes them

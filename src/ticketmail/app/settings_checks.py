@@ -60,6 +60,9 @@ def _check_road(settings: Settings) -> None:
     broker, outbox, bridge = (one.get_secret_value() for one in (settings.broker.url, settings.outbox.url, settings.bridge))
     if broker and not scheme_of(broker):
         raise SettingsError("Not a URL.", name="broker.url", remedy="Write amqp://user:password@host// or redis://host/0.")
+    blobs = settings.broker.blobs.get_secret_value()
+    if blobs and not scheme_of(blobs):
+        raise SettingsError("Not a URL.", name="broker.blobs", remedy="Write file:///srv/blobs or s3://bucket.")
     for name, url in (("outbox", outbox), ("bridge", bridge)):
         if url and not scheme_of(url):
             raise SettingsError("Not a URL.", name=name, remedy="Write sqlite:///file.db or postgresql://host/database.")

@@ -12,11 +12,14 @@ from ticketmail.adapters.sql.engine import Database
 from ticketmail.adapters.sql.host_outbox import SqlHostOutbox
 from ticketmail.adapters.sql.postgresql import PostgresqlStore
 from ticketmail.adapters.sql.schema import road_tables
+from ticketmail.adapters.sql.shared import SqlSharedBlobs
 from ticketmail.adapters.sql.sqlite import SqliteStore
 from ticketmail.adapters.sql.store import Store
 from ticketmail.domain.errors import SettingsError
 from ticketmail.domain.ports.relaying import HostOutbox, HostOutboxOptions
+from ticketmail.domain.ports.sharing import SharedBlobs
 from ticketmail.domain.ports.spooling import SpoolOptions
+from ticketmail.domain.ports.timing import Clock
 
 
 def create_outbox(url: str, options: HostOutboxOptions) -> HostOutbox:
@@ -34,6 +37,12 @@ def create_outbox(url: str, options: HostOutboxOptions) -> HostOutbox:
         clock=options.clock,
     )
     return SqlHostOutbox(_database(url, spool_options, setting="outbox.url"))
+
+
+def create_blobs(url: str, clock: Clock | None = None) -> SharedBlobs:
+    """Large content on its way, in the database at ``url``: as :func:`create_outbox`. ``clock`` None: the database's own."""
+    options = SpoolOptions(site="road", prefix=HostOutboxOptions().prefix, clock=clock)
+    return SqlSharedBlobs(_database(url, options, setting="broker.blobs"))
 
 
 def _database(url: str, options: SpoolOptions, *, setting: str) -> Database:

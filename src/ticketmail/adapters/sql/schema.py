@@ -344,13 +344,14 @@ def tables(prefix: str) -> Tables:
 
 
 class RoadTables(Tables):
-    """Not the spool's tables, but those of a host that hands over to a broker: jobs that wait for their relay."""
+    """Not the spool's tables, but those of the road to it: jobs that wait for their relay, and large content on its way."""
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
         self.metadata = MetaData()
         self.meta = self._table("meta", Column("name", _text(64), primary_key=True), Column("value", _text(), nullable=False))
         self.leaving = self._leaving()
+        self.shared = self._shared()
 
     @property
     def mark(self) -> AnyTable:
@@ -371,6 +372,17 @@ class RoadTables(Tables):
         )
         self._index("outbox_due", table.c.due_us, table.c.number)
         self._index("outbox_job", table.c.job_id)
+        return table
+
+    def _shared(self) -> AnyTable:
+        table = self._table(
+            "blob",
+            Column("tenant", _text(64), primary_key=True),
+            Column("digest", _text(80), primary_key=True),
+            Column("content", LargeBinary, nullable=False),
+            _us("touched_us"),
+        )
+        self._index("blob_touched", table.c.touched_us)
         return table
 
 

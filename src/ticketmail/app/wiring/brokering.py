@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from ticketmail.app.plugins import open_broker, open_outbox
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from ticketmail.app.plugins import open_blobs, open_broker, open_outbox
 from ticketmail.app.settings import Settings
+from ticketmail.app.usecases.large import made_whole
+from ticketmail.domain.errors import InvalidMessage
+from ticketmail.domain.job import SubmitOrder
 from ticketmail.domain.ports.queueing import Broker, BrokerOptions
 from ticketmail.domain.ports.relaying import HostOutbox, HostOutboxOptions
+from ticketmail.domain.ports.sharing import SharedBlobs
 
 
 def broker_options(settings: Settings) -> BrokerOptions:
@@ -38,6 +46,37 @@ def outbox_of(settings: Settings) -> HostOutbox | None:
         return open_outbox(bridge, options, name="bridge")
     url = outbox.url.get_secret_value()
     return open_outbox(url, options, name="outbox.url") if url else None
+
+
+def blobs_of(settings: Settings) -> SharedBlobs | None:
+    """The store of large content that host and mail service share; None where none is set. Nothing is opened."""
+    url = settings.broker.blobs.get_secret_value()
+    return open_blobs(url) if url else None
+
+
+def whole_of(shared: SharedBlobs | None) -> Callable[[SubmitOrder], SubmitOrder]:
+    """Puts large content that travelled beside its job back into it. The function raises InvalidMessage if it is gone, or if
+    there is no such store here; BlobStoreError if the store cannot be used."""
+
+    def whole(order: SubmitOrder) -> SubmitOrder:
+        submission = order.submission
+        try:
+            message = made_whole(submission.message, partial(_content, shared, submission.tenant))
+        except KeyError:
+            raise InvalidMessage(
+                "its content is not in the shared store any more." if shared is not None else "it came beside its job.",
+                field="message",
+                remedy="Give host and mail service the same [broker] blobs; submit it again under another key.",
+            ) from None
+        return replace(order, submission=submission.model_copy(update={"message": message}))
+
+    return whole
+
+
+def _content(shared: SharedBlobs | None, tenant: str, digest: str) -> bytes:
+    if shared is None:
+        raise KeyError(digest)
+    return shared.get(tenant, digest)
 
 
 def job_secrets(settings: Settings) -> tuple[bytes, ...]:

@@ -14,7 +14,7 @@ from ticketmail.app.usecases.pack import Packer, PackRules
 from ticketmail.app.usecases.relay import Relay, RelayRules
 from ticketmail.app.usecases.word import AwaitWord
 from ticketmail.app.wiring.alerting import teller
-from ticketmail.app.wiring.brokering import broker_of, job_secrets, outbox_of
+from ticketmail.app.wiring.brokering import blobs_of, broker_of, job_secrets, outbox_of
 from ticketmail.app.wiring.modules import COMMON, tracer_of
 from ticketmail.app.wiring.pieces import HostPieces, Roads
 from ticketmail.app.wiring.timing import Timing
@@ -24,18 +24,20 @@ from ticketmail.domain.ports.observing import Meter
 from ticketmail.domain.ports.queueing import Broker
 from ticketmail.domain.ports.relaying import HostOutbox
 from ticketmail.domain.ports.rendering import Renderer
+from ticketmail.domain.ports.sharing import SharedBlobs
 
 
 @dataclass(frozen=True)
 class Relaying:
     """What a host's relay works with. A class, for an injector is not asked for Protocols. ``outbox`` None: neither an outbox
-    nor a bridge is set."""
+    nor a bridge is set; ``shared`` None: all content travels in the jobs."""
 
     settings: Settings
     host: HostPieces
     timing: Timing
     broker: Broker
     outbox: HostOutbox | None
+    shared: SharedBlobs | None
 
     def relay(self, meter: Meter | None = None) -> Relay:
         """A relay of this host's. Raises SettingsError if there is nothing to relay."""
@@ -105,7 +107,7 @@ class BrokerModule(Module):
     @singleton
     @provider
     def relaying(self, settings: Settings, host: HostPieces, timing: Timing, broker: Broker) -> Relaying:
-        return Relaying(settings, host, timing, broker, outbox_of(settings))
+        return Relaying(settings, host, timing, broker, outbox_of(settings), blobs_of(settings))
 
     @singleton
     @provider
@@ -115,14 +117,14 @@ class BrokerModule(Module):
     @singleton
     @provider
     def packer(
-        self, settings: Settings, host: HostPieces, broker: Broker, renderer: Renderer, lanes: Lanes, timing: Timing
+        self, settings: Settings, host: HostPieces, relaying: Relaying, renderer: Renderer, lanes: Lanes, timing: Timing
     ) -> Packer:
         rules = PackRules(
             max_size_bytes=settings.max_size,
             message_id_domain=settings.message_id_domain,
             token_secrets=tuple(one.get_secret_value().encode() for one in settings.secret),
             job_secret=next(iter(job_secrets(settings)), None),
-            max_job_bytes=broker.capabilities.max_job_bytes,
+            max_job_bytes=relaying.broker.capabilities.max_job_bytes,
             confirm=bool(settings.outbox.url.get_secret_value()) and settings.outbox.confirm == "spooled",
         )
         return Packer(
@@ -131,6 +133,7 @@ class BrokerModule(Module):
             clock=timing.clock,
             random_bytes=timing.random_bytes,
             rules=rules,
+            shared=relaying.shared,
             traceparent=tracer_of(host).current,
         )
 
@@ -142,8 +145,8 @@ class BrokerModule(Module):
     @singleton
     @provider
     def roads(self, road: Road, relaying: Relaying) -> Roads:
-        closers = (road.close, relaying.broker.close, *((relaying.outbox.close,) if relaying.outbox is not None else ()))
-        return Roads(None, closers)
+        stores = [store for store in (relaying.outbox, relaying.shared) if store is not None]
+        return Roads(None, (road.close, relaying.broker.close, *(store.close for store in stores)))
 
 
 BY_BROKER: tuple[type[Module], ...] = (*COMMON, BrokerModule)
