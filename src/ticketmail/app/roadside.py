@@ -12,13 +12,12 @@ from ticketmail.adapters.webhook import TOGETHER, WebhookCaller
 from ticketmail.app.facade import TicketMail
 from ticketmail.app.settings import Settings
 from ticketmail.app.usecases.alert import Alerts
-from ticketmail.app.usecases.compile import Compiler
 from ticketmail.app.usecases.consume import Consume, Means
-from ticketmail.app.usecases.intake import TakeIn
 from ticketmail.app.usecases.publish import Mailbag, Publish
 from ticketmail.app.usecases.roadwatch import RoadState, Roadwatch
 from ticketmail.app.usecases.tell import Tell
 from ticketmail.app.wiring.brokering import broker_of, job_secrets
+from ticketmail.app.wiring.intaking import take_in_of
 from ticketmail.app.wiring.timing import Timing
 from ticketmail.domain.ports.delivering import Book
 from ticketmail.domain.ports.observing import Meter
@@ -137,12 +136,7 @@ class RoadEnds:
 
     def _consumer(self, broker: Broker) -> Consume:
         mail, timing = self._mail, self._beside.timing
-        taking = TakeIn(
-            compiler=mail.injector.get(Compiler),
-            spool=mail.spool,
-            secrets=job_secrets(mail.settings),
-            now_us=timing.clock.now_us,
-        )
+        taking = take_in_of(mail.settings, mail.injector, mail.spool)
         return Consume(
             Means(
                 broker=broker,

@@ -85,6 +85,7 @@ def _of_overview(overview: Overview) -> Iterable[GaugeMetricFamily]:
     yield _by("deliveries", "mail by state", "state", {state.value: count for state, count in overview.counts.items()})
     yield _one("events_waiting", "events that the host has not taken", overview.events_waiting)
     yield _one("events_dead", "events that the host would not take", overview.events_dead)
+    yield _one("jobs_parked", "jobs from a broker that could not be taken in", overview.jobs_parked)
     age_s = 0.0 if overview.oldest_event_us is None else (overview.now_us - overview.oldest_event_us) / 1_000_000
     yield _one("oldest_event_seconds", "age of the oldest event", max(0.0, age_s))
     if overview.last_sent_us is not None:

@@ -228,6 +228,13 @@ def _dead(commands: Commands) -> None:
         _human,
     )
     dead.add("dismiss", "dead:dismiss", "read, and put away", _scope_or_id, _human)
+    parked = commands.group("parked", "jobs from the broker that could not be taken in", run="parked:listed", limit=50)
+    parked.add("list", "parked:listed", "which, and why", _limit(50))
+    parked.add("show", "parked:show", "one of them, with its bytes", _option("job", metavar="ID"))
+    jobs = _option("jobs", metavar="ID", nargs="+", help="as `parked list` shows them, or `all`")
+    unsigned = _option("--unsigned", action="store_true", help="though their signature is missing or wrong: you have read them")
+    parked.add("replay", "parked:replay", "take them in again, with the settings of now", jobs, unsigned, _human)
+    parked.add("dismiss", "parked:dismiss", "read, and put away", jobs, _human)
     unknowns = commands.group("unknowns", "mail that may or may not have been taken", run="dead:unknowns", limit=100)
     unknowns.add("list", "dead:unknowns", "those that wait for proof or a human", _limit(100))
     sent = _option("--sent", action="store_true", help="it arrived")

@@ -82,6 +82,11 @@ def _foot(out: Output, found: Status, times: Times) -> None:
     out.line(f"Spool: {counts}; schema {found.spool.schema_version}{''.join(f', {one}' for one in known)}")
     oldest = f", the oldest since {times.at(found.oldest_event_us)}" if found.oldest_event_us is not None else ""
     out.line(f"Events for the host: {found.events_waiting} waiting{oldest}; {found.events_dead} dead")
+    for road in found.roads:
+        waiting = "cannot be told" if road.waiting is None else f"{road.waiting} waiting"
+        out.line(f"Broker, queue {road.queue}: {waiting}, seen {times.ago(road.at_us)}")
+    if found.jobs_parked:
+        out.line(f"Parked jobs: {found.jobs_parked}")
     for one in found.findings:
         if one.level is not Level.OK:
             out.verdict(one.level, f"{one.subject}: {one.text} {one.remedy}".rstrip())

@@ -181,6 +181,16 @@ class SpoolStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class RoadStatus:
+    """A queue at the broker as a worker last saw it, at ``at_us``. ``waiting`` None: it could not be told."""
+
+    queue: str
+    waiting: int | None
+    at_us: int
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """One screen. ``headline`` answers "is mail leaving?" in a sentence."""
 
@@ -199,3 +209,5 @@ class Status:
     events_waiting: int
     events_dead: int
     oldest_event_us: int | None
+    roads: tuple[RoadStatus, ...] = ()
+    jobs_parked: int = 0

@@ -27,6 +27,7 @@ from ticketmail.app.usecases.report.models import (
     WorkerStatus,
     worst,
 )
+from ticketmail.app.usecases.report.roads import on_roads, roads_of
 from ticketmail.app.usecases.report.times import Times, span
 from ticketmail.domain.ports.reading import LaneLoad, Reading, WorkerView
 
@@ -56,7 +57,8 @@ def status(reading: Reading, facts: Facts, times: Times | None = None, around: S
     overview = around.overview
     lanes = tuple(_lane(lane, list(loads), around) for lane, loads in _by_lane(overview.lanes))
     holds = tuple(_all_holds(around, times))
-    findings = tuple(_findings(reading, around, lanes, holds, times))
+    roads = roads_of(reading)
+    findings = (*_findings(reading, around, lanes, holds, times), *on_roads(roads, overview, around.workers))
     return Status(
         at_us=around.now_us,
         level=worst(one.level for one in findings),
@@ -73,6 +75,8 @@ def status(reading: Reading, facts: Facts, times: Times | None = None, around: S
         events_waiting=overview.events_waiting,
         events_dead=overview.events_dead,
         oldest_event_us=overview.oldest_event_us,
+        roads=roads,
+        jobs_parked=overview.jobs_parked,
     )
 
 
