@@ -94,3 +94,74 @@ def entries() -> st.SearchStrategy[Entry]:
         tenant=st.sampled_from(["", "acme"]),
         ticket=st.none() | st.sampled_from(["1", "2"]),
     )
+
+
+_SAID = st.sampled_from(
+    ["Yes.", "It is on.", "Grüße", "こんにちは", "1. first", ":-)", "", "See <https://example.org/a", "From: Rome"]
+)
+_MARKS = st.sampled_from(
+    [
+        "> Is it on?",
+        ">> deeper",
+        "On Mon, Feb 1, 2016 at 6:32 PM, Ann <ann@example.org> wrote:",
+        "Am 03.02.2016 um 15:35 schrieb Ann Beispiel:",
+        "ann@example.org>",
+        "wrote:",
+        "-----Original Message-----",
+        "---------- Forwarded message ----------",
+        "From: Ann <ann@example.org>",
+        "Sent: Monday",
+        "Subject: Printer",
+        "##- Please type your reply above this line -##",
+        "-- ",
+        "--",
+        "_____",
+        "Sent from my iPhone",
+        "This e-mail and any attachments are confidential.",
+    ]
+)
+
+
+def quoted_mails() -> st.SearchStrategy[str]:
+    """Plain texts of replies: what people say, and what mail programs put around quotes, in any order."""
+    return st.lists(st.one_of(_SAID, _MARKS, _TEXT), max_size=30).map("\n".join)
+
+
+_WORDS_OF_TAGS = """
+div p b i a font span blockquote table tr td ul ol li pre h1 center br hr img svg math mtext style script textarea title noscript
+template select option form input button iframe o:p body html
+"""
+_TAGS = _WORDS_OF_TAGS.split()
+_ATTRIBUTES = (
+    "",
+    ' href="javascript:alert(1)"',
+    ' href="https://example.org/?a=1&amp;b"',
+    ' href="data:text/html,a"',
+    " href=' java\tscript:alert(1)'",
+    ' src="https://example.org/a.png"',
+    ' src="cid:logo@example.org"',
+    ' src="data:image/svg+xml,<svg onload=alert(1)>"',
+    " onclick=alert(1)",
+    ' style="display:none"',
+    ' style="color:#fff"',
+    ' style="background:url(https://example.org/a)"',
+    ' style="position:fixed;top:0"',
+    ' style="font-size:0"',
+    ' class="gmail_quote"',
+    ' class="moz-cite-prefix"',
+    ' id="divRplyFwdMsg"',
+    " type=cite",
+    ' alt="\U0001f600"',
+    ' title="<img src=x onerror=alert(1)>"',
+    ' width="100%"',
+)
+_BROKEN = st.sampled_from(
+    ["<!--", "-->", "<![CDATA[", "]]>", "<?xml", "</", "<", ">", '"', "'", "&", "&lt;", "&#x3c;", "&nbsp;", "\x00", "<a", "\n"]
+)
+
+
+def html_bodies() -> st.SearchStrategy[str]:
+    """HTML as mails bring it: tags opened, closed or neither, marks of quotes, hidden text, things that attack."""
+    opened = st.builds("<{}{}>".format, st.sampled_from(_TAGS), st.sampled_from(_ATTRIBUTES))
+    closed = st.sampled_from(_TAGS).map("</{}>".format)
+    return st.lists(st.one_of(opened, closed, _SAID, _MARKS, _BROKEN, _TEXT), max_size=40).map("".join)

@@ -1,0 +1,191 @@
+"""Inline styles and simple rules of style sheets: what they hide, and which of them may stay in a mail that is shown.
+
+No CSS engine: what is not understood is visible, and does not stay.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+Declarations = dict[str, str]
+
+#: Properties that may stay. None of them moves a thing out of its place or fetches one.
+_PROPERTIES_WORDS: Final = """
+    background-color border border-bottom border-bottom-color border-bottom-style border-bottom-width border-
+    collapse border-color border-left border-left-color border-left-style border-left-width border-right border-
+    right-color border-right-style border-right-width border-spacing border-style border-top border-top-color
+    border-top-style border-top-width border-width color direction font-family font-size font-style font-variant
+    font-weight letter-spacing line-height list-style-type margin margin-bottom margin-left margin-right margin-
+    top max-width padding padding-bottom padding-left padding-right padding-top text-align text-decoration text-
+    indent text-transform vertical-align white-space width word-break word-spacing
+"""
+PROPERTIES: Final = frozenset(_PROPERTIES_WORDS.split())
+#: Longest inline style that is read, and longest style sheet.
+MAX_STYLE: Final = 4_000
+MAX_SHEET: Final = 128 * 1024
+MAX_RULES: Final = 2_000
+
+_VALUE: Final = re.compile(r"(?:[\w\s#%.,'\"+-]|rgba?\([\d\s.,%/]{1,40}\)|hsla?\([\w\s.,%/]{1,40}\)){1,200}(?:!important)?$")
+_NEGATIVE: Final = re.compile(r"(?:^|\s)-\s*\d")
+_NUMBER: Final = re.compile(r"\s*(\d{0,6}(?:\.\d{0,4})?)\s*(px|pt|em|rem|%|cm|mm|in)?\s*(?:!important)?\s*$")
+_RELATIVE: Final = re.compile(r"em|%|in|cm|mm")
+_COMMENT: Final = re.compile(r"/\*.{0,20000}?\*/|<!--|-->", re.DOTALL)
+_RULE: Final = re.compile(r"([^{}]{1,1000})\{([^{}]{0,4000})\}")
+_NAMED: Final = re.compile(r"[.#][\w-]{1,80}")
+_SIMPLE: Final = re.compile(r"(?:[a-z][a-z0-9]{0,10})?([.#][\w-]{1,80})$", re.IGNORECASE)
+_COLOURS: Final = {"white": (255, 255, 255), "black": (0, 0, 0), "#fff": (255, 255, 255), "transparent": None, "inherit": None}
+_RGB: Final = re.compile(r"rgba?\(\s*(\d{1,3})\s*[,\s]\s*(\d{1,3})\s*[,\s]\s*(\d{1,3})")
+
+Colour = tuple[int, int, int]
+
+
+def declarations(style: str | None) -> Declarations:
+    """An inline style as property -> value, both in lower case. Escapes make a style unreadable: none is returned."""
+    if not style or "\\" in style:
+        return {}
+    found: Declarations = {}
+    for one in style[:MAX_STYLE].split(";"):
+        name, colon, value = one.partition(":")
+        if colon:
+            found[name.strip().lower()] = value.strip().lower()
+    return found
+
+
+def hides(style: Declarations) -> str:
+    """How a style hides what is in it, '' if it does not."""
+    if not style:
+        return ""
+    if style.get("display", "").startswith("none"):
+        return "display:none"
+    if style.get("visibility", "").startswith(("hidden", "collapse")):
+        return "visibility:hidden"
+    if style.get("mso-hide", "").startswith("all") and len(style) > 1:
+        return "mso-hide"
+    if _size(style.get("opacity")) == 0:
+        return "opacity:0"
+    size = _size(style.get("font-size"))
+    if size is not None and size <= (0 if _RELATIVE.search(style["font-size"]) else 1):
+        return "font-size"
+    return _clipped(style)
+
+
+def _clipped(style: Declarations) -> str:
+    """No room to be seen in, or out of sight."""
+    overflow = style.get("overflow", "").startswith(("hidden", "clip"))
+    if overflow and any(_size(style.get(name)) == 0 for name in ("max-height", "height", "max-width", "width")):
+        return "no-size"
+    away = any(_far(style.get(name, "")) for name in ("text-indent", "left", "top", "margin-left"))
+    return "off-screen" if away else ""
+
+
+def _far(value: str) -> bool:
+    return value.startswith("-") and (_size(value[1:]) or 0) >= 400
+
+
+def _size(value: str | None) -> float | None:
+    """A number with its unit left off, None if it is none."""
+    match = _NUMBER.match(value) if value else None
+    return float(match[1]) if match and match[1] not in ("", ".") else None
+
+
+def kept(style: Declarations) -> str:
+    """The part of a style that may stay, as it is written out."""
+    return ";".join(f"{name}:{value}" for name, value in style.items() if name in PROPERTIES and _is_harmless(name, value))
+
+
+def _is_harmless(name: str, value: str) -> bool:
+    if _VALUE.fullmatch(value) is None or "expression" in value:
+        return False
+    return not (name.startswith(("margin", "text-indent")) and _NEGATIVE.search(value))
+
+
+def colour(value: str | None) -> Colour | None:
+    """A colour of CSS or of an old attribute, None if it is not plain which."""
+    if not value:
+        return None
+    text = value.strip().lower().removesuffix("!important").strip()
+    if text in _COLOURS:
+        return _COLOURS[text]
+    if text.startswith("#") and len(text) in (4, 7):
+        digits = text[1:] if len(text) == 7 else "".join(2 * one for one in text[1:])
+        return _hex(digits)
+    match = _RGB.match(text)
+    return (int(match[1]), int(match[2]), int(match[3])) if match else None
+
+
+def _hex(digits: str) -> Colour | None:
+    try:
+        number = int(digits, 16)
+    except ValueError:
+        return None
+    return number >> 16, number >> 8 & 255, number & 255
+
+
+def same(one: Colour | None, other: Colour | None) -> bool:
+    """Whether eyes see no difference; unknown colours differ."""
+    return one is not None and other is not None and max(abs(a - b) for a, b in zip(one, other, strict=True)) <= 8
+
+
+@dataclass(slots=True)
+class Sheet:
+    """What style sheets say by class or id alone: ``hidden`` names -> how; ``painted`` names have a background we do not know."""
+
+    hidden: dict[str, str] = field(default_factory=dict)
+    painted: set[str] = field(default_factory=set)
+
+    def read(self, css: str) -> None:
+        """Take the top rules of a sheet. Those of ``@media`` speak of other screens, and are left out."""
+        rules = _RULE.findall(_top_level(_COMMENT.sub(" ", css[:MAX_SHEET])))
+        for selectors, body in rules[:MAX_RULES]:
+            style = declarations(body)
+            how = hides(style)
+            if how:
+                self.hidden.update({name: how for name in _alone(selectors)})
+            elif "display" in style:
+                for name in _alone(selectors):
+                    self.hidden.pop(name, None)
+            if "background" in style or "background-color" in style:
+                self.painted.update(name.lower() for name in _NAMED.findall(selectors))
+
+    def hides(self, attributes: Mapping[str, str | None]) -> str:
+        """How the sheets hide an element, '' if they do not."""
+        return next((self.hidden[name] for name in _names(attributes) if name in self.hidden), "") if self.hidden else ""
+
+    def paints(self, attributes: Mapping[str, str | None]) -> bool:
+        """Whether an element may have a background from a sheet."""
+        return bool(self.painted) and any(name in self.painted for name in _names(attributes))
+
+
+def _names(attributes: Mapping[str, str | None]) -> list[str]:
+    names = [f".{one}" for one in (attributes.get("class") or "")[:400].lower().split()]
+    return [*names, f"#{identity.lower()}"] if (identity := attributes.get("id")) else names
+
+
+def _alone(selectors: str) -> list[str]:
+    """The classes and ids among selectors that consist of nothing else (a tag name aside)."""
+    found = [_SIMPLE.match(one.strip()) for one in selectors.split(",")[:50]]
+    return [one[1].lower() for one in found if one]
+
+
+def _top_level(css: str) -> str:
+    """A sheet without its ``@`` blocks."""
+    pieces: list[str] = []
+    at = 0
+    while (start := css.find("@", at)) >= 0:
+        pieces.append(css[at:start])
+        at = _block_end(css, start)
+    return "".join([*pieces, css[at:]])
+
+
+def _block_end(css: str, start: int) -> int:
+    """Behind the block or the statement that begins at an ``@``."""
+    depth = 0
+    for match in re.compile(r"[{};]").finditer(css, start):
+        sign = match[0]
+        depth += (sign == "{") - (sign == "}")
+        if (sign == ";" and depth == 0) or (sign == "}" and depth <= 0):
+            return match.end()
+    return len(css)

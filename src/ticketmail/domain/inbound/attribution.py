@@ -1,0 +1,149 @@
+"""The lines above a quote: *On Monday, Ann wrote:* in the languages of mail programs, on one line or wrapped over several.
+
+A verb alone is no proof, people write "wrote" too. What counts is evidence: how the line begins, a date, a time, an address, a
+colon at the end, and whether quoted lines follow. Work is bounded: only lines that end as such lines end are looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from ticketmail.domain.inbound.lines import LOOKED_AT
+from ticketmail.domain.inbound.quote_words import ATTRIBUTIONS
+
+#: Lines that one attribution may take: name, address and verb may each wrap to a line of their own.
+MAX_LINES: Final = 4
+#: An attribution as a whole is not longer than this.
+MAX_CHARS: Final = 320
+
+
+class Found(NamedTuple):
+    """An attribution: its first and last line, where on the first line it begins, and the rule that saw it."""
+
+    first: int
+    last: int
+    column: int
+    rule: str
+
+
+def _any_of(words: Iterable[str]) -> str:
+    return "|".join(re.escape(word) for word in sorted(set(words), key=len, reverse=True))
+
+
+_VERBS: Final = tuple({verb.casefold() for row in ATTRIBUTIONS for verb in row.verbs.split("|")})
+_ALL_OPENERS: Final = {opener.casefold() for row in ATTRIBUTIONS for opener in row.openers.split("|") if opener}
+_OPENERS: Final = tuple(opener for opener in _ALL_OPENERS if opener.isascii())
+_FOREIGN: Final = tuple(_ALL_OPENERS - set(_OPENERS))
+_ENDS: Final = (":", "：", ">", *_VERBS)
+_CJK: Final = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+_VERB: Final = re.compile(rf"(?:(?<!\w)|(?<=[{_CJK}]))(?:{_any_of(_VERBS)})(?!\w)|(?<=>)wrote\b")
+#: A word of the table; a weekday, a day and a month in any language; a date in figures.
+_OPENING: Final = re.compile(
+    rf"(?:{_any_of(_OPENERS)})\s|(?:{_any_of(_FOREIGN)})\s?"
+    r"|[^\W\d]{1,13}[.,]{0,2}\s(?:den\s|d\.\s)?\d{1,2}\.?,?\s(?:de\s|di\s)?[^\W\d]{3,}"
+    r"|\d{1,4}\s?[./年년-]\s?\d{1,2}|\d{1,2}\.?\s(?:de\s)?[^\W\d]{3,12}"
+)
+#: Where an attribution may begin behind other words on the line.
+_INSIDE: Final = re.compile(r"(?<=\s)(?:On\s(?:\w{3,9},\s|\d{1,2}[\s/.-]|\w{3,9}\s\d)|(?:Am|Le|El|Em|Il|Op)\s\d{1,2}[\s/.-])")
+_DATE: Final = re.compile(r"(?<!\d)(?:19|20|25)\d\d(?!\d)|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d\s?[年년]")
+_TIME: Final = re.compile(r"(?<!\d)\d{1,2}\s?[:.h時时点시]\s?\d{2}(?!\d)|\d\s?[ap]\.?m\b")
+_ADDRESS: Final = re.compile(r"[^\s<>()@]{1,80}@\s?[\w-]{1,63}[\w.-]{0,120}")
+_BRACKETED: Final = re.compile(r"[<\[(]\s*(?:mailto:)?[^<>\s@]{1,80}@\s?[^<>\s@]{1,190}\s*[>\])]")
+_NAMED: Final = re.compile(r"[^\s<>(][^<>]{0,80}[<(]\s*[^<>\s@]{1,80}@[^<>\s@]{1,190}[>)]")
+_GMAIL_ISO: Final = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2} \d{1,2}:\d\d (?:gmt|utc)[+-]?\d*")
+_POSTED: Final = re.compile(r"posted by .{1,80} on \d{1,4}[/.-]\d{1,2}[/.-]\d{1,4}$")
+_SENTENCE_END: Final = (".", "!", "?", "。", "！", "？")
+
+
+def may_end(text: str) -> bool:
+    """Whether an attribution could end with this line: cheap, for all lines are asked."""
+    if not 2 <= len(text) <= LOOKED_AT:
+        return False
+    bare = text.strip(" \t*_-").casefold()
+    return bare.endswith(_ENDS) or bare[:4].isdigit() or bare.startswith("posted by")
+
+
+def find(texts: Sequence[str], last: int, quoted_next: bool) -> Found | None:
+    """The attribution that ends with line ``last``, if one does.
+
+    ``texts`` are all lines; ``quoted_next`` says that quoted lines follow, blank ones aside. A span of lines that begins as
+    attributions begin goes before a line that only ends so.
+    """
+    alone = None
+    for first in range(last, max(last - MAX_LINES, -1), -1):
+        if not texts[first].strip(" \t>*") or (first < last and not _wraps(texts[first])):
+            break
+        found = _span(texts, first, last, quoted_next)
+        if found is not None and _begins(texts[first][found.column :]):
+            return found
+        alone = alone or (found if first == last or texts[first + 1].lstrip().startswith(("<", "(")) else None)
+    return alone
+
+
+def _begins(text: str) -> bool:
+    """The first line of an attribution: a known beginning, or the name, the address and the verb at once."""
+    plain = _plain(text)
+    return _OPENING.match(plain) is not None or (_NAMED.match(plain) is not None and _VERB.search(plain) is not None)
+
+
+def _plain(text: str) -> str:
+    return text.strip(" \t*_-–—>").casefold()
+
+
+def _wraps(text: str) -> bool:
+    """A line that an attribution may go on after: not the end of a sentence, and not a paragraph."""
+    return len(text) <= LOOKED_AT and not text.rstrip().endswith(_SENTENCE_END)
+
+
+def _span(texts: Sequence[str], first: int, last: int, quoted_next: bool) -> Found | None:
+    """The lines ``first`` to ``last`` as an attribution; other words may stand before it on its first line."""
+    head, *rest = texts[first : last + 1]
+    tail = "".join(" " + one.strip().lstrip("> ") for one in rest)
+    inside = [match.start() for match in _INSIDE.finditer(head)][:3]
+    for column in (0, *inside) if _OPENING.match(_plain(head)) else (*inside, 0):
+        rule = judge(head[column:] + tail, quoted_next)
+        if rule:
+            return Found(first, last, column, rule)
+    return None
+
+
+def judge(text: str, quoted_next: bool) -> str:
+    """The rule by which these words, on one line, are an attribution; '' if they are none."""
+    bare = text.strip(" \t*_>").casefold()
+    if not 6 <= len(bare) <= MAX_CHARS:
+        return ""
+    if _GMAIL_ISO.match(bare):
+        return "gmail-date"
+    if _POSTED.match(bare):
+        return "posted-by"
+    if text.rstrip().endswith(">"):
+        bare += ">"
+    verbs = _VERB.findall(bare)
+    return _by_verb(bare, verbs[-1], quoted_next) if verbs else _without_verb(bare, quoted_next)
+
+
+def _by_verb(bare: str, verb: str, quoted_next: bool) -> str:
+    """An address counts twice; a verb within dashes is what Android and Zoho write."""
+    at_end = bare.rstrip(" -–—:.*_：>").endswith(verb)
+    if at_end and bare.startswith("--") and bare.endswith("--"):
+        return "dashes"
+    text = bare.strip("-–— ")
+    opened, addressed = _OPENING.match(text) is not None, _ADDRESS.search(text) is not None
+    dateless = _DATE.sub(" ", text, count=1)
+    evidence = opened + (dateless != text) + (_TIME.search(dateless) is not None) + 2 * addressed
+    if text.endswith((":", "：")):
+        proved = evidence >= 1 if quoted_next else evidence >= 2 and (opened or addressed)
+    else:
+        proved = at_end and evidence >= (2 if quoted_next else 3)
+    return "wrote" if proved else ""
+
+
+def _without_verb(bare: str, quoted_next: bool) -> str:
+    """A date and a bracketed address, as Gmail and Yandex write them; or, before a quote, any line that ends in a colon so."""
+    dated, bracketed = _DATE.search(bare) is not None, _BRACKETED.search(bare) is not None
+    colon = bare.rstrip(">").endswith((":", "："))
+    if dated and bracketed and (colon or (quoted_next and _OPENING.match(bare) is not None)):
+        return "date-address"
+    return "before-quote" if quoted_next and colon and dated and _TIME.search(_DATE.sub(" ", bare, count=1)) is not None else ""

@@ -1,0 +1,150 @@
+"""Lines that part the answer from the mail below it: separators, headers of quoted mails, *reply above this line*."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from ticketmail.domain.inbound.lines import LOOKED_AT
+from ticketmail.domain.inbound.quote_words import FORWARD_PREFIXES, FORWARDED, HEADINGS, ORIGINAL, REPLY_MARKERS
+
+#: Lines of a quoted header, wrapped ones and blank ones between them included.
+MAX_HEADER_LINES: Final = 24
+#: Wrapped lines in a row within one field.
+MAX_WRAPPED: Final = 4
+
+
+class Role(StrEnum):
+    """What a field of a quoted header names."""
+
+    SENDER = "sender"
+    TO = "to"
+    SUBJECT = "subject"
+    SENT = "sent"
+    DATE = "date"
+    COPY = "copy"
+
+
+class Break(NamedTuple):
+    """From line ``first`` on another mail begins; ``forwarded`` if it was passed on rather than answered."""
+
+    first: int
+    rule: str
+    forwarded: bool = False
+
+
+def _roles() -> dict[str, Role]:
+    """Name of a field, lower-cased -> role. Where languages differ, the earlier role of this order is taken."""
+    roles: dict[str, Role] = {}
+    for role, column in (
+        (Role.SENDER, "sender"),
+        (Role.SUBJECT, "subject"),
+        (Role.SENT, "sent"),
+        (Role.TO, "to"),
+        (Role.DATE, "date"),
+    ):
+        for row in HEADINGS:
+            for name in getattr(row, column).split("|"):
+                roles.setdefault(name.casefold(), role)
+    for row in HEADINGS:
+        for name in row.copy.split("|"):
+            roles.setdefault(name.casefold(), Role.COPY)
+    roles.pop("", None)
+    return roles
+
+
+def _phrases(words: Sequence[str]) -> re.Pattern[str]:
+    return re.compile("|".join(re.escape(one.casefold()) for one in sorted(words, key=len, reverse=True)))
+
+
+_ROLES: Final = _roles()
+_ORIGINAL: Final = _phrases(ORIGINAL)
+_FORWARDED: Final = _phrases(FORWARDED)
+_MARKERS: Final = tuple(one.casefold() for one in REPLY_MARKERS)
+_FIELD: Final = re.compile(r"[\s>*_|]{0,12}([^:：*\n]{1,24}?)[\s*_]{0,4}[:：][\s*_]{0,6}(.*)")
+#: Dashes around words, or a colon behind them.
+_RULED: Final = re.compile(r"[\s>*#]{0,8}[-_=~]{2,60}\s{0,4}([^-_=~]{3,60}|[^_=~]{3,60}?)\s{0,4}[-_=~]{2,60}[\s*]{0,4}$")
+_BARE: Final = re.compile(r"[\s>*]{0,8}([^:：<>@]{6,60}?)[\s*]{0,3}[:：]?[\s*]{0,3}$")
+_LINE: Final = re.compile(r"[\s>*]{0,8}[-_=~─—*]{5,}[\s*]{0,8}$")
+_ADDRESS: Final = re.compile(r"[^\s<>@]{1,80}@[\w-]{1,63}\.?[\w.-]{0,120}")
+#: Our own marker in the text (ARCHITECTURE 6, token contract): stands only in what we wrote.
+_REFERENCE: Final = re.compile(r"[\s>]{0,12}\[ref [a-z2-7]{16,64}\]\s{0,4}$")
+_PREFIX: Final = re.compile(
+    rf"\s*(?:\[[^\]]{{1,40}}\]\s*)?(?:{'|'.join(map(re.escape, FORWARD_PREFIXES))})\s?(?:\[\d+\])?[:：]", re.IGNORECASE
+)
+
+
+def is_forward(subject: str) -> bool:
+    """Whether a subject says that the mail was passed on: Fwd, WG, TR, RV and the like."""
+    return _PREFIX.match(subject[:LOOKED_AT]) is not None
+
+
+def field_of(text: str) -> tuple[Role, str] | None:
+    """Role and value, if a line is a field of a quoted header in any language."""
+    if len(text) > 4 * LOOKED_AT or not (":" in text or "：" in text):
+        return None
+    match = _FIELD.match(text)
+    role = _ROLES.get(match[1].strip().casefold()) if match else None
+    return (role, match[2].strip(" *")) if match and role else None
+
+
+def worded_break(text: str, at: int) -> Break | None:
+    """The break that a line makes by its words: a separator, or *reply above this line*."""
+    if len(text) > LOOKED_AT:
+        return None
+    folded = text.casefold()
+    if _REFERENCE.match(folded) or (len(text) <= 160 and any(marker in folded for marker in _MARKERS)):
+        return Break(at, "reply-above")
+    ruled = _RULED.match(folded)
+    if ruled is not None:
+        return _said(ruled[1].strip(" .:*"), at)
+    bare = _BARE.match(folded) if folded.rstrip(" *").endswith((":", "：")) else None
+    return _said(bare[1].strip(), at) if bare else None
+
+
+def _said(words: str, at: int) -> Break | None:
+    if _FORWARDED.match(words):
+        return Break(at, "forwarded-message", forwarded=True)
+    return Break(at, "original-message") if _ORIGINAL.fullmatch(words) else None
+
+
+def header_at(texts: Sequence[str], at: int) -> Break | None:
+    """A quoted header that begins here: a sender, and enough else that people do not write by hand.
+
+    Enough is: three fields, or two with an address; and a subject, a sent-date or an address among them. A plan of travel
+    (*From: Rome, To: Paris, Date: 3 May*) is none.
+    """
+    fields = quoted_fields(texts, at)
+    roles = {role for role, _ in fields}
+    addressed = any(_ADDRESS.search(value) for _, value in fields)
+    enough = len(roles) >= 3 or (len(roles) == 2 and addressed)
+    telling = addressed or bool(roles & {Role.SUBJECT, Role.SENT})
+    return Break(at, "quoted-header") if Role.SENDER in roles and enough and telling else None
+
+
+def quoted_fields(texts: Sequence[str], at: int) -> list[tuple[Role, str]]:
+    """The fields of a quoted header from line ``at`` on: wrapped values joined, single blank lines between fields skipped."""
+    fields: list[tuple[Role, str]] = []
+    wrapped = blank = 0
+    for text in texts[at : at + MAX_HEADER_LINES]:
+        found = field_of(text)
+        if found is not None:
+            fields.append(found)
+            wrapped = blank = 0
+        elif not text.strip(" \t>*"):
+            blank += 1
+        elif blank or not fields or wrapped >= MAX_WRAPPED or len(text) > LOOKED_AT:
+            break
+        else:
+            wrapped += 1
+            fields[-1] = (fields[-1][0], f"{fields[-1][1]} {text.strip(' >*')}".strip())
+        if blank > 1:
+            break
+    return fields
+
+
+def is_rule(text: str) -> bool:
+    """A line of dashes or underscores, as Outlook draws above a quoted header."""
+    return len(text) <= LOOKED_AT and _LINE.match(text) is not None

@@ -1,0 +1,140 @@
+"""Attribution lines as mail programs write them: each above a quote, above an unquoted mail, and in prose that is none."""
+
+from __future__ import annotations
+
+import pytest
+
+from ticketmail.domain.inbound.lines import Kind
+from ticketmail.domain.inbound.quoting import fold_text
+
+ANSWER = "Thank you, that works now."
+
+#: Program or language -> the lines as they are sent.
+WRITTEN = {
+    "gmail en": "On Mon, Feb 1, 2016 at 6:32 PM, Ann Example <ann@example.org> wrote:",
+    "gmail en wrapped": "On Mon, Feb 1, 2016 at 6:32 PM, Ann Example\n<ann@example.org> wrote:",
+    "gmail en wrapped twice": "On Mon, Feb 1, 2016 at 6:32 PM, Ann Example via Support <\nann@example.org>\nwrote:",
+    "gmail en wrapped bracket": "On Mon, Feb 1, 2016 at 6:32 PM Ann Example <ann@example.org\n> wrote:",
+    "apple en": "On 11-Apr-2011, at 6:54 PM, Ann Example <ann@example.org> wrote:",
+    "apple ios en": "On Apr 3, 2012, at 4:19 PM, Ann Example <ann@example.org> wrote:",
+    "thunderbird en": "On 04/19/2011 07:10 AM, Ann Example wrote:",
+    "evolution": "On Tue, 2011-03-01 at 18:02 +0530, Ann Example wrote:",
+    "mutt": "On Tue, Mar 01, 2011 at 06:02:11PM +0530, Ann Example wrote:",
+    "zoho": "---- On Wed, 24 Feb 2021 14:02:50 +0530 ann@example.org wrote ----",
+    "android dashes": "---- Ann Example wrote ----",
+    "yahoo at": "At 6/16/2016 08:32 PM, you wrote:",
+    "gmail iso": "2016-10-24 15:36 GMT+02:00 Ann Example <ann@example.org>:",
+    "gmail iso wrapped": "2016-10-24 15:36 GMT+02:00 Ann Example <\nann@example.org>:",
+    "yandex": '30.09.2017, 18:30, "Ann Example" <ann@example.org>:',
+    "gnus": "Ann Example <ann@example.org> writes:",
+    "name wrote": "Ann Example <ann@example.org> wrote:",
+    "gmail de": "Am Mi., 3. Feb. 2016 um 15:35 Uhr schrieb Ann Beispiel <ann@example.org>:",
+    "gmail de android": "Am 03.02.2016 3:35 nachm. schrieb Ann Beispiel <ann@example.org>:",
+    "thunderbird de": "Am 03.02.2016 um 15:35 schrieb Ann Beispiel:",
+    "apple de": "Am 03.02.2016 um 15:35 schrieb Ann Beispiel <ann@example.org>:",
+    "gmx de": (
+        'Gesendet: Mittwoch, 03. Februar 2016 um 15:35 Uhr\nVon: "Ann Beispiel" <ann@example.org>\nAn: help@example.com\n'
+        "Betreff: Drucker"
+    ),
+    "gmail de reversed": "Ann Beispiel <ann@example.org> schrieb am Fr., 28. Apr. 2017 um\n11:53 Uhr:",
+    "gmail fr": "Le lun. 4 janv. 2016 à 19:03, Anne Exemple <ann@example.org> a écrit :",
+    "apple fr": "Le 4 janv. 2016 à 19:03, Anne Exemple <ann@example.org> a écrit :",
+    "thunderbird fr": "Le 04/01/2016 à 19:03, Anne Exemple a écrit :",
+    "gmail fr wrapped": 'Le 4 janv. 2016 19:03, "Anne Exemple"\n<ann@example.org>\na écrit :',
+    "gmail es": "El lun, 4 ene 2016 a las 19:03, Ana Ejemplo (<ann@example.org>) escribió:",
+    "apple es": "El 4 ene 2016, a las 19:03, Ana Ejemplo <ann@example.org> escribió:",
+    "gmail pt": "Em seg., 4 de jan. de 2016 às 19:03, Ana Exemplo <ann@example.org> escreveu:",
+    "apple pt": "No dia 04/01/2016, às 19:03, Ana Exemplo <ann@example.org> escreveu:",
+    "gmail it": "Il giorno lun 4 gen 2016 alle ore 19:03 Anna Esempio <ann@example.org> ha scritto:",
+    "thunderbird it": "Il 04/01/2016 19:03, Anna Esempio ha scritto:",
+    "gmail nl": "Op ma 4 jan. 2016 om 19:03 schreef Anna Voorbeeld <ann@example.org>:",
+    "apple nl": "Op 4 jan. 2016 om 19:03 heeft Anna Voorbeeld <ann@example.org> het volgende geschreven:",
+    "gmail sv": "Den mån 4 jan. 2016 kl 19:03 skrev Anna Exempel <ann@example.org>:",
+    "apple sv": "4 jan. 2016 kl. 19:03 skrev Anna Exempel <ann@example.org>:",
+    "gmail da": "Den man. 4. jan. 2016 kl. 19.03 skrev Anna Eksempel <ann@example.org>:",
+    "gmail no": "man. 4. jan. 2016 kl. 19:03 skrev Anna Eksempel <ann@example.org>:",
+    "gmail fi": "ma 4. tammik. 2016 klo 19.03 Anna Esimerkki (ann@example.org) kirjoitti:",
+    "gmail pl": "pon., 4 sty 2016 o 19:03 Anna Przykład <ann@example.org> napisał(a):",
+    "thunderbird pl": "W dniu 04.01.2016 o 19:03, Anna Przykład pisze:",
+    "onet pl": "W dniu 4 stycznia 2016 19:03 użytkownik Anna Przykład <ann@example.org>\nnapisał:",
+    "gmail cs": "po 4. 1. 2016 v 19:03 odesílatel Anna Příkladová <ann@example.org> napsal:",
+    "thunderbird cs": "Dne 04. 01. 16 v 19:03 Anna Příkladová napsal(a):",
+    "gmail sk": "po 4. 1. 2016 o 19:03 Anna Príkladová <ann@example.org> napísal(a):",
+    "gmail hu": "Példa Anna <ann@example.org> ezt írta (időpont: 2016. jan. 4., H, 19:03):",
+    "thunderbird hu": "2016.01.04. 19:03 keltezéssel, Példa Anna írta:",
+    "gmail ro": "În lun., 4 ian. 2016 la 19:03, Ana Exemplu <ann@example.org> a scris:",
+    "gmail ru": "пн, 4 янв. 2016 г. в 19:03, Анна Пример <ann@example.org>:",
+    "old gmail ru": "4 января 2016 г., 19:03 пользователь Анна Пример <ann@example.org> написал:",
+    "mail.ru": "Понедельник, 4 января 2016, 19:03 +03:00 от Анна Пример <ann@example.org>:",
+    "thunderbird ru": "04.01.2016 19:03, Анна Пример пишет:",
+    "gmail uk": "пн, 4 січ. 2016 р. о 19:03 Анна Приклад <ann@example.org> пише:",
+    "gmail bg": "На пн, 4.01.2016 г. в 19:03 Анна Пример <ann@example.org> написа:",
+    "gmail sr": "Дана пон, 4. јан 2016. у 19:03 Ана Пример <ann@example.org> је написао/ла:",
+    "gmail hr": "Dana pon, 4. sij 2016. u 19:03 Ana Primjer <ann@example.org> je napisao/la:",
+    "gmail sl": "V V pon., 4. jan. 2016 ob 19:03 je oseba Ana Primer <ann@example.org> napisala:",
+    "gmail el": "Στις Δευ 4 Ιαν 2016 στις 7:03 μ.μ., ο/η Άννα <ann@example.org> έγραψε:",
+    "gmail tr": "Ann Örnek <ann@example.org>, 4 Oca 2016 Pzt, 19:03 tarihinde şunu yazdı:",
+    "apple tr": "Ann Örnek <ann@example.org> şunları yazdı (4 Oca 2016 19:03):",
+    "gmail ca": "El dl., 4 gen. 2016, 19:03 Anna Exemple <ann@example.org> va escriure:",
+    "gmail vi": "Vào Th 2, 4 thg 1, 2016 vào lúc 19:03 Anh Ví Dụ <ann@example.org> đã viết:",
+    "gmail id": "Pada tanggal Sen, 4 Jan 2016 pukul 19.03 Ani Contoh <ann@example.org> menulis:",
+    "gmail th": "ในวันที่ จ. 4 ม.ค. 2016 เวลา 19:03 แอน ตัวอย่าง <ann@example.org> เขียนว่า:",
+    "gmail he": "\u200fבתאריך יום ב׳, 4 בינו׳ 2016 ב-19:03 מאת \u202aאנה\u202c\u200f <\u202aann@example.org\u202c\u200f>:\u200f",
+    "gmail ar": "في الاثنين، ٤ يناير ٢٠١٦ 19:03 آن مثال <ann@example.org> كتب:",
+    "gmail zh": "安 <ann@example.org> 于2016年1月4日周一 下午7:03写道：",
+    "apple zh": "在 2016年1月4日，下午7:03，安 <ann@example.org> 写道：",
+    "gmail zh-tw": "安 <ann@example.org> 於 2016年1月4日 週一 下午7:03寫道：",
+    "qq": (
+        '------------------ 原始邮件 ------------------\n发件人: "安" <ann@example.org>;\n'
+        '发送时间: 2016年1月4日(星期一) 晚上7:03\n收件人: "help" <help@example.com>;\n主题: 打印机'
+    ),
+    "gmail ja": "2016年1月4日(月) 19:03 アン <ann@example.org>:",
+    "apple ja": "2016/01/04 19:03、アン <ann@example.org>のメール：",
+    "gmail ko": "2016년 1월 4일 (월) 오후 7:03, 안 <ann@example.org>님이 작성:",
+    "apple ko": "2016. 1. 4. 오후 7:03, 안 <ann@example.org> 작성:",
+    "gmail et": "Kuupäev E, 4. jaanuar 2016 kell 19:03 kirjutas Anna Näide <ann@example.org>:",
+    "gmail lt": "2016-01-04, pr, 19:03 Ona Pavyzdė <ann@example.org> rašė:",
+    "gmail lv": "pirmd., 2016. g. 4. janv., plkst. 19:03 — lietotājs Anna (<ann@example.org>) rakstīja:",
+    "gmail is": "Þann mán., 4. jan. 2016 kl. 19:03 skrifaði Anna Dæmi <ann@example.org>:",
+    "gmail eu": "Anna Adibidea <ann@example.org> igorleak hau idatzi zuen (2016 urt. 4, al. 19:03):",
+    "unknown language": "Lorem 04.01.2016 19:03 Anna <ann@example.org> dolorem:",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_what_stands_below_an_attribution_is_folded(name):
+    folded = fold_text(f"{ANSWER}\n\n{WRITTEN[name]}\n\n> Is your printer on?\n> Ann\n")
+    assert folded.top == ANSWER
+    assert folded.note == ""
+
+
+@pytest.mark.parametrize("name", [one for one in WRITTEN if one not in {"gmail iso", "unknown language"}])
+def test_a_quote_without_signs_is_folded_too(name):
+    folded = fold_text(f"{ANSWER}\n\n{WRITTEN[name]}\n\nIs your printer on?\n\nAnn\n")
+    assert folded.top == ANSWER
+
+
+PROSE = [
+    "On Thursday, I get proper rendering.",
+    "On the surface, this looks like a quote header:\nit is none.",
+    "On Thursday, I wrote:\nplease call me back.",
+    "As I wrote:\n\nnothing works.",
+    "Am Montag war ich krank.\nMein Kollege schrieb:\nBitte anrufen.",
+    "The invoice was sent on 3 May 2024. Nothing has been sent since.",
+    "On 3 May 2024 the invoice was sent\nand it never came.",
+    "Le 4 janvier, nous avons commandé :\n- une imprimante\n- du papier",
+    "Bestellung 4711 vom 03.05.2024:\nein Drucker",
+    "My address is ann@example.org, and these are my orders:\n1. a printer",
+    "Meeting at 10:00 on 2024-05-03:\nplease come.",
+]
+
+
+@pytest.mark.parametrize("text", PROSE)
+def test_prose_is_no_attribution(text):
+    folded = fold_text(f"Hello,\n\n{text}\n\nRegards\nAnn")
+    assert {one.kind for one in folded.segments} == {Kind.VISIBLE}
+
+
+def test_words_before_an_attribution_on_its_line_are_kept():
+    folded = fold_text("yes On Wed, Apr 4, 2012 at 3:59 PM, ann@example.org wrote:\n> Is it on?")
+    assert folded.top == "yes"
