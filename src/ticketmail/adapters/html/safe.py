@@ -229,4 +229,5 @@ _CLEANER: Final = nh3.Cleaner(
 
 def cleaned(html: str) -> str:
     """HTML that the writer wrote, parsed again and cleaned."""
-    return _CLEANER.clean(html).lstrip()
+    safe: str = _CLEANER.clean(html)
+    return safe.lstrip()
