@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import UUID, uuid5
 
 import pytest
@@ -13,13 +14,19 @@ from ticketmail.domain.ticket import (
     TOKEN_CHARS,
     Token,
     TokenKind,
+    body_marker,
+    bounce_address,
     find,
+    find_tag,
+    id_ref,
     message_id,
     recipient_tag,
     ref_for,
     references_root,
+    reply_address,
     root_ref,
     seal,
+    subject_tag,
     unseal,
     x_header,
 )
@@ -163,3 +170,37 @@ def test_refs_are_unlike_each_other() -> None:
 
     assert len(refs) == 1000
     assert all(len(ref) == 9 for ref in refs)
+
+
+@pytest.mark.parametrize(("make", "kind"), [(reply_address, TokenKind.REPLY), (bounce_address, TokenKind.BOUNCE)])
+def test_an_address_of_one_mail_leads_back_whatever_case_it_comes_in(make: Callable[..., str], kind: TokenKind) -> None:
+    address = make([SECRET], SUBMISSION, "help@example.com", recipients=["ann@example.net"])
+
+    assert address.startswith("help+")
+    assert len(address.partition("@")[0]) <= 64
+    token = find(address.upper(), [OTHER, SECRET])
+    assert token == Token(kind, ref_for(SECRET, SUBMISSION), recipient_tag(SECRET, "", ["ann@example.net"]))
+
+
+def test_an_address_that_leaves_no_room_for_a_token_is_refused() -> None:
+    with pytest.raises(ValueError, match="21 bytes"):
+        reply_address([SECRET], SUBMISSION, f"{'x' * 22}@example.com")
+
+
+def test_a_body_marker_is_of_its_own_kind() -> None:
+    token = find(body_marker([SECRET], SUBMISSION), [SECRET])
+
+    assert token is not None
+    assert token.kind is TokenKind.MARKER
+
+
+@given(st.text("abcXYZ0123456789._:/", min_size=1, max_size=64), SECRETS)
+def test_a_subject_tag_names_its_ticket_and_no_other_key_or_tenant_makes_it(ticket: str, secret: bytes) -> None:
+    subject = f"Re: {subject_tag([secret], 'acme', ticket)} printer"
+
+    assert find_tag(subject, [OTHER, secret], "acme") == ticket
+    assert find_tag(subject.replace("-", "- "), [secret], "acme") is None
+
+
+def test_an_id_that_we_did_not_make_has_a_ref_by_tenant() -> None:
+    assert id_ref("", "<a@b>") == id_ref("", " a@b ") != id_ref("acme", "a@b")

@@ -30,6 +30,9 @@ X_HEADER: Final = "X-Ticketmail-Id"
 
 _PAYLOAD_BYTES: Final = 3 + REF_BYTES + TAG_BYTES
 _FOUND: Final = re.compile(rf"(?<![a-z2-7])[a-z2-7]{{{TOKEN_CHARS}}}(?![a-z2-7])")
+_TAG: Final = re.compile(r"\[#([^\]\[\s]{1,64})-([A-Za-z2-7]{2})\]")
+_TAG_SEARCHED_CHARS: Final = 1_000
+_MAX_LOCAL_BYTES: Final = 64
 _SEARCHED_CHARS: Final = 65_536
 _MAX_FOUND: Final = 64
 
@@ -41,6 +44,7 @@ class TokenKind(IntEnum):
     ROOT = 2  #: the first id of a thread's References: one ticket
     REPLY = 3  #: a plus-address in Reply-To
     BOUNCE = 4  #: the return path (VERP)
+    MARKER = 5  #: in the body, where an answer quotes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,59 @@ def x_header(
 ) -> tuple[str, str]:
     """``X-Ticketmail-Id`` and its value: it survives where a provider replaces the Message-ID, and comes back in a DSN."""
     return X_HEADER, seal(secrets[0], token_for(secrets, submission_id, tenant=tenant, recipients=recipients))
+
+
+def reply_address(
+    secrets: Sequence[bytes], submission_id: UUID, base: str, *, tenant: str = "", recipients: Sequence[str] = ()
+) -> str:
+    """``support+TOKEN@example.com`` of ``base`` (``support@example.com``): a Reply-To that leads back even where all ids are
+    lost. For servers that take plus-addresses (RFC 5233). Raises ValueError if it does not fit 64 bytes before the @."""
+    return _plus(secrets, TokenKind.REPLY, submission_id, base, tenant, recipients)
+
+
+def bounce_address(
+    secrets: Sequence[bytes], submission_id: UUID, base: str, *, tenant: str = "", recipients: Sequence[str] = ()
+) -> str:
+    """``bounces+TOKEN@example.com`` of ``base``: a return path of one mail's own (VERP). Raises as :func:`reply_address`."""
+    return _plus(secrets, TokenKind.BOUNCE, submission_id, base, tenant, recipients)
+
+
+def body_marker(secrets: Sequence[bytes], submission_id: UUID, *, tenant: str = "", recipients: Sequence[str] = ()) -> str:
+    """``[ref TOKEN]``, for the end of a text: believed only where it is quoted."""
+    return f"[ref {_sealed(secrets, TokenKind.MARKER, submission_id, tenant, recipients)}]"
+
+
+def subject_tag(secrets: Sequence[bytes], tenant: str, ticket: str) -> str:
+    """``[#4711-QF]``: for people, and a last resort. The two letters are keyed, so that a number alone is no tag (they are no
+    proof either: 1 of 1024 guesses fits)."""
+    return f"[#{ticket}-{_letters(secrets[0], tenant, ticket)}]"
+
+
+def find_tag(subject: str, secrets: Sequence[bytes], tenant: str) -> str | None:
+    """The ticket that a tag in ``subject`` names, if its letters are right."""
+    for match in _TAG.finditer(subject[:_TAG_SEARCHED_CHARS]):
+        if any(hmac.compare_digest(_letters(one, tenant, match[1]), match[2].upper()) for one in secrets):
+            return match[1]
+    return None
+
+
+def _letters(secret: bytes, tenant: str, ticket: str) -> str:
+    return base64.b32encode(_derive(secret, b"subject", tenant.encode(), ticket.encode()))[:2].decode("ascii")
+
+
+def _plus(
+    secrets: Sequence[bytes], kind: TokenKind, submission_id: UUID, base: str, tenant: str, recipients: Sequence[str]
+) -> str:
+    local, _, domain = base.rpartition("@")
+    made = f"{local}+{_sealed(secrets, kind, submission_id, tenant, recipients)}"
+    if len(made.encode()) > _MAX_LOCAL_BYTES:
+        raise ValueError(f"{local!r} is too long for a token behind it: at most {_MAX_LOCAL_BYTES - TOKEN_CHARS - 1} bytes fit")
+    return f"{made}@{domain}"
+
+
+def _sealed(secrets: Sequence[bytes], kind: TokenKind, submission_id: UUID, tenant: str, recipients: Sequence[str]) -> str:
+    token = Token(kind, ref_for(secrets[0], submission_id), recipient_tag(secrets[0], tenant, recipients))
+    return seal(secrets[0], token)
 
 
 def _id_domain(domain: str) -> str:

@@ -11,8 +11,9 @@ from ticketmail.adapters.memory.settling import add_refs, settle
 from ticketmail.adapters.memory.state import Blob, Incoming
 from ticketmail.adapters.memory.store import Access, refuse_connection
 from ticketmail.adapters.memory.transaction import Tx, utf8
+from ticketmail.domain.inbound.acknowledging import Pace
 from ticketmail.domain.ports.accepting import TokenRef
-from ticketmail.domain.ports.receiving import InboundItem, InboundState, InboundView, Pace, RawMail, Settlement, Stored
+from ticketmail.domain.ports.receiving import InboundItem, InboundState, InboundView, RawMail, Settlement, Stored
 from ticketmail.domain.ticket import REF_BYTES
 
 _S = InboundState

@@ -18,8 +18,9 @@ from ticketmail.adapters.sql.rows import add_history, history_row, to_uuid, utf8
 from ticketmail.adapters.sql.schema import Tables
 from ticketmail.adapters.sql.settling import add_refs, settle
 from ticketmail.adapters.sql.transaction import Language, Row, Tx, bound, one_of
+from ticketmail.domain.inbound.acknowledging import Pace
 from ticketmail.domain.ports.accepting import TokenRef
-from ticketmail.domain.ports.receiving import InboundItem, InboundState, InboundView, Pace, RawMail, Settlement, Stored
+from ticketmail.domain.ports.receiving import InboundItem, InboundState, InboundView, RawMail, Settlement, Stored
 from ticketmail.domain.ticket import REF_BYTES
 
 _STORE = ("id", "tenant", "mailbox", "source", "digest", "size_bytes", "envelope_from", "envelope_to", "stored_us", "received_us")

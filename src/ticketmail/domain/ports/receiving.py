@@ -9,6 +9,7 @@ from typing import Protocol
 from uuid import UUID, uuid5
 
 from ticketmail.domain.events import MailEvent, MailReceived
+from ticketmail.domain.inbound.acknowledging import Pace
 from ticketmail.domain.outbound.suppression import Suppression
 from ticketmail.domain.ports.accepting import TokenRef
 
@@ -126,17 +127,6 @@ class Settlement:
     blobs: tuple[str, ...] = ()
     refs: tuple[TokenRef, ...] = ()
     feedback: tuple[Feedback, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How much came from an address lately, and how often the host might answer it by itself. ``same_subject`` are those
-    among ``granted``."""
-
-    mails: int = 0
-    granted: int = 0
-    same_subject: int = 0
-    granted_in_ticket: int = 0
 
 
 class Ledger(Protocol):

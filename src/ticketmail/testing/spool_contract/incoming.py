@@ -7,10 +7,11 @@ import uuid
 from typing import Any
 
 from ticketmail.domain.events import MailBounced, MailReceived
+from ticketmail.domain.inbound.acknowledging import Pace
 from ticketmail.domain.outbound.suppression import Suppression
 from ticketmail.domain.ports.accepting import TokenRef
 from ticketmail.domain.ports.delivering import Retention
-from ticketmail.domain.ports.receiving import Feedback, InboundItem, InboundState, Pace, RawMail, Settlement
+from ticketmail.domain.ports.receiving import Feedback, InboundItem, InboundState, RawMail, Settlement
 from ticketmail.domain.ticket import id_ref
 from ticketmail.testing.spool_contract.kit import MINUTE, ContractClock, entry
 

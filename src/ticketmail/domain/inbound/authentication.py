@@ -1,0 +1,93 @@
+"""Authentication-Results (RFC 8601): what a server that we trust says about who sent a mail. Pure.
+
+Anybody can write such a header. What counts is the topmost block of the one server that hands mail to us: its header stands above
+all that came with the mail (RFC 8601 section 5), and a settings name, its authserv-id, says which one that is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+HEADER: Final = "Authentication-Results"
+_COMMENT: Final = re.compile(r"\([^()]*\)")
+_RESULT: Final = re.compile(r"^\s*(?P<method>[a-z0-9-]+)(?:/\d+)?\s*=\s*(?P<result>[a-z]+)\b(?P<rest>.*)$", re.I | re.S)
+_PROPERTY: Final = re.compile(r"(?P<name>[a-z0-9-]+\.[a-z0-9_-]+)\s*=\s*(?P<value>\"[^\"]*\"|[^\s;]+)", re.I)
+_LONGEST: Final = 8_192
+_MOST_BLOCKS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Authenticated:
+    """``domains`` are those that the mail was proven for; ``verdicts`` what was said, for people; ``failed``: DMARC said that
+    From is forged."""
+
+    domains: tuple[str, ...] = ()
+    verdicts: tuple[str, ...] = ()
+    failed: bool = False
+
+    def covers(self, domain: str) -> bool:
+        """Whether a mail from ``domain`` is proven: for itself, or (relaxed alignment, RFC 7489 section 3.1) a domain above or
+        below it that is no public suffix: one with a dot at least."""
+        own = domain.lower()
+        return any(_aligned(own, one) for one in self.domains)
+
+
+def _aligned(own: str, proven: str) -> bool:
+    if own == proven:
+        return True
+    longer, shorter = sorted((own, proven), key=len, reverse=True)
+    # Without a list of public suffixes only a name that has two labels more than none is taken for an organisation's.
+    return longer.endswith(f".{shorter}") and shorter.count(".") >= 1
+
+
+def authenticated(headers: Sequence[str], trusted: Sequence[str], sender_domain: str) -> Authenticated:
+    """Read the topmost of ``headers`` (values of Authentication-Results, from the top) that a trusted server wrote.
+
+    ``trusted`` are authserv-ids; none: nothing is believed. A trusted server may write several headers in a row; the first one
+    that is somebody else's ends them. DMARC pass proves ``sender_domain``; DKIM its ``header.d`` and SPF its MAIL FROM domain.
+    """
+    ids = {one.lower() for one in trusted}
+    domains: dict[str, None] = {}
+    verdicts: list[str] = []
+    failed = False
+    for value in headers[:_MOST_BLOCKS]:
+        blocks = _blocks(value)
+        if next(blocks, "").partition(" ")[0].lower() not in ids:
+            break
+        for method, result, properties in map(_result, blocks):
+            if method:
+                verdicts.append(f"{method}={result}")
+            failed |= (method, result) == ("dmarc", "fail")
+            proven = _proven(method, properties, sender_domain) if result == "pass" else ""
+            if proven:
+                domains[proven] = None
+    return Authenticated(tuple(domains), tuple(dict.fromkeys(verdicts)), failed)
+
+
+def _blocks(value: str) -> Iterator[str]:
+    """The authserv-id, then each result; comments taken out (nested ones three deep)."""
+    text = value[:_LONGEST]
+    for _ in range(3):
+        text = _COMMENT.sub(" ", text)
+    return (part.strip() for part in text.split(";"))
+
+
+def _result(block: str) -> tuple[str, str, dict[str, str]]:
+    match = _RESULT.match(block)
+    if match is None:
+        return "", "", {}
+    properties = {one["name"].lower(): one["value"].strip('"') for one in _PROPERTY.finditer(match["rest"])}
+    return match["method"].lower(), match["result"].lower(), properties
+
+
+def _proven(method: str, properties: dict[str, str], sender_domain: str) -> str:
+    if method == "dmarc":
+        return (properties.get("header.from") or sender_domain).rpartition("@")[2].lower()
+    if method == "dkim":
+        return (properties.get("header.d") or properties.get("header.i", "")).rpartition("@")[2].lower()
+    if method == "spf":
+        return properties.get("smtp.mailfrom", "").rpartition("@")[2].lower()
+    return ""

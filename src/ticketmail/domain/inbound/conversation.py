@@ -1,0 +1,268 @@
+"""Which ticket a mail belongs to: clues in the mail, what the spool knows of them, and a verdict with its strength. Pure.
+
+Three steps, so that all that decides can be tested without a database: :func:`look` finds clues, the caller looks up
+:func:`refs_of` them, :func:`decide` weighs. The order of the rules and what each is worth: docs/reference/inbound.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from ticketmail.domain.inbound.mail import ParsedMail
+from ticketmail.domain.received import Clue, Strength, Thread
+from ticketmail.domain.ticket import X_HEADER, Token, TokenKind, find, find_tag, id_ref, recipient_tag
+
+#: Headers in which servers keep the envelope's recipient, the most direct first (inbound rules, section 4.4).
+RECIPIENT_HEADERS: Final = (
+    *("Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "X-Delivered-To", "X-Gm-Original-To"),
+    *("X-Forwarded-To", "Resent-To", "To", "Cc"),
+)
+#: Categories that are about a mail of ours rather than part of a conversation.
+REPORTS: Final = frozenset({"bounce", "delay", "complaint", "receipt"})
+HUMAN: Final = frozenset({"human", "calendar", "reaction"})
+_MOST_IDS: Final = 32
+_MOST_VALUES: Final = 10
+_ORDER: Final[dict[Strength, int]] = {"none": 0, "weak": 1, "medium": 2, "strong": 3, "proven": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A token of ours, and where it stood."""
+
+    rule: str
+    token: Token
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What a mail holds that may lead to a ticket. ``ids`` are what it answers, the newest first, without our own."""
+
+    tokens: tuple[Found, ...] = ()
+    ids: tuple[str, ...] = ()
+    tag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a ref leads. ``submission_id`` None: a ticket's root, or a mail that came in."""
+
+    tenant: str
+    ticket: str | None
+    submission_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What is known of a ticket: ``participants`` by address key; the rest is the host's word, if it gives one."""
+
+    participants: frozenset[str] = frozenset()
+    merged_into: str | None = None
+    closed: bool = False
+    exists: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a mailbox does. ``link``: no ticket, but the one found is named as related; ``join``: it is part of it.
+
+    ``least`` is what a clue must be worth. ``strangers``: whoever holds a token but took no part. ``closed``, ``forwards``:
+    tickets that are over, mails that were passed on by somebody who took no part.
+    """
+
+    least: Strength = "weak"
+    strangers: str = "join"
+    closed: str = "join"
+    forwards: str = "link"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the spool knows of the traces: refs with where they lead, and the tickets that these name."""
+
+    places: Mapping[bytes, Place] = field(default_factory=dict)
+    tickets: Mapping[str, Ticket] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Who wrote, as far as threading cares. ``key`` is '' where From is no single address; ``proven``: by its domain's DMARC."""
+
+    key: str = ""
+    proven: bool = False
+    category: str = "human"
+    forwarded: bool = False
+
+
+def look(mail: ParsedMail, *, envelope_to: Sequence[str], quoted: str, secrets: Sequence[bytes], tenant: str) -> Traces:
+    """Find traces. ``quoted`` is the part of the text that was quoted: a marker counts only there."""
+    tokens = tuple(_tokens(mail, envelope_to, quoted, secrets))
+    ids = [one for one in _answered(mail) if find(one, secrets) is None]
+    return Traces(tokens, tuple(dict.fromkeys(ids))[:_MOST_IDS], find_tag(mail.subject, secrets, tenant))
+
+
+def refs_of(traces: Traces, tenant: str) -> list[bytes]:
+    """What to look up."""
+    refs = [found.token.ref for found in traces.tokens]
+    for one in traces.ids:
+        refs += [id_ref(tenant, one), id_ref(tenant, one.rpartition("@")[0] or one)]
+    return list(dict.fromkeys(refs))
+
+
+def decide(traces: Traces, known: Known, writer: Writer, *, tenant: str, secrets: Sequence[bytes], policy: Policy) -> Thread:
+    """The verdict: the first rule that holds, in the order of what they are worth, and every rule's evidence."""
+    hits = [
+        *(_token(found, known, writer, tenant, secrets) for found in traces.tokens),
+        *(_id(one, known, writer, tenant) for one in traces.ids),
+        *_by_tag(traces.tag, known, writer),
+    ]
+    clues = tuple(hit.clue for hit in hits)
+    best = max((hit for hit in hits if hit.clue.held), key=lambda hit: _ORDER[hit.strength], default=None)
+    if best is None:
+        return Thread(clues=clues, related=next((hit.ticket for hit in hits if hit.ticket), None))
+    return _settled(best, known, writer, policy, clues)
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    clue: Clue
+    strength: Strength = "none"
+    ticket: str | None = None
+    submission_id: UUID | None = None
+    stranger: bool = False
+
+
+def _settled(hit: _Hit, known: Known, writer: Writer, policy: Policy, clues: tuple[Clue, ...]) -> Thread:
+    """Policies of the mailbox, and the host's word on the ticket. What is about a mail of ours changes no ticket, so it joins."""
+    ticket, more = _followed(hit.ticket, known)
+    said = {"strength": hit.strength, "rule": hit.clue.rule, "submission_id": str(hit.submission_id or "") or None}
+    state = known.tickets.get(ticket or "", Ticket())
+    kept_out = "" if writer.category in REPORTS else _kept_out(hit, state, writer, policy)
+    if not state.exists:
+        kept_out = f"The host has no ticket {ticket} any more."
+    if ticket is None or not kept_out:
+        return Thread(ticket=ticket, clues=clues + more, **said)
+    refusal = Clue(rule="policy", held=True, detail=kept_out)
+    return Thread(related=ticket, clues=(*clues, *more, refusal), **said)
+
+
+def _kept_out(hit: _Hit, state: Ticket, writer: Writer, policy: Policy) -> str:
+    """Why it does not join, '' if it does."""
+    if _ORDER[hit.strength] < _ORDER[policy.least]:
+        return f"A {hit.strength} clue is not enough here."
+    if state.closed and policy.closed == "link":
+        return "The ticket is closed."
+    if hit.stranger and writer.forwarded and policy.forwards == "link":
+        return "It was passed on by somebody who took no part."
+    if hit.stranger and policy.strangers == "link":
+        return "Its author took no part in the ticket."
+    return ""
+
+
+def _followed(ticket: str | None, known: Known) -> tuple[str | None, tuple[Clue, ...]]:
+    """Through merges, as far as the caller looked them up."""
+    clues: list[Clue] = []
+    seen = {ticket}
+    while ticket is not None and (into := known.tickets.get(ticket, Ticket()).merged_into) is not None and into not in seen:
+        clues.append(Clue(rule="merged", held=True, detail=f"Ticket {ticket} was merged into {into}."))
+        ticket = into
+        seen.add(into)
+    return ticket, tuple(clues)
+
+
+def _token(found: Found, known: Known, writer: Writer, tenant: str, secrets: Sequence[bytes]) -> _Hit:
+    """A token of ours. It is proven when its author is who it was sent to."""
+    place = known.places.get(found.token.ref)
+    if place is None or place.tenant != tenant:
+        return _Hit(Clue(rule=found.rule, held=False, detail=f"A token in {found.where} that leads nowhere here."))
+    bound = _is_bound(found.token, writer.key, tenant, secrets)
+    took_part = bound or writer.key in known.tickets.get(place.ticket or "", Ticket()).participants
+    strength: Strength = "medium" if found.rule == "body-marker" else "proven" if took_part else "strong"
+    who = "its author is who it was sent to" if bound else "its author takes part" if took_part else "its author is new"
+    clue = Clue(rule=found.rule, held=True, detail=f"A token of ours in {found.where}; {who}.")
+    return _Hit(clue, strength, place.ticket, place.submission_id, stranger=not took_part)
+
+
+def _id(one: str, known: Known, writer: Writer, tenant: str) -> _Hit:
+    """An id that we did not make: a provider's for a mail of ours, the host's own, or that of a mail that came in."""
+    place = known.places.get(id_ref(tenant, one)) or known.places.get(id_ref(tenant, one.rpartition("@")[0] or one))
+    if place is None or place.tenant != tenant:
+        return _Hit(Clue(rule="known-id", held=False, detail=f"<{one[:100]}> is not known."))
+    participants = known.tickets.get(place.ticket or "", Ticket()).participants
+    took_part = writer.key in participants
+    if place.submission_id is not None:
+        clue = Clue(rule="sent-id", held=True, detail=f"<{one[:100]}> is the id of a mail that we sent.")
+        return _Hit(clue, "strong", place.ticket, place.submission_id, stranger=not took_part)
+    colleague = writer.proven and any(_domain(key) == _domain(writer.key) for key in participants)
+    if not (took_part or colleague):
+        detail = f"<{one[:100]}> is of ticket {place.ticket}, but its author took no part there."
+        return _Hit(Clue(rule="received-id", held=False, detail=detail), ticket=place.ticket)
+    who = "takes part" if took_part else "is of a participant's domain, which is proven"
+    clue = Clue(rule="received-id", held=True, detail=f"<{one[:100]}> came in before; its author {who}.")
+    return _Hit(clue, "medium", place.ticket, None, stranger=not took_part)
+
+
+def _by_tag(tag: str | None, known: Known, writer: Writer) -> list[_Hit]:
+    if tag is None:
+        return []
+    ticket = known.tickets.get(tag)
+    if writer.category not in HUMAN:
+        return [_Hit(Clue(rule="subject-tag", held=False, detail="Automatic mail is not joined by its subject."))]
+    if ticket is None or writer.key not in ticket.participants:
+        detail = f"The subject names ticket {tag}, but its author took no part there."
+        return [_Hit(Clue(rule="subject-tag", held=False, detail=detail), ticket=tag if ticket is not None else None)]
+    clue = Clue(rule="subject-tag", held=True, detail=f"The subject names ticket {tag}; its author takes part.")
+    return [_Hit(clue, "weak", tag)]
+
+
+def _is_bound(token: Token, key: str, tenant: str, secrets: Sequence[bytes]) -> bool:
+    return bool(key) and any(recipient_tag(secret, tenant, [key]) == token.tag for secret in secrets)
+
+
+def _tokens(mail: ParsedMail, envelope_to: Sequence[str], quoted: str, secrets: Sequence[bytes]) -> Iterator[Found]:
+    """Tokens by rule, each ref and rule once."""
+    seen: set[tuple[str, bytes]] = set()
+    for rule, where, text in _places(mail, envelope_to, quoted):
+        token = find(text, secrets)
+        if token is None or (rule, token.ref) in seen or (rule == "body-marker") != (token.kind is TokenKind.MARKER):
+            continue
+        seen.add((rule, token.ref))
+        yield Found("bounce-address" if token.kind is TokenKind.BOUNCE else rule, token, where)
+
+
+def _places(mail: ParsedMail, envelope_to: Sequence[str], quoted: str) -> Iterator[tuple[str, str, str]]:
+    """(rule, where, text) in the order of trust."""
+    for one in envelope_to:
+        yield "recipient", "the envelope", one
+    for name in RECIPIENT_HEADERS:
+        for value in mail.values(name)[:_MOST_VALUES]:
+            yield "recipient", name, value
+    for one in mail.in_reply_to[:_MOST_IDS]:
+        yield "in-reply-to", "In-Reply-To", one
+    for one in list(reversed(mail.references))[:_MOST_IDS]:
+        yield "references", "References", one
+    for returned in _returned(mail):
+        yield "returned-mail", "the mail that came back", returned
+    yield "body-marker", "the quoted text", quoted
+
+
+def _returned(mail: ParsedMail) -> Iterator[str]:
+    """Ids of the mail that a report carries: attached, or as a header block (RFC 3462)."""
+    for nested in list(mail.nested())[:3]:
+        yield from nested.values(X_HEADER)[:1]
+        if nested.message_id:
+            yield nested.message_id
+    for part in mail.reports:
+        if "rfc822" in part.content_type.value or "global-headers" in part.content_type.value:
+            yield part.text or part.content.decode("latin-1")
+
+
+def _answered(mail: ParsedMail) -> list[str]:
+    return [*mail.in_reply_to, *reversed(mail.references)]
+
+
+def _domain(key: str) -> str:
+    return key.rpartition("@")[2]
