@@ -21,20 +21,21 @@ from ticketmail.app.settings_source import LoadedSettings, load
 from ticketmail.app.usecases.compile import Compiler
 from ticketmail.app.usecases.handover import Handover
 from ticketmail.app.usecases.hear import Hear
+from ticketmail.app.usecases.ingest import Inbound
 from ticketmail.app.usecases.pack import end_us
 from ticketmail.app.usecases.submit import Submit, submission_of
 from ticketmail.app.usecases.tell import OnLoop, Stop, Tell
 from ticketmail.app.usecases.watch import Watch
-from ticketmail.app.wiring.pieces import HostPieces, Roads
+from ticketmail.app.wiring.pieces import HostPieces, Roads, no_spool
 from ticketmail.domain.address import parse_address
 from ticketmail.domain.envelope import Envelope
-from ticketmail.domain.errors import InvalidSubmission, NoSpool, SettingsError, TicketmailError
+from ticketmail.domain.errors import InvalidSubmission, SettingsError, TicketmailError
 from ticketmail.domain.events import MailEvent
 from ticketmail.domain.job import CancelOrder, SuppressOrder
 from ticketmail.domain.message import Message
 from ticketmail.domain.outbound.suppression import Suppression
 from ticketmail.domain.ports.alerting import AlertSink
-from ticketmail.domain.ports.hosting import Accounts, AttachmentFetcher, Evidence, WantedCheck
+from ticketmail.domain.ports.hosting import Accounts, AttachmentFetcher, Evidence, Tickets, WantedCheck
 from ticketmail.domain.ports.observing import Meter, Tracer
 from ticketmail.domain.ports.reading import Administering, Operating, Reading
 from ticketmail.domain.ports.spooling import SpoolAdapter
@@ -58,8 +59,8 @@ class TicketMail:
     ``accounts`` may be a callable that gives them from the host's own tables: see :class:`Accounts`. What it gives is in force
     within half a minute, in workers too, without a restart.
 
-    ``fetch`` gives attachments by reference to the worker, ``evidence`` and ``wanted`` are asked by it, ``tokens`` are
-    OAuth2 token sources by account, ``alert_sinks`` further ways to administrators, ``tracer`` and ``meter`` see what happens.
+    ``fetch`` gives attachments by reference to the worker; it asks ``evidence``, ``wanted`` and ``tickets``. ``tokens`` are OAuth2
+    token sources by account or mailbox, ``alert_sinks`` more ways to administrators, ``tracer`` and ``meter`` see all.
     ``overrides`` are injector Modules.
 
     Made once per process, used from any thread, and in children after a fork. Nothing is opened before the first use.
@@ -75,6 +76,7 @@ class TicketMail:
         fetch: AttachmentFetcher | None = None,
         evidence: Evidence | None = None,
         wanted: WantedCheck | None = None,
+        tickets: Tickets | None = None,
         tokens: Mapping[str, TokenSource] | None = None,
         alert_sinks: Sequence[AlertSink] = (),
         tracer: Tracer | None = None,
@@ -87,7 +89,7 @@ class TicketMail:
         given = {name: value for name, value in code.items() if value is not None}
         self._live = LiveSettings(load(settings, code=given, dynamic=ask is not None), ask)
         live = lambda: self._live.settings  # noqa: E731
-        self._host = HostPieces(fetch, evidence, wanted, dict(tokens or {}), tuple(alert_sinks), tracer, meter, live)
+        self._host = HostPieces(fetch, evidence, wanted, dict(tokens or {}), tuple(alert_sinks), tracer, meter, live, tickets)
         self._overrides = tuple(overrides)
         self._stack = ExitStack()
         self._injector: Injector | None = None
@@ -235,17 +237,14 @@ class TicketMail:
         """Events have one reader: this process, by the spool or by the broker. Raises SettingsError."""
         settings = self._live.settings
         if settings.events_by("webhook"):
-            raise SettingsError(
-                "events go to the webhook, and have one reader.", name="webhook.url", remedy="Take it out to listen."
-            )
+            raise SettingsError("events go to the webhook, and have one reader.", name="webhook.url", remedy="Take it out.")
         by_broker = settings.broker.url.get_secret_value() and settings.events_by("broker")
         return self._get(Hear) if by_broker else self._get(Tell)
 
     def first_time(self, event: MailEvent | UUID, *, connection: object) -> bool:
         """In the host's own transaction: note the event and say whether it is new. What the handler does in that same
         transaction then happens exactly once. Raises SpoolError kin."""
-        event_id = event if isinstance(event, UUID) else event.event_id
-        return self.spool.outbox.first_time(event_id, connection=connection)
+        return self.spool.outbox.first_time(event if isinstance(event, UUID) else event.event_id, connection=connection)
 
     # --- looking ------------------------------------------------------------------------------------------------------------
 
@@ -301,11 +300,14 @@ class TicketMail:
         """The spool adapter: its ``worker_side()`` is the worker's. Raises NoSpool where mail is handed over to a broker."""
         found = None if self._live.settings.by_broker else self._get(Roads).spool
         if found is None:
-            raise NoSpool(
-                "This host hands its mail over to a broker and has no spool to look into.",
-                remedy="Ask where the mail service runs (`ticketmail status`, `ticketmail why ID`), or listen for events.",
-            )
+            raise no_spool()
         return found
+
+    @property
+    def inbound(self) -> Inbound:
+        """Incoming mail: hand it in, say which ticket it became, fetch its files. Raises NoSpool as :attr:`spool` does."""
+        assert self.spool is not None
+        return self._get(Inbound)
 
     @property
     def injector(self) -> Injector:

@@ -19,6 +19,7 @@ from ticketmail.app.settings_values import scheme_of
 from ticketmail.domain.errors import ContractBroken, MissingExtra, SettingsError, UnknownScheme
 from ticketmail.domain.outbound.profile import Profile
 from ticketmail.domain.ports.queueing import Broker, BrokerOptions
+from ticketmail.domain.ports.receiving import Mailbox, MailboxOptions
 from ticketmail.domain.ports.relaying import HostOutbox, HostOutboxOptions
 from ticketmail.domain.ports.sending import Gateway, GatewayFactory, GatewayOptions
 from ticketmail.domain.ports.sharing import SharedBlobs
@@ -26,6 +27,7 @@ from ticketmail.domain.ports.spooling import SpoolAdapter, SpoolOptions
 
 GATEWAYS = "ticketmail.gateways"
 SPOOLS = "ticketmail.spools"
+MAILBOXES = "ticketmail.mailboxes"
 BROKERS = "ticketmail.brokers"
 OUTBOXES = "ticketmail.outboxes"
 BLOBS = "ticketmail.blobs"
@@ -35,6 +37,7 @@ _log = logging.getLogger("ticketmail.plugins")
 #: Package that is missing -> extra that brings it. Third parties name their own package in the ImportError.
 EXTRA_OF = {
     "aiosmtplib": "worker",
+    "imapclient": "imap",
     "rich": "worker",
     "structlog": "worker",
     "psycopg": "postgresql",
@@ -98,6 +101,11 @@ def open_outbox(url: str, options: HostOutboxOptions, *, name: str) -> HostOutbo
 def open_blobs(url: str) -> SharedBlobs:
     """The store of large content at ``url``; nothing is opened. Raises as :func:`open_spool` does."""
     return cast(SharedBlobs, _factory(BLOBS, url, "broker.blobs")(url))
+
+
+def open_mailbox(url: str, options: MailboxOptions, *, name: str) -> Mailbox:
+    """The source for ``url``, which the setting ``name`` holds; nothing is opened. Raises as :func:`open_spool` does."""
+    return cast(Mailbox, _factory(MAILBOXES, url, name)(url, options))
 
 
 @cache

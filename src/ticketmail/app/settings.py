@@ -165,6 +165,41 @@ class GatewaySettings(_Table):
     limits: Texts = ()
 
 
+class MailboxSettings(_Table):
+    """``[mailboxes.M]``: where mail comes in. ``url`` alone may be written as ``M = "imaps://..."``; without one, mail is only
+    handed in (``ticketmail pipe``, ``ticketmail import``, a host's own code).
+
+    ``addresses`` are the mailbox's own: the first one is where it is written to. ``trusted_servers`` are the authserv-ids (RFC
+    8601) of the servers that hand mail to it: only their Authentication-Results are believed. ``processed`` is a folder that mail
+    is moved to once it is safe; '': it stays, with the keyword ``$Ticketmail`` where the server keeps keywords. ``history`` is
+    how far back is read at the first contact. ``strangers``, ``closed``, ``forwards``: whether mail joins a ticket when its
+    author took no part in it, when the ticket is closed, when somebody who took no part passed it on; ``link`` names the ticket
+    as related. ``options`` are for settings that only this source's adapter knows.
+    """
+
+    url: SecretUrl = SecretStr("")
+    user: str = ""
+    password: SecretStr = SecretStr("")
+    auth: Literal["password", "oauth2"] = "password"
+    token: TokenSettings | None = None
+    tenant: str = Field(default="", max_length=64)
+    addresses: Annotated[tuple[Recipient, ...], OneOrMany] = ()
+    folders: Annotated[tuple[str, ...], OneOrMany, Field(min_length=1)] = ("INBOX",)
+    processed: str = ""
+    trusted_servers: Texts = ()
+    history: Duration = 7 * 86_400.0
+    poll: Annotated[Duration, Field(ge=1, le=86_400)] = 120.0  #: looks at least so often, whatever is announced
+    idle: Annotated[Duration, Field(ge=1, le=1_740)] = 540.0  #: a longer wait is begun anew (RFC 2177 says 29 min at most)
+    max_size: Size = 64 * 1024 * 1024  #: of what is larger only the header is fetched
+    least: Literal["proven", "strong", "medium", "weak"] = "weak"  #: what a clue must be worth for a mail to join a ticket
+    strangers: Literal["join", "link"] = "join"
+    closed: Literal["join", "link"] = "join"
+    forwards: Literal["join", "link"] = "link"
+    allow_plaintext: bool = False
+    ca_file: str = ""
+    options: dict[str, str] = Field(default_factory=dict)
+
+
 class LaneSettings(_Table):
     """``[lanes.X]``: what differs from the shipped lane of that name, or a lane of the host's own. None: not set here."""
 
@@ -231,6 +266,7 @@ class Settings(_Table):
     max_size: Size = 25 * 1024 * 1024
     accounts: dict[Name, AccountSettings] = Field(default_factory=dict)
     gateways: dict[Name, GatewaySettings] = Field(default_factory=dict)
+    mailboxes: dict[Name, MailboxSettings] = Field(default_factory=dict)
     routes: dict[str, Annotated[tuple[str | tuple[str, ...], ...], OneOrMany]] = Field(default_factory=dict)
     lanes: dict[Name, LaneSettings] = Field(default_factory=dict)
     retry: dict[str, Schedule] = Field(default_factory=dict)

@@ -32,6 +32,7 @@ def check_together(settings: Settings, *, dynamic: bool = False) -> None:
         raise SettingsError("Not a URL.", name="spool.url", remedy="Write sqlite:///ticketmail.db or postgresql://host/database.")
     _check_road(settings)
     _check_webhook(settings)
+    _check_mailboxes(settings)
     _check_routes(settings, dynamic=dynamic)
     _check_alerts(settings)
     _check_modes(settings)
@@ -40,6 +41,15 @@ def check_together(settings: Settings, *, dynamic: bool = False) -> None:
     gateway_limits_of(settings)
     lanes_of(settings)
     schedules_of(settings)
+
+
+def _check_mailboxes(settings: Settings) -> None:
+    for name, box in settings.mailboxes.items():
+        url = box.url.get_secret_value()
+        if url and not scheme_of(url):
+            raise SettingsError("Not a URL.", name=f"mailboxes.{name}.url", remedy="Write imaps://user:password@host.")
+        if box.token is not None and box.auth != "oauth2":
+            raise SettingsError('A token needs auth = "oauth2".', name=f"mailboxes.{name}.token", remedy="Set auth.")
 
 
 def _check_routed(settings: Settings, sender: str, account: str, *, dynamic: bool) -> None:

@@ -26,7 +26,7 @@ DEFAULT_FILE = "ticketmail.toml"
 _NOT_SETTINGS = re.compile(r"^TICKETMAIL_(SETTINGS|APP|ACTOR|NO_COLOR|LOG_.*|TEST_.*|BENCH_.*|DEMO_.*|PROBE_.*)$")
 _ENV_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 #: Settings of which a bare text means the table's ``url``.
-_URL_TABLES = ("spool", "broker", "outbox", "webhook", "accounts.*", "gateways.*")
+_URL_TABLES = ("spool", "broker", "outbox", "webhook", "accounts.*", "gateways.*", "mailboxes.*")
 #: Pure secrets, for which ``file:/path`` means the file's content. URLs are not among them: ``file:///dir`` is a gateway.
 _FILE_SECRETS = (
     "secret",
@@ -35,6 +35,9 @@ _FILE_SECRETS = (
     "accounts.*.password",
     "accounts.*.token.client_secret",
     "accounts.*.token.refresh_token",
+    "mailboxes.*.password",
+    "mailboxes.*.token.client_secret",
+    "mailboxes.*.token.refresh_token",
     "alerts.webhook_secret",
 )
 

@@ -17,6 +17,7 @@ from ticketmail.app.engine import Mounting, SpoolClock, equip
 from ticketmail.app.facade import TicketMail
 from ticketmail.app.notify import Notifier
 from ticketmail.app.observing import NullMeter, NullTracer, open_meter, open_tracer
+from ticketmail.app.reception import Reception
 from ticketmail.app.refreshing import EVERY_S, Desk, desk_of
 from ticketmail.app.roadside import LOOK_S, Beside, RoadEnds
 from ticketmail.app.settings import Settings
@@ -91,7 +92,7 @@ class Worker:
     async def run(self) -> None:
         """Until drained. Raises SettingsError, SiteMismatch, SchemaMismatch, SpoolUnsafe at the start, nothing later."""
         settings = self._settings
-        if not settings.accounts and not self._mail.accounts_may_change:
+        if not (settings.accounts or settings.mailboxes or self._mail.accounts_may_change):
             raise SettingsError("there is no account to send by.", name="accounts", remedy="Add [accounts.X] with a url.")
         await self._timing.threads.run(self._mail.injector.get(Compiler).keys)
         side = self._mail.spool.worker_side()
@@ -137,6 +138,7 @@ class Worker:
         self._house, self._alerts, self._refreshing = engine.house, engine.alerts, engine.refreshing
         beside = Beside(self._timing, self._meter, side.book, engine.alerts, lambda: engine.house.full)
         self._roads = RoadEnds(self._mail, beside, intake_url=self._intake_url)
+        self._reception = Reception(self._mail, book=side.book, alerts=engine.alerts, meter=self._meter, timing=self._timing)
 
     async def _register(self, side: WorkerSide) -> None:
         info = WorkerInfo(host=socket.gethostname(), pid=os.getpid(), version=__version__, site=self._settings.site)
@@ -159,6 +161,8 @@ class Worker:
         roads = asyncio.ensure_future(self._roads.run())
         if self._roads.any:
             loops.append(asyncio.ensure_future(self._every(LOOK_S, "roads", self._roads.look)))
+        if self._reception.wanted:
+            loops.append(asyncio.ensure_future(self._every(1.0, "incoming mail", self._reception.run)))
         self._notifier.ready(f"worker {self._id}")
         try:
             await self._pump_on(side)

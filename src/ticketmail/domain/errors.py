@@ -223,6 +223,24 @@ class InvalidJob(TicketmailError, ValueError):
     code = "invalid-job"
 
 
+class MailboxError(TicketmailError, OSError):
+    """A source of incoming mail cannot be read now. It is tried again; what it holds stays there."""
+
+    code = "mailbox"
+
+
+class MailboxUnreachable(MailboxError):
+    """It cannot be reached, or the connection broke."""
+
+    code = "mailbox-unreachable"
+
+
+class MailboxRefused(MailboxError):
+    """It does not let us in, or does not have the folder: a login, token or name that a human must mend."""
+
+    code = "mailbox-refused"
+
+
 class HostTransactionMustBeImmediate(TicketmailError):
     """On SQLite ``connection=`` needs a transaction that is a writer already (``BEGIN IMMEDIATE``, or after a write)."""
 

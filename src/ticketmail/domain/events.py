@@ -127,10 +127,10 @@ class MailComplained(_MailEvent):
 
 
 class MailReceived(_Event):
-    """A mail came in. Exactly one for each, whatever it is: ``category`` says what (``human``, ``auto-reply``,
-    ``out-of-office``, ``bounce``, ...; only a human's words should reopen a ticket).
+    """A mail came in. Exactly one for each, whatever it is: ``category`` says what (``human``, ``auto_reply``,
+    ``out_of_office``, ``bounce``, ...; only a human's words should reopen a ticket).
 
-    ``ticket`` None: none is known. Open one, and say which: :meth:`TicketMail.assign`. ``text`` is what the author wrote now,
+    ``ticket`` None: none is known. Open one, and say which: ``TicketMail.inbound.assign``. ``text`` is what the author wrote now,
     ``quoted`` and ``signature`` what was folded away; together they are all of it. ``html`` is safe to show: nothing remote,
     nothing active. ``content`` names larger texts kept apart (``text``, ``quoted``, ``html`` -> key), whose beginnings stand
     here. ``risks`` are codes of docs/reference/inbound.md. ``replaces``: an earlier event of the same mail, read less well.

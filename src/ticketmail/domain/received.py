@@ -61,8 +61,8 @@ class Participant(_Value):
 
 
 class ReceivedFile(_Value):
-    """An attachment. ``key`` fetches its bytes: ``TicketMail.content(event, key)``. ``content_type`` is what the mail says,
-    ``sniffed`` what the bytes say ('' for nothing). ``name`` is for showing, never for a path."""
+    """An attachment. ``key`` fetches its bytes: ``TicketMail.inbound.content(event, key)``. ``content_type`` is what the mail
+    says, ``sniffed`` what the bytes say ('' for nothing). ``name`` is for showing, never for a path."""
 
     key: str
     name: str = ""

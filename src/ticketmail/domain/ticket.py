@@ -33,6 +33,7 @@ _FOUND: Final = re.compile(rf"(?<![a-z2-7])[a-z2-7]{{{TOKEN_CHARS}}}(?![a-z2-7])
 _TAG: Final = re.compile(r"\[#([^\]\[\s]{1,64})-([A-Za-z2-7]{2})\]")
 _TAG_SEARCHED_CHARS: Final = 1_000
 _MAX_LOCAL_BYTES: Final = 64
+_LEAST_MAIL_ID: Final = 32
 _SEARCHED_CHARS: Final = 65_536
 _MAX_FOUND: Final = 64
 
@@ -71,6 +72,12 @@ def id_digest(tenant: str, message_id: str) -> bytes:
     of a row that leads to a ticket. Not keyed: whoever knows the id may answer it, and what that is worth the rules say.
     ``message_id`` without brackets; case counts, for left of the @ it may (RFC 5322 section 3.6.4)."""
     return hashlib.sha256(f"ticketmail/id\0{tenant}\0{message_id.strip().strip('<>').strip()}".encode()).digest()
+
+
+def is_mail_id(remote_id: str) -> bool:
+    """Whether a server's word for what it took (``250 Ok ID``) is an id that it gives the mail: Amazon SES replaces the
+    Message-ID by ``<ID@REGION.amazonses.com>``. Queue ids of servers are shorter, and could be guessed."""
+    return len(remote_id) >= _LEAST_MAIL_ID
 
 
 def id_ref(tenant: str, message_id: str) -> bytes:

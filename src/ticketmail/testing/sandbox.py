@@ -30,9 +30,11 @@ from ticketmail.domain.events import MailEvent
 from ticketmail.domain.outbound.delivery import FINAL, DeliveryState
 from ticketmail.domain.outbound.outcome import Outcome, Phase
 from ticketmail.domain.ports.reading import DeliveryView, Reading
+from ticketmail.domain.ports.receiving import Reader
 from ticketmail.testing.books import audit, deliveries
 from ticketmail.testing.clock import FakeClock
 from ticketmail.testing.process import Process, tell_processes_apart
+from ticketmail.testing.reading import InlineReader
 from ticketmail.testing.virtual_time import run_virtual
 from ticketmail.testing.world import Act, Arrived, BodyBegins, Script, World, outcome_of
 
@@ -66,6 +68,11 @@ class VirtualModule(Module):
     @provider
     def timing(self) -> Timing:
         return self._timing
+
+    @singleton
+    @provider
+    def reader(self) -> Reader:
+        return InlineReader()
 
     @singleton
     @provider

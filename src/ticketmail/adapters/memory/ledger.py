@@ -199,6 +199,7 @@ def _store(tx: Tx, mail: RawMail) -> Stored:
         received_us=tx.now_us if mail.received_us is None else mail.received_us,
         due_us=tx.now_us,
         silent=mail.silent,
+        error=utf8(mail.trouble),
     )
     tx.put(tx.state.inbound, mail.inbound_id, row)
     tx.put(tx.state.blobs, place, Blob(bytes(mail.content), tx.now_us))

@@ -7,11 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from ticketmail.adapters.memory.ends import free_next
+from ticketmail.adapters.memory.settling import add_refs
 from ticketmail.adapters.memory.state import Delivery
 from ticketmail.adapters.memory.transaction import Tx, utf8
 from ticketmail.adapters.memory.workers import is_alive
 from ticketmail.domain.outbound.delivery import FINAL, DeliveryState
+from ticketmail.domain.ports.accepting import TokenRef
 from ticketmail.domain.ports.delivering import Completion, Fenced
+from ticketmail.domain.ticket import id_ref, is_mail_id
 
 _S = DeliveryState
 _HELD = frozenset({_S.CLAIMED, _S.SENDING})
@@ -72,6 +75,9 @@ def _record(tx: Tx, worker_id: UUID, c: Completion) -> bool:
         values = {"worker_id": worker_id, "ended_us": c.ended_us or tx.now_us, **_attempt(c)}
         tx.note_on(delivery, "attempt", at_us=c.began_us or tx.now_us, **values)
     tx.note_on(delivery, KINDS[c.state], worker_id=worker_id, **_attempt(c))
+    if is_mail_id(c.remote_id):
+        mail = delivery.submission
+        add_refs(tx, [TokenRef(id_ref(mail.tenant, c.remote_id), mail.tenant, mail.ticket, mail.id)])
     tx.tell(c.events)
     if c.suppress is not None:
         tx.suppress(c.suppress)

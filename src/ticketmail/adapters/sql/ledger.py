@@ -48,7 +48,7 @@ class LedgerStatements:
     def __init__(self, t: Tables, language: Language) -> None:
         i, d, x = t.inbound.c, t.delivery.c, t.document.c
         now = bound("p_now")
-        names = (*_STORE, "due_us", "silent")
+        names = (*_STORE, "due_us", "silent", "error")
         self.store = insert_or(t.inbound).values({name: bound(name) for name in names}).on_conflict_do_nothing()
         blob_ref = insert_or(t.blob_ref).values({name: bound(name) for name in ("tenant", "digest", "submission_id")})
         self.blob_ref = blob_ref.on_conflict_do_nothing()
@@ -251,6 +251,7 @@ def _store(tx: Tx, mail: RawMail) -> Stored:
         "received_us": tx.now_us if mail.received_us is None else mail.received_us,
         "due_us": tx.now_us,
         "silent": int(mail.silent),
+        "error": utf8(mail.trouble),
     }
     new = tx.run(book.store, **row) == 1
     if new:

@@ -12,9 +12,12 @@ from sqlalchemy import case, exists, func, select, update
 from ticketmail.adapters.sql.line import free_next
 from ticketmail.adapters.sql.rows import add_events, add_history, add_suppressions, history_row, utf8
 from ticketmail.adapters.sql.schema import Tables
+from ticketmail.adapters.sql.settling import add_refs
 from ticketmail.adapters.sql.transaction import Language, Tx, bound, one_of
 from ticketmail.domain.outbound.delivery import FINAL, DeliveryState
+from ticketmail.domain.ports.accepting import TokenRef
 from ticketmail.domain.ports.delivering import Completion, Fenced
+from ticketmail.domain.ticket import id_ref, is_mail_id
 
 #: The kind of history row that a new state makes.
 KINDS = {
@@ -94,6 +97,8 @@ class OutcomeStatements:
             )
         )
         self.account = select(d.account).where(*this)
+        s = t.submission.c
+        self.whose = select(s.tenant, s.ticket).where(s.id == bound("p_id"))
 
 
 _ATTEMPT = ("state", "account", "outcome", "phase", "cause", "reason", "reply", "remote_id", "ended_us")
@@ -142,6 +147,7 @@ def record(tx: Tx, items: Sequence[Outcome]) -> list[bool]:
     fresh = [item for item, count in zip(items, changed, strict=True) if count == 1]
     _write_attempts(tx, [item for item in fresh if item[1].outcome])
     add_history(tx, (_decision(c, worker, tx.now_us) for worker, c in fresh))
+    _know_ids(tx, [c for _, c in fresh if is_mail_id(c.remote_id)])
     add_events(tx, (event for _, c in fresh for event in c.events))
     add_suppressions(tx, (c.suppress for _, c in fresh if c.suppress is not None))
     free_next(tx, _ends(c for _, c in fresh))
@@ -149,6 +155,13 @@ def record(tx: Tx, items: Sequence[Outcome]) -> list[bool]:
         if count != 1:
             _keep_evidence(tx, worker, completion)
     return [count == 1 for count in changed]
+
+
+def _know_ids(tx: Tx, completions: Sequence[Completion]) -> None:
+    """Ids that providers gave our mails lead back to them: answers name these."""
+    for c in completions:
+        for tenant, ticket in tx.rows(tx.book(OutcomeStatements).whose, p_id=c.claim.submission_id.hex):
+            add_refs(tx, [TokenRef(id_ref(tenant, c.remote_id), tenant, ticket, c.claim.submission_id)])
 
 
 def _key(claim: Fenced) -> dict[str, Any]:

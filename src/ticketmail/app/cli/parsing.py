@@ -290,7 +290,45 @@ def _run(commands: Commands) -> None:
         "--intake", metavar="URL", default="", help="take mail in from this broker (default: [broker] of the settings)"
     )
     commands.add("worker", "handing:worker", "send, and take mail in from a broker", processes, intake)
+    _receive(commands)
     commands.add("demo", "handing:demo", "500 mails through a limited server, one worker killed, nothing lost")
+
+
+def _receive(commands: Commands) -> None:
+    mailbox = _option("mailbox", metavar="MAILBOX", help="a name in [mailboxes.M]")
+    commands.add(
+        "pipe",
+        "receiving:pipe",
+        'take one mail from standard input: for a mail server\'s aliases; exit code 75 is "keep it, and try again"',
+        mailbox,
+        _option("--to", metavar="ADDRESS", action="append", default=[], help="envelope recipient; may be repeated"),
+        _option("--from", dest="sender", metavar="ADDRESS", help="envelope sender"),
+    )
+    paths = _option("paths", metavar="PATH", nargs="+", help="a maildir, an mbox file, or .eml files")
+    commands.add("import", "receiving:import_", "take old mail in; nothing of it may be answered by itself", mailbox, paths)
+    inbound = commands.group("inbound", "mail that came in", run="receiving:listed", **_NOT_ASKED)
+    filters = (
+        _option("--mailbox", metavar="M"),
+        _option("--ticket", metavar="X"),
+        _option("--state", metavar="STATE", action="append", default=[], help="stored, done, duplicate or dead"),
+    )
+    inbound.add("list", "receiving:listed", "newest first", *filters, _since(None), _limit(50))
+    ident = _option("id", metavar="ID", help="the mail's id, from the list or an event")
+    raw = _option("--raw", action="store_true", help="its own bytes, nothing else")
+    inbound.add("show", "receiving:show", "one mail: where it came from, what it became, and why", ident, raw)
+    inbound.add("retry", "receiving:retry", "read a dead one again; its new event replaces the old one", ident)
+    dry = _option("--dry-run", action="store_true", help="only show what differs (the one mode there is)")
+    inbound.add(
+        "reparse", "receiving:reparse", "read stored mail by today's rules, and show what differs", dry, *filters[:1],
+        _since("7d"), _limit(1000),
+    )  # fmt: skip
+    box = commands.group("mailbox", "sources of incoming mail")
+    box.add("check", "receiving:check", "is all that the server has in the ledger? The balance of each mailbox", _option(
+        "mailbox", metavar="MAILBOX", nargs="?", help="(default: all)"
+    ))  # fmt: skip
+
+
+_NOT_ASKED: dict[str, Any] = {"mailbox": None, "ticket": None, "state": [], "since": None, "limit": 50}
 
 
 def _spool(commands: Commands) -> None:

@@ -14,12 +14,32 @@ from ticketmail.app.cli.errors import UsageError
 from ticketmail.app.cli.parsing import parse
 from ticketmail.domain.errors import TicketmailError
 
+#: EX_TEMPFAIL of sysexits.h.
+TEMPFAIL = 75
+
 if TYPE_CHECKING:
     from ticketmail.app.cli.context import Context
 
 
 def run(argv: Sequence[str]) -> int:
     """Parse, run, and say what went wrong in one line. Only ``--debug`` shows tracebacks."""
+    code = _run(argv)
+    # A mail server that gets any other code than 0 and 75 sends the mail back: whatever went wrong, it is to keep it.
+    return TEMPFAIL if code and _command(argv) == "pipe" else code
+
+
+def _command(argv: Sequence[str]) -> str:
+    """The command's name, however the rest is misspelled."""
+    words = iter(argv)
+    for word in words:
+        if word in ("--app", "--settings"):
+            next(words, "")
+        elif not word.startswith("-"):
+            return word
+    return ""
+
+
+def _run(argv: Sequence[str]) -> int:
     try:
         args = parse(argv)
     except UsageError as error:

@@ -26,7 +26,7 @@ from ticketmail.domain.ports.rendering import Renderer
 from ticketmail.domain.ports.timing import Clock
 from ticketmail.domain.submission import Receipt, Submission
 from ticketmail.domain.texts import check_id
-from ticketmail.domain.ticket import message_id, ref_for, root_ref
+from ticketmail.domain.ticket import id_ref, message_id, ref_for, root_ref
 
 #: UUIDv5 namespace of ids made of (tenant, key). Never changes: it is what makes a key idempotent.
 KEY_NAMESPACE: Final = UUID("6f1b5f0e-53a4-5d0e-9f6b-7c2f6a3c1d42")
@@ -195,7 +195,10 @@ class Compiler:
         if ticket is not None:
             refs.append(TokenRef(root_ref(keys[0], tenant, ticket), tenant, ticket, None))
         own = message.message_id
+        if message.in_reply_to and ticket is not None:  # the mail that it answers belongs there too, and so do answers to that
+            refs.append(TokenRef(id_ref(tenant, message.in_reply_to), tenant, ticket, None))
         if own is not None:
+            refs.append(TokenRef(id_ref(tenant, own), tenant, ticket, part.ident))
             return own if own.startswith("<") else f"<{own}>", tuple(refs)
         domain = self._rules.message_id_domain or (message.sender.domain if message.sender is not None else "")
         return message_id(keys, part.ident, domain, tenant=tenant, recipients=recipients), tuple(refs)

@@ -6,17 +6,19 @@ from injector import Binder, CallError, Injector, InstanceProvider, Module, Unsa
 
 from ticketmail.app.settings import Settings
 from ticketmail.app.usecases.handover import Handover
+from ticketmail.app.usecases.ingest import Inbound
 from ticketmail.app.usecases.submit import Submit
 from ticketmail.app.usecases.tell import Tell
 from ticketmail.app.usecases.watch import Watch
 from ticketmail.app.wiring.hearing import HearingModule
 from ticketmail.app.wiring.modules import WITH_SPOOL
 from ticketmail.app.wiring.pieces import HostPieces
+from ticketmail.app.wiring.receiving import ReceivingModule
 from ticketmail.app.wiring.roads import BY_BROKER
 from ticketmail.domain.errors import SettingsError
 
 #: Use cases that must be makeable: with a spool, and with a broker alone.
-CHECKED = (Submit, Tell, Watch)
+CHECKED = (Submit, Tell, Watch, Inbound)
 CHECKED_BY_BROKER = (Handover,)
 
 
@@ -34,7 +36,7 @@ def build(settings: Settings, *overrides: Module, host: HostPieces | None = None
         binder.bind(Settings, to=InstanceProvider(settings), scope=singleton)
         binder.bind(HostPieces, to=InstanceProvider(host or HostPieces()), scope=singleton)
 
-    modules = BY_BROKER if settings.by_broker else WITH_SPOOL
+    modules = BY_BROKER if settings.by_broker else (*WITH_SPOOL, ReceivingModule)
     injector = Injector([given, *(module() for module in modules), HearingModule(), *overrides], auto_bind=False)
     try:
         for case in CHECKED_BY_BROKER if settings.by_broker else CHECKED:

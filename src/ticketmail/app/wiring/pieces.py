@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from ticketmail.app.settings import Settings
 from ticketmail.app.wiring.oauth import TokenSource
+from ticketmail.domain.errors import NoSpool
 from ticketmail.domain.ports.alerting import AlertSink
-from ticketmail.domain.ports.hosting import AttachmentFetcher, Evidence, WantedCheck
+from ticketmail.domain.ports.hosting import AttachmentFetcher, Evidence, Tickets, WantedCheck
 from ticketmail.domain.ports.observing import Meter, Tracer
 from ticketmail.domain.ports.spooling import SpoolAdapter
 
@@ -26,6 +27,7 @@ class HostPieces:
     tracer: Tracer | None = None
     meter: Meter | None = None
     live: Callable[[], Settings] | None = None
+    tickets: Tickets | None = None
 
 
 @dataclass(frozen=True)
@@ -35,3 +37,11 @@ class Roads:
 
     spool: SpoolAdapter | None
     closers: tuple[Callable[[], None], ...]
+
+
+def no_spool() -> NoSpool:
+    """For who asks a host that hands over to a broker for its spool."""
+    return NoSpool(
+        "This host hands its mail over to a broker and has no spool to look into.",
+        remedy="Ask where the mail service runs (`ticketmail status`, `ticketmail why ID`), or listen for events.",
+    )

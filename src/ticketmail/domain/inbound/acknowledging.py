@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ticketmail.domain.inbound.mail import ParsedMail
 from ticketmail.domain.received import Acknowledge
 
 #: Categories that may be answered; the others are automatic, or about a mail of ours (RFC 3834 section 2).
 ANSWERED: Final = frozenset({"human"})
-#: Nobody reads there, or a machine does (Zammad's setting; RFC 2142 names the last ones).
-_NOBODY: Final = re.compile(
-    r"^(?:mailer-daemon|postmaster|abuse|root|daemon|bounces?|no[-_.]?reply.*|do[-_.]?not[-_.]?reply.*|.*[-+.]bounces?|"
-    r"bounces?[-+].*|hostmaster|webmaster)$",
-    re.IGNORECASE,
-)
-#: The sender's programs ask for silence (MS-OXCMAIL, section 2.2.3.2.14); it says nothing of who wrote.
-_SUPPRESS: Final = frozenset({"all", "autoreply", "oof", "dr"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +39,18 @@ BUDGET: Final = Budget()
 
 
 def acknowledge(
-    mail: ParsedMail, *, category: str, author: str, own: Sequence[str], silent: bool, pace: Pace, budget: Budget = BUDGET
+    *,
+    category: str,
+    against: Sequence[str],
+    author: str,
+    own: Sequence[str],
+    silent: bool,
+    pace: Pace,
+    budget: Budget = BUDGET,
 ) -> Acknowledge:
-    """``author`` is an address key, '' for none; ``own`` are our mailboxes' addresses by key; ``pace`` is how it wrote so far."""
-    refusal = _by_nature(mail, category, author, own, silent) or _by_pace(pace, budget)
+    """``against`` is what the mail itself says against an answer, ``author`` an address key ('' for none), ``own`` our mailboxes'
+    addresses by key, ``pace`` how the author wrote so far."""
+    refusal = _by_nature(category, against, author, own, silent) or _by_pace(pace, budget)
     return Acknowledge(allowed=not refusal, reason=refusal or "A person wrote, and has not been answered by itself lately.")
 
 
@@ -61,7 +59,7 @@ def is_racing(pace: Pace, budget: Budget = BUDGET) -> bool:
     return pace.mails >= budget.mails
 
 
-def _by_nature(mail: ParsedMail, category: str, author: str, own: Sequence[str], silent: bool) -> str:
+def _by_nature(category: str, against: Sequence[str], author: str, own: Sequence[str], silent: bool) -> str:
     if silent:
         return "It is old mail that was imported."
     if category not in ANSWERED:
@@ -70,12 +68,7 @@ def _by_nature(mail: ParsedMail, category: str, author: str, own: Sequence[str],
         return "Its sender is not one address."
     if author in own:
         return "It comes from a mailbox of ours."
-    if _NOBODY.match(author.rpartition("@")[0]):
-        return "Nobody reads that address."
-    wishes = {word.strip().lower() for word in mail.value("X-Auto-Response-Suppress").split(",")}
-    if wishes & _SUPPRESS:
-        return "Its sender asks for no automatic answers (X-Auto-Response-Suppress)."
-    return ""
+    return f"Its own header speaks against it: {against[0]}." if against else ""
 
 
 def _by_pace(pace: Pace, budget: Budget) -> str:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from ticketmail.domain.inbound.mail import ParsedMail
 from ticketmail.domain.received import Clue, Strength, Thread
-from ticketmail.domain.ticket import X_HEADER, Token, TokenKind, find, find_tag, id_ref, recipient_tag
+from ticketmail.domain.ticket import Token, TokenKind, find, find_tag, id_ref, recipient_tag
 
 #: Headers in which servers keep the envelope's recipient, the most direct first (inbound rules, section 4.4).
 RECIPIENT_HEADERS: Final = (
@@ -21,8 +21,8 @@ RECIPIENT_HEADERS: Final = (
     *("X-Forwarded-To", "Resent-To", "To", "Cc"),
 )
 #: Categories that are about a mail of ours rather than part of a conversation.
-REPORTS: Final = frozenset({"bounce", "delay", "complaint", "receipt"})
-HUMAN: Final = frozenset({"human", "calendar", "reaction"})
+REPORTS: Final = frozenset({"bounce", "delay", "delivered", "complaint", "receipt"})
+HUMAN: Final = frozenset({"human", "calendar"})
 _MOST_IDS: Final = 32
 _MOST_VALUES: Final = 10
 _ORDER: Final[dict[Strength, int]] = {"none": 0, "weak": 1, "medium": 2, "strong": 3, "proven": 4}
@@ -97,9 +97,19 @@ class Writer:
     forwarded: bool = False
 
 
-def look(mail: ParsedMail, *, envelope_to: Sequence[str], quoted: str, secrets: Sequence[bytes], tenant: str) -> Traces:
-    """Find traces. ``quoted`` is the part of the text that was quoted: a marker counts only there."""
-    tokens = tuple(_tokens(mail, envelope_to, quoted, secrets))
+def look(
+    mail: ParsedMail,
+    *,
+    envelope_to: Sequence[str],
+    quoted: str,
+    secrets: Sequence[bytes],
+    tenant: str,
+    returned: Sequence[str] = (),
+) -> Traces:
+    """Find traces. ``quoted`` is the part of the text that was quoted: a marker counts only there. ``returned`` are texts of the
+    mail that a report brings back."""
+    places = [*_places(mail, envelope_to), *(("returned-mail", "the mail that came back", one) for one in returned)]
+    tokens = tuple(_tokens([*places, ("body-marker", "the quoted text", quoted)], secrets))
     ids = [one for one in _answered(mail) if find(one, secrets) is None]
     return Traces(tokens, tuple(dict.fromkeys(ids))[:_MOST_IDS], find_tag(mail.subject, secrets, tenant))
 
@@ -222,10 +232,10 @@ def _is_bound(token: Token, key: str, tenant: str, secrets: Sequence[bytes]) -> 
     return bool(key) and any(recipient_tag(secret, tenant, [key]) == token.tag for secret in secrets)
 
 
-def _tokens(mail: ParsedMail, envelope_to: Sequence[str], quoted: str, secrets: Sequence[bytes]) -> Iterator[Found]:
+def _tokens(places: Sequence[tuple[str, str, str]], secrets: Sequence[bytes]) -> Iterator[Found]:
     """Tokens by rule, each ref and rule once."""
     seen: set[tuple[str, bytes]] = set()
-    for rule, where, text in _places(mail, envelope_to, quoted):
+    for rule, where, text in places:
         token = find(text, secrets)
         if token is None or (rule, token.ref) in seen or (rule == "body-marker") != (token.kind is TokenKind.MARKER):
             continue
@@ -233,7 +243,7 @@ def _tokens(mail: ParsedMail, envelope_to: Sequence[str], quoted: str, secrets: 
         yield Found("bounce-address" if token.kind is TokenKind.BOUNCE else rule, token, where)
 
 
-def _places(mail: ParsedMail, envelope_to: Sequence[str], quoted: str) -> Iterator[tuple[str, str, str]]:
+def _places(mail: ParsedMail, envelope_to: Sequence[str]) -> Iterator[tuple[str, str, str]]:
     """(rule, where, text) in the order of trust."""
     for one in envelope_to:
         yield "recipient", "the envelope", one
@@ -244,20 +254,6 @@ def _places(mail: ParsedMail, envelope_to: Sequence[str], quoted: str) -> Iterat
         yield "in-reply-to", "In-Reply-To", one
     for one in list(reversed(mail.references))[:_MOST_IDS]:
         yield "references", "References", one
-    for returned in _returned(mail):
-        yield "returned-mail", "the mail that came back", returned
-    yield "body-marker", "the quoted text", quoted
-
-
-def _returned(mail: ParsedMail) -> Iterator[str]:
-    """Ids of the mail that a report carries: attached, or as a header block (RFC 3462)."""
-    for nested in list(mail.nested())[:3]:
-        yield from nested.values(X_HEADER)[:1]
-        if nested.message_id:
-            yield nested.message_id
-    for part in mail.reports:
-        if "rfc822" in part.content_type.value or "global-headers" in part.content_type.value:
-            yield part.text or part.content.decode("latin-1")
 
 
 def _answered(mail: ParsedMail) -> list[str]:

@@ -45,3 +45,20 @@ class Accounts(Protocol):
         May block; opens its own connection and leaves it as it was. If it raises, the last good list stays in force.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class TicketState:
+    """What the host knows of a ticket. ``merged_into``: mail for it belongs there."""
+
+    exists: bool = True
+    closed: bool = False
+    merged_into: str | None = None
+
+
+class Tickets(Protocol):
+    """The host's word on a ticket that incoming mail names. Asked by workers, in a thread."""
+
+    def look(self, *, tenant: str, ticket: str) -> TicketState | None:
+        """None: nothing to say, the ticket is taken as open. May block. If it raises, the mail is tried again later."""
+        ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -10,8 +10,10 @@ from uuid import UUID, uuid5
 
 from ticketmail.domain.events import MailEvent, MailReceived
 from ticketmail.domain.inbound.acknowledging import Pace
+from ticketmail.domain.inbound.reading import Reading
 from ticketmail.domain.outbound.suppression import Suppression
 from ticketmail.domain.ports.accepting import TokenRef
+from ticketmail.domain.ports.timing import Clock
 
 _IDS = UUID("6b5f5d1e-6f0e-5c39-9a0c-7d3a3c1f6a10")  #: names of incoming mails live below this one (RFC 9562 section 5.5)
 
@@ -42,6 +44,7 @@ class RawMail:
     envelope_to: tuple[str, ...] = ()
     received_us: int | None = None
     silent: bool = False
+    trouble: str = ""  #: why there is no content: the source cannot give it
 
     @property
     def inbound_id(self) -> UUID:
@@ -127,6 +130,105 @@ class Settlement:
     blobs: tuple[str, ...] = ()
     refs: tuple[TokenRef, ...] = ()
     feedback: tuple[Feedback, ...] = ()
+
+
+class Reader(Protocol):
+    """Reads a mail's bytes, bounded in time and memory. Thread-safe, blocking."""
+
+    def read(self, raw: bytes) -> Reading:
+        """All that the bytes say by themselves. Never raises for what a mail is: what could not be read, ``Reading.error``
+        says."""
+        ...
+
+    def close(self) -> None:
+        """Release what is held. Idempotent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail that a source has. ``source`` is its key there. ``trouble``: why its content cannot be had."""
+
+    source: str
+    content: bytes = field(default=b"", repr=False)
+    received_us: int | None = None
+    trouble: str = ""
+
+
+class Inbox(Protocol):
+    """What a source hands its mail to: the ledger, seen from one mailbox. Raises SpoolError kin."""
+
+    def has(self, sources: Sequence[str]) -> frozenset[str]:
+        """Which of these keys are stored already."""
+        ...
+
+    def store(self, letters: Sequence[Letter]) -> None:
+        """Durable on return: only then may the source mark, move or delete."""
+        ...
+
+    def cursor(self, name: str) -> str:
+        """Where it went on reading, '' at first. A hint only."""
+        ...
+
+    def move_cursor(self, name: str, value: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxCapabilities:
+    """What a source can do."""
+
+    watches: bool  #: ``wait`` returns as soon as something came
+    keeps: bool  #: mail stays there after it was stored, so that ``census`` can be compared with the ledger
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxOptions:
+    """Settings of a source. Durations in seconds. ``token(force)`` gives an OAuth2 access token, blocking."""
+
+    user: str = ""
+    password: str = field(default="", repr=False)
+    token: Callable[[bool], str] | None = None
+    folders: tuple[str, ...] = ("INBOX",)
+    processed: str = ""
+    history_s: float = 7 * 86_400.0
+    idle_s: float = 540.0
+    max_size_bytes: int = 64 * 1024 * 1024
+    allow_plaintext: bool = False
+    ca_file: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+    clock: Clock | None = None
+
+
+class Mailbox(Protocol):
+    """A source that is polled or watched: an entry point in ``ticketmail.mailboxes`` is ``create(url, MailboxOptions)``.
+
+    Used by one thread at a time, blocking; opens nothing before the first call, and again after an error. All raise MailboxError
+    kin for what a server says or a network does, and let SpoolError through.
+    """
+
+    @property
+    def capabilities(self) -> MailboxCapabilities: ...
+
+    def poll(self, inbox: Inbox) -> int:
+        """Hand over all that is new, each durable before it is marked; how many. What was handed over and not marked comes again,
+        and the ledger knows it."""
+        ...
+
+    def wait(self, timeout_s: float) -> bool:
+        """True as soon as something may have come, False after ``timeout_s`` seconds, or at once where it cannot watch."""
+        ...
+
+    def census(self) -> Iterator[str]:
+        """The source keys of all mail that is there now."""
+        ...
+
+    def abort(self) -> None:
+        """Cut the connection, from any thread: a call that hangs raises."""
+        ...
+
+    def close(self) -> None:
+        """Log out. Idempotent, never raises."""
+        ...
 
 
 class Ledger(Protocol):

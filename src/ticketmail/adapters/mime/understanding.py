@@ -1,0 +1,59 @@
+"""One mail read as a whole: parsed, classified, its body taken apart. A pure function of bytes and limits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, time
+
+from ticketmail.adapters.mime.reading import parse
+from ticketmail.domain.inbound.classify import classify
+from ticketmail.domain.inbound.limits import DEFAULT_LIMITS, MIB, ReadingLimits
+from ticketmail.domain.inbound.mail import ParsedMail, Tier
+from ticketmail.domain.inbound.reading import Content, Reading, Reported
+from ticketmail.domain.inbound.verdict import Evidence, FailedRecipient, ReturnedMail
+from ticketmail.domain.ticket import X_HEADER
+
+_SHOWN_CHARS = 200
+#: For a mail that ended a reader: enough to work with, little to choke on.
+DEGRADED = replace(
+    DEFAULT_LIMITS, parts=40, depth=5, attachments=10, decoded_bytes=16 * MIB, text_bytes=64 * 1024, html_bytes=0, nested_mails=1
+)
+#: For one that ended that reader too: the header.
+MINIMAL = replace(DEFAULT_LIMITS, raw_bytes=0, header_bytes=64 * 1024, fields=200, addresses=20)
+LIMITS: dict[Tier, ReadingLimits] = {Tier.FULL: DEFAULT_LIMITS, Tier.DEGRADED: DEGRADED, Tier.MINIMAL: MINIMAL}
+
+
+def understand(raw: bytes, tier: Tier = Tier.FULL) -> Reading:
+    """Read ``raw`` as far as ``tier`` allows. Never raises for what a mail is."""
+    mail = parse(raw, LIMITS[tier])
+    verdict = classify(mail)
+    report = verdict.report
+    back = datetime.combine(verdict.back_on, time(), UTC) if verdict.back_on is not None else None
+    return Reading(
+        mail,
+        content=_content(mail),
+        category=verdict.kind.value,
+        evidence=tuple(_shown(one) for one in verdict.evidence),
+        against=tuple(_shown(one) for one in verdict.against),
+        reported=tuple(map(_reported, report.recipients)) if report is not None else (),
+        returned=_returned(report.returned) if report is not None else (),
+        back_us=int(back.timestamp() * 1_000_000) if back is not None else None,
+    )
+
+
+def _reported(said: FailedRecipient) -> Reported:
+    return Reported(said.address, said.original, said.action, said.status, said.permanent, said.diagnostic)
+
+
+def _returned(mail: ReturnedMail) -> tuple[str, ...]:
+    """Everything of the returned mail in which a token of ours may stand; only its MAC makes it one."""
+    headers = [value for name in (X_HEADER, "Message-ID", "References", "Reply-To") for value in mail.values(name)]
+    return tuple(one for one in [mail.message_id or "", mail.envelope_id, *headers, *mail.bounced_to] if one)
+
+
+def _shown(evidence: Evidence) -> str:
+    return f"{evidence.rule}: {evidence.found}"[:_SHOWN_CHARS] if evidence.found else evidence.rule
+
+
+def _content(mail: ParsedMail) -> Content:
+    return Content(text=mail.text or "")

@@ -1,0 +1,168 @@
+"""A worker's receiving side: mailboxes watched by one worker each, and stored mail made into events."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Callable
+
+from ticketmail.app.facade import TicketMail
+from ticketmail.app.settings import Settings
+from ticketmail.app.usecases.alert import Alerts
+from ticketmail.app.usecases.ingest import Settle
+from ticketmail.app.watching import MailboxInbox, Watcher
+from ticketmail.app.wiring.mailboxes import make_mailbox
+from ticketmail.app.wiring.timing import Timing
+from ticketmail.domain.errors import SpoolError
+from ticketmail.domain.ports.delivering import Book, Change
+from ticketmail.domain.ports.observing import Meter
+
+#: How often a worker looks for mail that another process stored (seconds).
+LOOK_S = 0.5
+#: A mailbox belongs to the worker that says so at least this often (seconds); after LEASE_S another one may take it.
+CLAIM_S = 5.0
+LEASE_S = 20.0
+_BATCH = 32
+_log = logging.getLogger("ticketmail.reception")
+
+
+class Reception:
+    """Nothing happens before :meth:`run`."""
+
+    def __init__(self, mail: TicketMail, *, book: Book, alerts: Alerts, meter: Meter, timing: Timing) -> None:
+        self._mail = mail
+        self._settings: Settings = mail.settings
+        self._settle = mail.injector.get(Settle)
+        self._book = book
+        self._alerts = alerts
+        self._meter = meter
+        self._timing = timing
+        self._id = timing.random_bytes(8).hex()  # not the worker's row, which may be made anew while we hold mailboxes
+        self._watchers: dict[str, Watcher] = {}
+        self._came = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there is anything to receive."""
+        return bool(self._settings.mailboxes)
+
+    async def run(self) -> None:
+        """Until cancelled: make events of what is stored; hold mailboxes."""
+        self._loop = asyncio.get_running_loop()
+        holding = asyncio.ensure_future(self._hold())
+        try:
+            while True:
+                self._came.clear()
+                if not await self._round():
+                    await self._until_something_came()
+        finally:
+            holding.cancel()
+            await asyncio.gather(holding, return_exceptions=True)
+            await self._let_go()
+
+    async def _round(self) -> int:
+        try:
+            done = await self._timing.threads.run(lambda: self._settle.round(_BATCH))
+        except SpoolError as error:
+            _log.warning("incoming mail waits, the spool is sick: %s", error)
+            return 0
+        for state in ("done", "duplicates", "dead", "failed"):
+            count = getattr(done, state)
+            if count:
+                self._meter.count("received_total", count, state=state)
+        if done.dead:
+            text = f"{done.dead} incoming mails could not be read in full; `ticketmail inbound list --state dead` names them."
+            await self._alerts.occurred("inbound-dead", level="warn", title="Incoming mail could not be read", text=text)
+        return done.seen
+
+    async def _until_something_came(self) -> None:
+        came = asyncio.ensure_future(self._came.wait())
+        look = asyncio.ensure_future(self._timing.sleeper.sleep(LOOK_S))
+        try:
+            await asyncio.wait({came, look}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            came.cancel()
+            look.cancel()
+            await asyncio.gather(came, look, return_exceptions=True)
+
+    async def _hold(self) -> None:
+        while True:
+            for name, box in self._settings.mailboxes.items():
+                if box.url.get_secret_value():
+                    with contextlib.suppress(SpoolError):  # the lease ends by itself, the next turn tries again
+                        await self._hold_one(name)
+            await self._timing.sleeper.sleep(CLAIM_S)
+
+    async def _hold_one(self, name: str) -> None:
+        ours = await self._book.change("mailbox", name, _claim(self._id))
+        watcher = self._watchers.get(name)
+        if ours and watcher is None:
+            self._watchers[name] = self._watch(name)
+        elif not ours and watcher is not None:
+            _log.warning("mailbox %s is another worker's now", name)
+            del self._watchers[name]
+            await self._timing.threads.run(watcher.stop)
+        elif watcher is not None:
+            watcher.look()
+            await self._tell(name, watcher)
+
+    def _watch(self, name: str) -> Watcher:
+        box = self._settings.mailboxes[name]
+        inbox = MailboxInbox(self._mail.spool.ledger, name, box.tenant, self._ring)
+        loop = self._loop
+        watcher = Watcher(
+            name,
+            lambda: make_mailbox(self._settings, name, self._mail.host.tokens, loop),
+            inbox,
+            poll_s=box.poll,
+            clock=self._timing.clock,
+            chance=self._timing.chance,
+        )
+        watcher.start()
+        return watcher
+
+    def _ring(self) -> None:
+        """Called in a watcher's thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._came.set)
+
+    async def _tell(self, name: str, watcher: Watcher) -> None:
+        """Administrators hear of a mailbox that does not let us in at once, of one that is out of reach after a while."""
+        health = watcher.health
+        if health.trouble and (health.refused or health.failures >= 5):
+            title = f"Mailbox {name} cannot be read"
+            await self._alerts.occurred(f"mailbox:{name}", level="page", title=title, text=health.trouble)
+        elif not health.trouble:
+            await self._alerts.over(f"mailbox:{name}")
+
+    async def _let_go(self) -> None:
+        """Another worker may have the mailboxes at once."""
+        watchers, self._watchers = self._watchers, {}
+        for name, watcher in watchers.items():
+            await self._timing.threads.run(watcher.stop)
+            with contextlib.suppress(SpoolError):
+                await self._book.change("mailbox", name, _release(self._id))
+
+
+def _claim(worker: str) -> Callable[[bytes | None, int], tuple[Change | None, bool]]:
+    """Take a mailbox that is free, or keep it. True: it is ours."""
+
+    def step(content: bytes | None, now_us: int) -> tuple[Change | None, bool]:
+        held = json.loads(content) if content else {}
+        if held and held["worker"] != worker and held["until_us"] > now_us:
+            return None, False
+        until_us = now_us + int(LEASE_S * 1_000_000)
+        return Change(json.dumps({"worker": worker, "until_us": until_us}).encode()), True
+
+    return step
+
+
+def _release(worker: str) -> Callable[[bytes | None, int], tuple[Change | None, None]]:
+    def step(content: bytes | None, now_us: int) -> tuple[Change | None, None]:
+        held = json.loads(content) if content else {}
+        return (Change(None), None) if held.get("worker") == worker else (None, None)
+
+    return step

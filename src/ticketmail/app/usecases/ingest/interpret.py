@@ -1,0 +1,121 @@
+"""One mail interpreted: what its bytes say, which ticket it belongs to, what it says of our own mails. Writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ticketmail.app.usecases.ingest.feedback import Subject, about, report_of
+from ticketmail.app.usecases.ingest.threading import Threading
+from ticketmail.domain.inbound.acknowledging import Pace, acknowledge, is_racing
+from ticketmail.domain.inbound.authentication import HEADER, Authenticated, authenticated
+from ticketmail.domain.inbound.conversation import Writer
+from ticketmail.domain.inbound.participants import author_key, bare_key
+from ticketmail.domain.inbound.policy import MailboxRules
+from ticketmail.domain.inbound.reading import Reading
+from ticketmail.domain.inbound.subjects import is_forward
+from ticketmail.domain.ports.receiving import InboundView, Ledger, Reader
+from ticketmail.domain.received import Acknowledge, Thread
+from ticketmail.domain.ticket import X_HEADER, find
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreted:
+    """All that is known of one mail, before it is settled."""
+
+    view: InboundView
+    reading: Reading
+    category: str
+    author: str
+    proof: Authenticated
+    thread: Thread
+    participants: frozenset[str]
+    acknowledge: Acknowledge
+    risks: tuple[str, ...]
+    subjects: tuple[Subject, ...]
+    own: tuple[str, ...]
+
+
+class Interpret:
+    """``rules`` by mailbox; ``keys()`` gives the token keys. Synchronous; thread-safe where its parts are."""
+
+    def __init__(
+        self,
+        *,
+        reader: Reader,
+        ledger: Ledger,
+        threading: Threading,
+        keys: Callable[[], Sequence[bytes]],
+        rules: Mapping[str, MailboxRules],
+    ) -> None:
+        self._reader = reader
+        self._ledger = ledger
+        self._threading = threading
+        self._keys = keys
+        self._rules = rules
+
+    def one(self, view: InboundView, content: bytes) -> Interpreted:
+        """Read and judge ``content``. Raises SpoolError kin, nothing for what a mail is."""
+        reading = self._reader.read(content)
+        if not content and view.error:  # the source could not give it
+            reading = replace(reading, error=view.error)
+        mail, rules = reading.mail, self._rules.get(view.mailbox, MailboxRules())
+        author = author_key(mail)
+        category = "own" if self._is_own(reading) else reading.category
+        proof = authenticated(mail.values(HEADER), rules.servers, author.rpartition("@")[2])
+        proven = not proof.failed and proof.covers(author.rpartition("@")[2])
+        writer = Writer(author, proven=proven, category=category, forwarded=is_forward(mail.subject))
+        thread, participants = self._threading.thread(view, reading, writer, rules.policy)
+        pace = self._pace(view, author, mail.subject, thread, rules)
+        own = self._own(view, rules)
+        answer = acknowledge(
+            category=category,
+            against=reading.against,
+            author=author,
+            own=own,
+            silent=view.silent,
+            pace=pace,
+            budget=rules.budget,
+        )
+        return Interpreted(
+            view=view,
+            reading=reading,
+            category=category,
+            author=author,
+            proof=proof,
+            thread=thread,
+            participants=participants,
+            acknowledge=answer,
+            risks=self._risks(reading, writer, proof, thread, pace, rules),
+            subjects=about(report_of(reading), thread, self._ledger) if category == reading.category else (),
+            own=own,
+        )
+
+    def _is_own(self, reading: Reading) -> bool:
+        """Our own mail came back to us: the ids that only we make stand where only its sender puts them."""
+        ids = f"{reading.mail.message_id or ''} {reading.mail.value(X_HEADER)}"
+        return reading.category == "own" or find(ids, self._keys()) is not None
+
+    def _pace(self, view: InboundView, author: str, subject: str, thread: Thread, rules: MailboxRules) -> Pace:
+        if not author:
+            return Pace()
+        span = {"recent_s": rules.budget.recent_s, "day_s": rules.budget.day_s}
+        return self._ledger.pace(view.tenant, author, subject, thread.ticket, **span)
+
+    def _own(self, view: InboundView, rules: MailboxRules) -> tuple[str, ...]:
+        """Addresses that are ours: of all mailboxes, and those that this mail was sent to by its envelope."""
+        every = [address for one in self._rules.values() for address in one.addresses]
+        return tuple(dict.fromkeys([*rules.addresses, *every, *(bare_key(one.lower()) for one in view.envelope_to)]))
+
+    def _risks(
+        self, reading: Reading, writer: Writer, proof: Authenticated, thread: Thread, pace: Pace, rules: MailboxRules
+    ) -> tuple[str, ...]:
+        found = {
+            "sender-unclear": not writer.key,
+            "sender-forged": proof.failed,
+            "sender-unproven": bool(rules.servers) and not proof.failed and not writer.proven,
+            "stranger-in-ticket": thread.ticket is not None and thread.strength == "strong" and not reading.reported,
+            "loop-suspected": is_racing(pace, rules.budget),
+            "not-read-in-full": reading.mail.tier != "full",
+        }
+        return (*(code for code, holds in found.items() if holds), *reading.content.risks)

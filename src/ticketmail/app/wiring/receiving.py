@@ -1,0 +1,97 @@
+"""Incoming mail: the reader of mails, loaded when the first one comes, and what the settings say of mailboxes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+from injector import Module, provider, singleton
+
+from ticketmail.app.settings import Settings
+from ticketmail.app.usecases.compile import Compiler
+from ticketmail.app.usecases.ingest import Inbound, Interpret, Settle, Threading
+from ticketmail.app.wiring.pieces import HostPieces
+from ticketmail.app.wiring.timing import Timing
+from ticketmail.domain.inbound.conversation import Policy
+from ticketmail.domain.inbound.policy import MailboxRules
+from ticketmail.domain.inbound.reading import Reading
+from ticketmail.domain.ports.accepting import Blobs, Directory
+from ticketmail.domain.ports.receiving import Ledger, Reader
+from ticketmail.domain.ports.spooling import SpoolAdapter
+
+
+class LazyReader:
+    """The caged reader of ``adapters.mime``."""
+
+    def __init__(self) -> None:
+        self._made: Reader | None = None
+        self._making = threading.Lock()
+
+    def read(self, raw: bytes) -> Reading:
+        """As the port says."""
+        with self._making:
+            if self._made is None:
+                from ticketmail.adapters.mime.cage import Cage
+
+                self._made = Cage()
+        return self._made.read(raw)
+
+    def close(self) -> None:
+        """As the port says."""
+        made, self._made = self._made, None
+        if made is not None:
+            made.close()
+
+
+def rules_of(settings: Settings) -> Mapping[str, MailboxRules]:
+    """What each mailbox does with its mail."""
+    return {
+        name: MailboxRules(
+            addresses=tuple(one.lower() for one in box.addresses),
+            servers=box.trusted_servers,
+            policy=Policy(least=box.least, strangers=box.strangers, closed=box.closed, forwards=box.forwards),
+        )
+        for name, box in settings.mailboxes.items()
+    }
+
+
+class ReceivingModule(Module):
+    """What makes events of incoming mail."""
+
+    @provider
+    def ledger(self, spool: SpoolAdapter) -> Ledger:
+        return spool.ledger
+
+    @singleton
+    @provider
+    def reader(self) -> Reader:
+        return LazyReader()
+
+    @singleton
+    @provider
+    def threading(self, directory: Directory, ledger: Ledger, compiler: Compiler, host: HostPieces) -> Threading:
+        return Threading(directory, ledger, compiler.keys, host.tickets)
+
+    @singleton
+    @provider
+    def interpret(self, settings: Settings, reader: Reader, ledger: Ledger, threads: Threading, compiler: Compiler) -> Interpret:
+        return Interpret(reader=reader, ledger=ledger, threading=threads, keys=compiler.keys, rules=rules_of(settings))
+
+    @singleton
+    @provider
+    def settle(self, ledger: Ledger, blobs: Blobs, interpret: Interpret, timing: Timing) -> Settle:
+        return Settle(ledger=ledger, blobs=blobs, interpret=interpret, now_us=timing.clock.now_us)
+
+    @singleton
+    @provider
+    def inbound(
+        self, settings: Settings, host: HostPieces, ledger: Ledger, blobs: Blobs, settle: Settle, interpret: Interpret
+    ) -> Inbound:
+        live = host.live or (lambda: settings)
+        return Inbound(
+            ledger=ledger,
+            blobs=blobs,
+            settle=settle,
+            interpret=interpret,
+            tenants=lambda: {name: box.tenant for name, box in live().mailboxes.items()},
+        )
