@@ -59,8 +59,8 @@ class TicketMail:
     ``accounts`` may be a callable that gives them from the host's own tables: see :class:`Accounts`. What it gives is in force
     within half a minute, in workers too, without a restart.
 
-    ``fetch`` gives attachments by reference to the worker; it asks ``evidence``, ``wanted`` and ``tickets``. ``tokens`` are OAuth2
-    token sources by account or mailbox, ``alert_sinks`` more ways to administrators, ``tracer`` and ``meter`` see all.
+    ``fetch`` gives attachments by reference to the worker; it asks ``evidence``, ``wanted`` and ``tickets``. ``tokens`` are
+    OAuth2 token sources by account or mailbox, ``alert_sinks`` more ways to administrators; ``tracer`` and ``meter`` see all.
     ``overrides`` are injector Modules.
 
     Made once per process, used from any thread, and in children after a fork. Nothing is opened before the first use.
@@ -238,8 +238,7 @@ class TicketMail:
         settings = self._live.settings
         if settings.events_by("webhook"):
             raise SettingsError("events go to the webhook, and have one reader.", name="webhook.url", remedy="Take it out.")
-        by_broker = settings.broker.url.get_secret_value() and settings.events_by("broker")
-        return self._get(Hear) if by_broker else self._get(Tell)
+        return self._get(Hear if settings.broker.url.get_secret_value() and settings.events_by("broker") else Tell)
 
     def first_time(self, event: MailEvent | UUID, *, connection: object) -> bool:
         """In the host's own transaction: note the event and say whether it is new. What the handler does in that same
