@@ -238,7 +238,8 @@ class TicketMail:
         settings = self._live.settings
         if settings.events_by("webhook"):
             raise SettingsError("events go to the webhook, and have one reader.", name="webhook.url", remedy="Take it out.")
-        return self._get(Hear if settings.broker.url.get_secret_value() and settings.events_by("broker") else Tell)
+        by_broker = settings.broker.url.get_secret_value() and settings.events_by("broker")
+        return self._get(Hear) if by_broker else self._get(Tell)
 
     def first_time(self, event: MailEvent | UUID, *, connection: object) -> bool:
         """In the host's own transaction: note the event and say whether it is new. What the handler does in that same
@@ -297,15 +298,15 @@ class TicketMail:
     @property
     def spool(self) -> SpoolAdapter:
         """The spool adapter: its ``worker_side()`` is the worker's. Raises NoSpool where mail is handed over to a broker."""
-        found = None if self._live.settings.by_broker else self._get(Roads).spool
-        if found is None:
+        if self._live.settings.by_broker or (found := self._get(Roads).spool) is None:
             raise no_spool()
         return found
 
     @property
     def inbound(self) -> Inbound:
         """Incoming mail: hand it in, say which ticket it became, fetch its files. Raises NoSpool as :attr:`spool` does."""
-        assert self.spool is not None
+        if self._live.settings.by_broker:
+            raise no_spool()
         return self._get(Inbound)
 
     @property
