@@ -110,7 +110,7 @@ MEANINGS: Final = {
 #: Model -> what its table is, where the page says more or less than the docstring.
 TABLES: Final = {
     "Settings": "All settings of one site. Passwords, and URLs that may hold one, never appear in errors, logs or `repr`.",
-    "MailboxSettings": "`[mailboxes.M]`: where mail comes in. `M = \"imaps://...\"` sets the URL alone.",
+    "MailboxSettings": '`[mailboxes.M]`: where mail comes in. `M = "imaps://..."` sets the URL alone.',
     "GatewaySettings": "`[gateways.X]`: a server that several accounts share.",
 }
 

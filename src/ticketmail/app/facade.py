@@ -60,8 +60,7 @@ class TicketMail:
     within half a minute, in workers too, without a restart.
 
     ``fetch`` gives attachments by reference to the worker; it asks ``evidence``, ``wanted`` and ``tickets``. ``tokens`` are
-    OAuth2 token sources by account or mailbox, ``alert_sinks`` more ways to administrators; ``tracer`` and ``meter`` see all.
-    ``overrides`` are injector Modules.
+    OAuth2 token sources, ``alert_sinks`` more ways to administrators; ``tracer``, ``meter`` see all; ``overrides`` are Modules.
 
     Made once per process, used from any thread, and in children after a fork. Nothing is opened before the first use.
     :meth:`close` releases connections; the next use opens them again. Raises SettingsError at once if settings are wrong.
