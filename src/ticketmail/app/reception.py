@@ -89,11 +89,11 @@ class Reception:
             await asyncio.gather(came, look, return_exceptions=True)
 
     async def _hold(self) -> None:
+        watched = [name for name, box in self._settings.mailboxes.items() if box.url.get_secret_value()]
         while True:
-            for name, box in self._settings.mailboxes.items():
-                if box.url.get_secret_value():
-                    with contextlib.suppress(SpoolError):  # the lease ends by itself, the next turn tries again
-                        await self._hold_one(name)
+            for name in watched:
+                with contextlib.suppress(SpoolError):  # the lease ends by itself, the next turn tries again
+                    await self._hold_one(name)
             await self._timing.sleeper.sleep(CLAIM_S)
 
     async def _hold_one(self, name: str) -> None:
