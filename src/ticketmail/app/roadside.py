@@ -11,22 +11,26 @@ from functools import partial
 from ticketmail.adapters.webhook import TOGETHER, WebhookCaller
 from ticketmail.app.facade import TicketMail
 from ticketmail.app.settings import Settings
+from ticketmail.app.settings_values import DAY_S
 from ticketmail.app.usecases.alert import Alerts
 from ticketmail.app.usecases.consume import Consume, Means
 from ticketmail.app.usecases.publish import Mailbag, Publish
 from ticketmail.app.usecases.roadwatch import RoadState, Roadwatch
 from ticketmail.app.usecases.tell import Tell
-from ticketmail.app.wiring.brokering import broker_of, job_secrets
+from ticketmail.app.wiring.brokering import blobs_of, broker_of, job_secrets
 from ticketmail.app.wiring.intaking import take_in_of
 from ticketmail.app.wiring.timing import Timing
+from ticketmail.domain.errors import BrokerError
 from ticketmail.domain.ports.delivering import Book
 from ticketmail.domain.ports.observing import Meter
 from ticketmail.domain.ports.queueing import EVENTS, SUBMIT, Broker
+from ticketmail.domain.ports.sharing import SharedBlobs
 
 _log = logging.getLogger("ticketmail.worker")
 LOOK_S = 15.0
 FAILED_S = 5.0
 ALARM_EVERY = 4  #: looks
+SWEEP_EVERY = 240  #: looks
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class RoadEnds:
         self._looks = 0
         url = intake_url or settings.broker.url.get_secret_value()
         self._broker = broker_of(settings, url=url) if url else None
+        self._shared = blobs_of(settings)
         self._consume = self._consumer(self._broker) if self._broker is not None else None
         by_broker = self._broker is not None and settings.events_by("broker")
         self._publish = self._publisher(self._broker) if self._broker is not None and by_broker else None
@@ -118,6 +123,8 @@ class RoadEnds:
         if self._looks % ALARM_EVERY == 1:
             overview = await self._beside.timing.threads.run(self._mail.reading.overview)
             await self._watch.alarm(overview, self._own())
+        if self._shared is not None and self._looks % SWEEP_EVERY == 1:
+            await self._beside.timing.threads.run(partial(_sweep, self._shared, self._mail.settings.broker.keep_blobs))
 
     def _own(self) -> RoadState:
         events = self._publish.trouble if self._publish is not None else ""
@@ -131,12 +138,13 @@ class RoadEnds:
     def _close(self) -> None:
         if self._broker is not None:
             self._broker.close()
-        if self._webhook is not None:
-            self._webhook.close()
+        for one in (self._webhook, self._shared):
+            if one is not None:
+                one.close()
 
     def _consumer(self, broker: Broker) -> Consume:
         mail, timing = self._mail, self._beside.timing
-        taking = take_in_of(mail.settings, mail.injector, mail.spool)
+        taking = take_in_of(mail.settings, mail.injector, mail.spool, shared=self._shared)
         return Consume(
             Means(
                 broker=broker,
@@ -165,6 +173,15 @@ class RoadEnds:
     def _mailbag(self, broker: Broker) -> Mailbag:
         secret = next(iter(job_secrets(self._mail.settings)), None)
         return Mailbag(broker, secret=secret, now_us=self._beside.timing.clock.now_us)
+
+
+def _sweep(shared: SharedBlobs, keep_days: float) -> None:
+    """Large content on its way that nobody has put for long: its mail has been taken in, or never came."""
+    try:
+        if count := shared.sweep(keep_days * DAY_S):
+            _log.info("%d blobs of the shared store were old, and are gone", count)
+    except BrokerError as error:
+        _log.warning("the shared store is not swept: %s", error)
 
 
 def webhook_of(settings: Settings) -> WebhookCaller:

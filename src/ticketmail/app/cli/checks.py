@@ -33,6 +33,12 @@ def examine(context: Context) -> list[Finding]:
     except SettingsError as error:
         return [Finding(Level.BAD, "settings", str(error), "Correct it; `ticketmail settings` shows each value's source.")]
     found = [_settings(context)]
+    if settings.broker.url.get_secret_value():
+        from ticketmail.app.cli.roads import broker_findings
+
+        found += broker_findings(settings)
+    if settings.by_broker:
+        return found + _guarded("alarms", lambda: _hosts_alarms(context, settings))
     reachable = _guarded("spool", lambda: _reachable(context.reading))
     found += reachable
     if not reachable:
@@ -171,6 +177,15 @@ def _alarms(context: Context, settings: Settings) -> Iterator[Finding]:
         yield Finding(Level.WARN, "alarms", text, "Set alerts.webhook, or a mail_account at another server.")
     if not blind:
         yield Finding(Level.OK, "alarms", f"{len(sinks)} way{'s' if len(sinks) > 1 else ''} to administrators beside the log.")
+
+
+def _hosts_alarms(context: Context, settings: Settings) -> Iterator[Finding]:
+    """Of a host without a spool: only its relay has any."""
+    ways = bool(settings.alerts.webhook.get_secret_value()) + len(context.mail.host.alert_sinks)
+    if ways:
+        yield Finding(Level.OK, "alarms", f"{ways} way{'s' if ways > 1 else ''} to administrators beside the log.")
+    else:
+        yield Finding(Level.WARN, "alarms", "Administrators are told through the log alone.", "Set alerts.webhook.")
 
 
 # --- mail -------------------------------------------------------------------------------------------------------------------

@@ -21,6 +21,10 @@ _HEADS = ("accepted", "state", "lane", "to", "ticket", "cause", "due or ended", 
 
 def status(context: Context) -> int:
     """Is mail leaving? The exit code is the level."""
+    if context.mail.settings.by_broker:
+        from ticketmail.app.cli.roads import host_status
+
+        return host_status(context)
     from ticketmail.app.cli.screen import show_status
     from ticketmail.app.usecases.report import status as look
 

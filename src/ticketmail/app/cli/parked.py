@@ -53,11 +53,12 @@ def show(context: Context) -> int:
 
 def replay(context: Context) -> int:
     """Take them in again, with the settings of now."""
+    from ticketmail.app.wiring.brokering import blobs_of
     from ticketmail.app.wiring.intaking import take_in_of
 
     mail, parking = context.mail, _parking(context)
     secrets = () if context.args.unsigned else None
-    taking = take_in_of(mail.settings, mail.injector, mail.spool, secrets=secrets)
+    taking = take_in_of(mail.settings, mail.injector, mail.spool, shared=blobs_of(mail.settings), secrets=secrets)
     taken, refused = 0, list[ParkedJob]()
     for job in _chosen(context):
         if job.queue == SUBMIT and not taking.take([Job(job.job_id, job.body)]).counts.get("parked"):

@@ -285,6 +285,9 @@ def _run(commands: Commands) -> None:
     handler = _option("handler", metavar="MODULE:FUNCTION", nargs="?", help="(default: `handler` beside the object of --app)")
     commands.add("listen", "handing:listen", "call the host's handler with each mail event", handler)
     processes = _option("--processes", metavar="N", type=_positive, default=1)
+    broker = commands.group("broker", "the road between hosts and mail service", run="roads:show")
+    broker.add("show", "roads:show", "does it answer, what waits in queues and outbox")
+    broker.add("ensure", "roads:ensure", "make the queues that are missing, and say what there is")
     commands.add("relay", "handing:relay", "bring what waits in the host's outbox or bridge to the broker")
     intake = _option(
         "--intake", metavar="URL", default="", help="take mail in from this broker (default: [broker] of the settings)"
