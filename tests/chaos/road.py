@@ -1,0 +1,280 @@
+"""A site on both sides of a broker: hosts, workers that take in, and a broker that can be hit; all of them real processes."""
+
+from __future__ import annotations
+
+import os
+import random
+import secrets
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from chaos.harness import HERE, Child, until
+from ticketmail import DeliveryState, MailEvent, Scope, TicketMail
+from ticketmail.testing.link import Link
+
+_SCRIPTS = HERE.parents[1] / "scripts"
+if str(_SCRIPTS) not in sys.path:
+    sys.path.insert(0, str(_SCRIPTS))
+
+from local_services import rabbitmq as _rabbitmq  # noqa: E402
+from local_services import redis as _redis  # noqa: E402
+from local_services.service import wait_for_port  # noqa: E402
+
+ALL = Scope.parse("all")
+_MANY = 1_000_000
+
+
+class Target(Protocol):
+    """A broker that can be hit. ``hit`` returns when it is there again."""
+
+    url: str
+
+    def hit(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class CutTarget:
+    """A server that others use too: all connections to it are cut."""
+
+    def __init__(self, url: str) -> None:
+        scheme, _, rest = url.partition("://")
+        login, _, place = rest.rpartition("@")
+        server, _, path = place.partition("/")
+        host, _, port = server.partition(":")
+        self._link = Link(host, int(port))
+        self.url = f"{scheme}://{login}@127.0.0.1:{self._link.port}/{path}"
+
+    def hit(self) -> None:
+        self._link.cut()
+        time.sleep(0.2)
+        self._link.heal()
+
+    def close(self) -> None:
+        self._link.close()
+
+
+class KilledTarget:
+    """A server of our own: killed and started again on its port, with its files."""
+
+    def __init__(self, kind: str, directory: Path) -> None:
+        directory.mkdir()
+        self._kind, self._directory = kind, directory
+        service = {"rabbitmq": _rabbitmq, "redis": _redis}[kind].SERVICE
+        started = service.start(directory, {})
+        self._pids: dict[int, int] = dict(started.pids)
+        self.url = started.variables[f"TICKETMAIL_TEST_{kind.upper()}"]
+        self._port = int(self.url.rpartition("@")[2].partition(":")[2].partition("/")[0])
+
+    def hit(self) -> None:
+        self._end(signal.SIGKILL)
+        if self._kind == "redis":
+            self._pids = {_redis.launch(self._directory): signal.SIGTERM}
+        else:
+            ports = (int(one) for one in (self._directory / "port").read_text().split())
+            self._pids = _rabbitmq.launch(self._directory, _rabbitmq._environment(self._directory, *ports))
+        wait_for_port(self._port, self._kind, 60.0)
+
+    def close(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def _end(self, number: int) -> None:
+        for pid in self._pids:
+            os.kill(pid, number)
+        for pid in self._pids:
+            os.waitpid(pid, 0)
+
+
+SETTINGS = """
+site = "chaos"
+{spool}
+[broker]
+url = "{broker}"
+prefix = "chaos{mark}"
+secret = "{secret}"
+lease = "6s"
+connect_timeout = "3s"
+confirm_timeout = "10s"
+
+[accounts.sink]
+url = "null://"
+
+[unknown]
+evidence_after = "1s"
+
+[worker]
+beat = "1s"
+"""
+
+
+@dataclass
+class RoadSite:
+    """Use as a context manager: all processes end with it."""
+
+    directory: Path
+    spool_url: str
+    target: Target
+    workers_count: int
+    children: list[Child] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.directory.mkdir()
+        values = {"broker": self.target.url, "mark": secrets.token_hex(3), "secret": secrets.token_hex(16)}
+        self.settings = self._written("service.toml", spool=f'spool = "{self.spool_url}"', **values)
+        self.host_settings = self._written("host.toml", spool="", **values)
+        command = [sys.executable, "-m", "ticketmail", "--settings", str(self.settings), "worker"]
+        self.workers = [self._child(f"worker{number}", command) for number in range(self.workers_count)]
+        self.hosts: list[Child] = []
+
+    def host(self, name: str, count: int, pace_s: float) -> Child:
+        """A host process; see ``road_host.py``."""
+        words = [str(self.host_settings), name, str(count), str(self.directory / f"confirmed-{name}.jsonl"), str(pace_s)]
+        child = self._child(name, [sys.executable, str(HERE / "road_host.py"), *words])
+        self.hosts.append(child)
+        return child
+
+    def _written(self, name: str, **values: str) -> Path:
+        path = self.directory / name
+        path.write_text(SETTINGS.format(**values))
+        return path
+
+    def _child(self, name: str, command: list[str]) -> Child:
+        env = {"PYTHONPATH": str(HERE.parent)}
+        child = Child(name, command, self.directory / f"{name}.log", env)
+        self.children.append(child)
+        return child
+
+    def __enter__(self) -> RoadSite:
+        with self.mail() as mail:
+            mail.administering.upgrade()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for child in self.children:
+            if child.runs:
+                child.kill()
+
+    def mail(self) -> TicketMail:
+        """The service's facade, of this process's own."""
+        return TicketMail(settings=self.settings)
+
+    def counts(self) -> Mapping[DeliveryState, int]:
+        """Deliveries by state."""
+        with closing(self.mail()) as mail:
+            return dict(mail.reading.overview().counts)
+
+    def stored(self) -> int:
+        """How many deliveries the spool has."""
+        return sum(self.counts().values())
+
+    def all_sent(self, count: int) -> bool:
+        """Nothing will move any more."""
+        return self.counts() == {DeliveryState.SENT: count}
+
+    def told(self, count: int, seconds: float) -> Counter[str]:
+        """Keys that the host hears of as sent, as often; listens until it has heard of ``count``."""
+        heard: Counter[str] = Counter()
+        stop = threading.Event()
+
+        def handler(event: MailEvent) -> None:
+            if event.kind == "sent":
+                heard[str(event.key)] += 1
+            if len(heard) >= count:
+                stop.set()
+
+        timer = threading.Timer(seconds, stop.set)
+        timer.start()
+        with TicketMail(settings=self.host_settings) as host:
+            host.listen(handler, stop=stop)
+        timer.cancel()
+        return heard
+
+
+@dataclass
+class RoadKills:
+    """What was hit."""
+
+    workers: int = 0
+    hosts: int = 0
+    broker: int = 0
+
+    @property
+    def all(self) -> int:
+        return self.workers + self.hosts + self.broker
+
+
+class RoadKiller:
+    """Spreads kills evenly over the run: the nth falls when that part of the mails is in the spool."""
+
+    def __init__(self, site: RoadSite, *, kills: int, mails: int, broker_every: int, seed: int) -> None:
+        self._site, self._count, self._mails, self._broker_every = site, kills, mails, broker_every
+        self._dice = random.Random(seed)
+        self.kills = RoadKills()
+
+    def run(self, seconds: float) -> RoadKills:
+        """Hit and restart, until all kills are done. Raises AssertionError if the run stalls."""
+        for number in range(self._count):
+            due = int(self._mails * 0.95 * number / self._count)
+            until(lambda due=due: self._progress() >= due, seconds, f"{due} of {self._mails} in the spool", every_s=0.1)  # type: ignore[misc]
+            time.sleep(self._dice.uniform(0.0, 0.15))
+            self._one(number)
+        return self.kills
+
+    def _progress(self) -> int:
+        for child in self._site.children:
+            assert child.code in (None, 0, -signal.SIGKILL), f"{child.name} ended with {child.code}:\n{child.said()}"
+        return self._site.stored()
+
+    def _one(self, number: int) -> None:
+        handing_over = [child for child in self._site.hosts if child.runs]
+        if number % self._broker_every == self._broker_every - 1:
+            self._site.target.hit()
+            self.kills.broker += 1
+        elif handing_over and self._dice.random() < 0.35:
+            self._again(self._dice.choice(handing_over))
+            self.kills.hosts += 1
+        else:
+            self._again(self._dice.choice(self._site.workers))
+            self.kills.workers += 1
+
+    def _again(self, child: Child) -> None:
+        child.kill()
+        child.start()
+
+
+@dataclass(frozen=True)
+class RoadVerdict:
+    """Keys that are not in the spool, that are there twice, that were sent more often than owned up to; copies in all."""
+
+    lost: list[str]
+    doubled: list[str]
+    unowned: list[str]
+    copies: int
+    parked: int
+
+
+def judge(site: RoadSite, keys: set[str]) -> RoadVerdict:
+    """What became of ``keys``, by the spool's own books."""
+    with closing(site.mail()) as mail:
+        views = mail.reading.find(ALL, limit=_MANY)
+        rows = mail.reading.log(since_us=0, limit=_MANY, decisions_only=False)
+        parked = mail.spool.parking.waiting()
+    stored = Counter(str(view.key) for view in views)
+    taken = Counter(row.submission_id for row in rows if row.kind == "attempt" and row.outcome == "taken")
+    owned = Counter(row.submission_id for row in rows if row.kind in ("unknown", "lease-lost"))
+    sent = {view.submission_id: view.key for view in views if view.state is DeliveryState.SENT}
+    unowned = [str(key) for ident, key in sent.items() if not 1 <= taken[ident] <= 1 + owned[ident]]
+    return RoadVerdict(
+        lost=sorted(keys - stored.keys()),
+        doubled=sorted(key for key, count in stored.items() if count > 1),
+        unowned=unowned,
+        copies=sum(taken.values()) - len(taken),
+        parked=parked,
+    )
