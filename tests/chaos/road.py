@@ -146,7 +146,7 @@ class RoadSite:
         return path
 
     def _child(self, name: str, command: list[str]) -> Child:
-        env = {"PYTHONPATH": str(HERE.parent)}
+        env = {"PYTHONPATH": os.pathsep.join(filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")]))}
         child = Child(name, command, self.directory / f"{name}.log", env)
         self.children.append(child)
         return child
