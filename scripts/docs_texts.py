@@ -146,6 +146,7 @@ REMEDIES: Final = {
     "invalid-job": "`ticketmail dead list` shows it with its bytes; upgrade the older side, or correct `secret`.",
     "host-transaction-must-be-immediate": "`BEGIN IMMEDIATE` (Django: `transaction_mode`), or write before `submit`.",
     "settings": "Correct the setting that `name` names; `ticketmail settings` shows where each value came from.",
+    "blob-corrupt": "Look at the store's disk; hand the mail over again under another key.",
     "blob-store": "Check the store of `[broker] blobs` and the rights on it; the same `submit` again is safe.",
     "no-spool": "Ask where the mail service runs (`ticketmail status`), or listen for events.",
     "unknown-scheme": "Correct the URL, or install the package that brings the scheme.",

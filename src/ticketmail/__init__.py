@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ticketmail.domain.address import Address
     from ticketmail.domain.envelope import Envelope
     from ticketmail.domain.errors import (
+        BlobCorrupt,
         BlobStoreError,
         BrokerBlocked,
         BrokerError,
@@ -81,6 +82,8 @@ _WHERE = {
     "domain.address": ("Address",),
     "domain.envelope": ("Envelope",),
     "domain.errors": (
+        "BlobCorrupt",
+        "BlobCorrupt",
         "BlobStoreError",
         "BrokerBlocked",
         "BrokerError",
@@ -147,6 +150,7 @@ __all__ = [
     "AlertSink",
     "Attachment",
     "AttachmentFetcher",
+    "BlobCorrupt",
     "BlobStoreError",
     "BrokerBlocked",
     "BrokerError",

@@ -27,6 +27,7 @@
     │   ├── BrokerRefused                unroutable, no right, another topology
     │   ├── BrokerUnsafe                 it may lose what it confirmed
     │   └── BlobStoreError               the store of large content that host and mail service share
+    │       └── BlobCorrupt              what it holds is not what was put there
     ├── InvalidJob (ValueError)          what came from a broker cannot be understood; it is parked
     ├── HostTransactionMustBeImmediate   a SQLite transaction that is not a writer yet
     ├── SettingsError (ValueError)       a setting is missing or wrong
@@ -212,9 +213,15 @@ class BrokerUnsafe(BrokerError):
 
 
 class BlobStoreError(BrokerError):
-    """The store that host and mail service share for large content cannot be used, or what it holds is corrupt."""
+    """The store that host and mail service share for large content cannot be used."""
 
     code = "blob-store"
+
+
+class BlobCorrupt(BlobStoreError):
+    """What the shared store holds under a name is not what was put there: its hash does not fit."""
+
+    code = "blob-corrupt"
 
 
 class InvalidJob(TicketmailError, ValueError):

@@ -107,6 +107,29 @@ async def test_a_host_without_a_spool_hands_over_and_listens(make_mail: Any, url
     assert {event.submission_id for event in heard} == {receipt.submission_id for receipt in receipts}
 
 
+async def test_large_content_travels_beside_its_job(make_mail: Any, url: str, tmp_path: Path) -> None:
+    """A folder that both sides reach; what is gone or corrupt there is parked, and its host told."""
+    road = {"url": url, "blobs": f"file://{tmp_path}/shared"}
+    mail, large = make_mail(broker=road), "x" * 500_000
+    with TicketMail(settings={"broker": road}) as host:
+        for to, text in (("whole@example.net", large), ("gone@example.net", large + "y"), ("corrupt@example.net", large + "z")):
+            host.submit(order(to, text=text).submission)
+        for path in (tmp_path / "shared").glob("*/*"):
+            content = path.read_text()
+            if content.endswith("y"):
+                path.unlink()
+            if content.endswith("z"):
+                path.write_text("rotten")
+        heard, listener = listening(host, 3)
+        async with working(mail):
+            await asyncio.wait_for(listener, 15)
+    assert sorted((event.recipient, event.kind) for event in heard) == [
+        ("corrupt@example.net", "refused"), ("gone@example.net", "refused"), ("whole@example.net", "sent"),
+    ]  # fmt: skip
+    assert mail.spool.parking.waiting() == 2
+    mail.close()
+
+
 async def test_a_host_with_a_spool_of_its_own_hears_by_the_broker_that_takes_its_events(make_mail: Any, url: str) -> None:
     mail = make_mail(broker=url)
     mail.submit(order().submission)

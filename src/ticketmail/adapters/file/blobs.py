@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from ticketmail.domain.errors import BlobStoreError, SettingsError
+from ticketmail.domain.errors import BlobCorrupt, BlobStoreError, SettingsError
 from ticketmail.domain.ports.sharing import SharedBlobs
 
 #: A file that a sweep looks at once more, and that is still found meanwhile.
@@ -51,7 +51,7 @@ class FolderBlobs:
             with _translated(), contextlib.suppress(FileNotFoundError):
                 content = found.read_bytes()
                 if _PREFIX + hashlib.sha256(content).hexdigest() != digest:
-                    raise BlobStoreError(f"The content {digest} is corrupt: its hash does not fit.")
+                    raise BlobCorrupt(f"The content {digest} is corrupt: its hash does not fit.")
                 return content
         raise KeyError(digest)
 

@@ -19,7 +19,7 @@ import boto3
 from botocore import exceptions as aws
 from botocore.config import Config
 
-from ticketmail.domain.errors import BlobStoreError, SettingsError
+from ticketmail.domain.errors import BlobCorrupt, BlobStoreError, SettingsError
 from ticketmail.domain.ports.sharing import SharedBlobs
 
 _PREFIX: Final = "sha256:"
@@ -59,7 +59,7 @@ class S3Blobs:
                 raise KeyError(digest) from None
             content = bytes(answer["Body"].read())
         if _PREFIX + hashlib.sha256(content).hexdigest() != digest:
-            raise BlobStoreError(f"The content {digest} is corrupt: its hash does not fit.")
+            raise BlobCorrupt(f"The content {digest} is corrupt: its hash does not fit.")
         return content
 
     def sweep(self, older_than_s: float) -> int:

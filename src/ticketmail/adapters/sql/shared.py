@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_or
 from ticketmail.adapters.sql.engine import Database
 from ticketmail.adapters.sql.schema import RoadTables
 from ticketmail.adapters.sql.transaction import Language, Tx, bound
-from ticketmail.domain.errors import BlobStoreError, SpoolError
+from ticketmail.domain.errors import BlobCorrupt, BlobStoreError, SpoolError
 
 
 class SharedBook:
@@ -55,7 +55,7 @@ class SqlSharedBlobs:
             raise KeyError(digest)
         content = bytes(row[0])
         if _digest(content) != digest:
-            raise BlobStoreError(f"The content {digest} is corrupt: its hash does not fit.")
+            raise BlobCorrupt(f"The content {digest} is corrupt: its hash does not fit.")
         return content
 
     def sweep(self, older_than_s: float) -> int:

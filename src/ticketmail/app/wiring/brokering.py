@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -9,11 +10,13 @@ from functools import partial
 from ticketmail.app.plugins import open_blobs, open_broker, open_outbox
 from ticketmail.app.settings import Settings
 from ticketmail.app.usecases.large import made_whole
-from ticketmail.domain.errors import InvalidMessage
+from ticketmail.domain.errors import BlobCorrupt, InvalidMessage
 from ticketmail.domain.job import SubmitOrder
 from ticketmail.domain.ports.queueing import Broker, BrokerOptions
 from ticketmail.domain.ports.relaying import HostOutbox, HostOutboxOptions
 from ticketmail.domain.ports.sharing import SharedBlobs
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def broker_options(settings: Settings) -> BrokerOptions:
@@ -62,6 +65,8 @@ def whole_of(shared: SharedBlobs | None) -> Callable[[SubmitOrder], SubmitOrder]
         submission = order.submission
         try:
             message = made_whole(submission.message, partial(_content, shared, submission.tenant))
+        except BlobCorrupt as error:
+            raise InvalidMessage(str(error), field="message", remedy="Submit it again under another key.") from None
         except KeyError:
             raise InvalidMessage(
                 "its content is not in the shared store any more." if shared is not None else "it came beside its job.",
@@ -74,7 +79,7 @@ def whole_of(shared: SharedBlobs | None) -> Callable[[SubmitOrder], SubmitOrder]
 
 
 def _content(shared: SharedBlobs | None, tenant: str, digest: str) -> bytes:
-    if shared is None:
+    if shared is None or not _DIGEST.fullmatch(digest):  # a job's word: it may be anything
         raise KeyError(digest)
     return shared.get(tenant, digest)
 

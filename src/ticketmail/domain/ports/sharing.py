@@ -18,7 +18,8 @@ class SharedBlobs(Protocol):
         ...
 
     def get(self, tenant: str, digest: str) -> bytes:
-        """The content. Raises KeyError if it is not there, BlobStoreError if it cannot be read, or its hash does not fit."""
+        """The content. Raises KeyError if it is not there, BlobCorrupt if its hash does not fit, other
+        BlobStoreError if it cannot be read."""
         ...
 
     def sweep(self, older_than_s: float) -> int:
