@@ -38,7 +38,7 @@ _OPENERS: Final = tuple(opener for opener in _ALL_OPENERS if opener.isascii())
 _FOREIGN: Final = tuple(_ALL_OPENERS - set(_OPENERS))
 _ENDS: Final = (":", "：", ">", *_VERBS)
 _CJK: Final = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
-_VERB: Final = re.compile(rf"(?:(?<!\w)|(?<=[{_CJK}]))(?:{_any_of(_VERBS)})(?!\w)|(?<=>)wrote\b")
+_VERB: Final = re.compile(rf"(?:(?<!\w)|(?<=[{_CJK}\d]))(?:{_any_of(_VERBS)})(?!\w)|(?<=>)wrote\b")
 #: A word of the table; a weekday, a day and a month in any language; a date in figures.
 _OPENING: Final = re.compile(
     rf"(?:{_any_of(_OPENERS)})\s|(?:{_any_of(_FOREIGN)})\s?"
@@ -47,10 +47,13 @@ _OPENING: Final = re.compile(
 )
 #: Where an attribution may begin behind other words on the line.
 _INSIDE: Final = re.compile(r"(?<=\s)(?:On\s(?:\w{3,9},\s|\d{1,2}[\s/.-]|\w{3,9}\s\d)|(?:Am|Le|El|Em|Il|Op)\s\d{1,2}[\s/.-])")
-_DATE: Final = re.compile(r"(?<!\d)(?:19|20|25)\d\d(?!\d)|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d\s?[年년]")
+_DATE: Final = re.compile(
+    r"(?<!\d)(?:19|20|25)\d\d(?!\d)|(?<![\d.])\d{1,2}[./-]\d{1,2}[./-]\d{2,4}(?![.\d])|\d{1,2}\.\d{1,2}\.(?:19|20)\d\d\.|\d\s?[年년]"
+)
 _TIME: Final = re.compile(r"(?<!\d)\d{1,2}\s?[:.h時时点시]\s?\d{2}(?!\d)|\d\s?[ap]\.?m\b")
 _ADDRESS: Final = re.compile(r"[^\s<>()@]{1,80}@\s?[\w-]{1,63}[\w.-]{0,120}")
 _BRACKETED: Final = re.compile(r"[<\[(]\s*(?:mailto:)?[^<>\s@]{1,80}@\s?[^<>\s@]{1,190}\s*[>\])]")
+_BRACKETED_END: Final = re.compile(_BRACKETED.pattern + r"\s?[:：]?[> ]{0,3}$")
 _NAMED: Final = re.compile(r"[^\s<>(][^<>]{0,80}[<(]\s*[^<>\s@]{1,80}@[^<>\s@]{1,190}[>)]")
 _GMAIL_ISO: Final = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2} \d{1,2}:\d\d (?:gmt|utc)[+-]?\d*")
 _POSTED: Final = re.compile(r"posted by .{1,80} on \d{1,4}[/.-]\d{1,2}[/.-]\d{1,4}$")
@@ -142,8 +145,7 @@ def _by_verb(bare: str, verb: str, quoted_next: bool) -> str:
 
 def _without_verb(bare: str, quoted_next: bool) -> str:
     """A date and a bracketed address, as Gmail and Yandex write them; or, before a quote, any line that ends in a colon so."""
-    dated, bracketed = _DATE.search(bare) is not None, _BRACKETED.search(bare) is not None
-    colon = bare.rstrip(">").endswith((":", "："))
-    if dated and bracketed and (colon or (quoted_next and _OPENING.match(bare) is not None)):
+    dated, colon = _DATE.search(bare) is not None, bare.rstrip(">").endswith((":", "："))
+    if dated and _BRACKETED_END.search(bare) is not None and (colon or (quoted_next and _OPENING.match(bare) is not None)):
         return "date-address"
     return "before-quote" if quoted_next and colon and dated and _TIME.search(_DATE.sub(" ", bare, count=1)) is not None else ""

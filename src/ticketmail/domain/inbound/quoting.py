@@ -13,12 +13,14 @@ from typing import Final, NamedTuple
 from ticketmail.domain.inbound.attribution import Found, find, may_end
 from ticketmail.domain.inbound.lines import LOOKED_AT, Folded, Kind, Line, Mark, Segment, joined, lines_of
 from ticketmail.domain.inbound.separators import Break, field_of, header_at, is_rule, worded_break
-from ticketmail.domain.inbound.signature import is_delimiter, is_disclaimer, is_list_footer, is_tagline
+from ticketmail.domain.inbound.signature import is_banner, is_delimiter, is_disclaimer, is_list_footer, is_tagline
 
 #: Attributions that are looked for; a body with more is no mail, and its text stays.
 MAX_ATTRIBUTIONS: Final = 400
 #: Lines that could begin a quoted header, and are looked at.
 MAX_HEADERS: Final = 400
+#: Lines of a gateway's banner.
+MAX_BANNER: Final = 4
 #: Lines at the end of what was written that may be what a phone or a company adds.
 TAIL_LINES: Final = 6
 
@@ -36,6 +38,7 @@ class Label(NamedTuple):
 
 _VISIBLE: Final = Label(Kind.VISIBLE)
 _QUOTES: Final = frozenset({Mark.QUOTE, Mark.REST})
+_STRUCTURED: Final = frozenset({Mark.QUOTE, Mark.REST, Mark.ATTRIBUTION})
 
 
 def fold_text(text: str, *, forwarded: bool = False) -> Folded:
@@ -77,6 +80,8 @@ class _Labeller:
         line = self.lines[at]
         if line.mark is Mark.HIDDEN:
             self._labels.append(Label(Kind.HIDDEN, line.origin))
+        elif line.mark in _STRUCTURED and self._passed_on(at):
+            self._rest(at, line.origin, Kind.FORWARDED)
         elif line.mark is Mark.REST:
             self._rest(at, line.origin)
         elif line.mark is Mark.QUOTE or self._is_quoted(at):
@@ -87,6 +92,13 @@ class _Labeller:
             self._worded(at, line)
         else:
             self._labels.append(self._labels[-1] if self._labels else _VISIBLE)
+
+    def _passed_on(self, at: int) -> bool:
+        """The first line of what a program quotes says *Forwarded message*."""
+        if self._labels and self._labels[-1].kind is Kind.QUOTE:
+            return False
+        broken = worded_break(self._texts[at], at)
+        return broken is not None and broken.forwarded
 
     def _worded(self, at: int, line: Line) -> None:
         """A line with words that no structure has spoken of."""
@@ -100,7 +112,7 @@ class _Labeller:
         elif self._signing or (self._written and is_delimiter(self._texts, at)):
             self._signing = True
             self._labels.append(Label(Kind.SIGNATURE, "delimiter"))
-        elif self._written and is_list_footer(self._texts, at):
+        elif self._written and not line.depth and is_list_footer(self._texts, at):
             self._labels.extend([Label(Kind.DISCLAIMER, "list-footer")] * (len(self.lines) - at))
         else:
             self._written = True
@@ -190,10 +202,11 @@ class _Labeller:
         above = at - 1
         while above >= 0 and not self._texts[above].strip():
             above -= 1
-        if above >= 0 and is_rule(self._texts[above]):
-            self._labels[above:] = [Label(Kind.QUOTE, rule)] * (at - above)
         passed_on = forwarded or (self._forwarded and rule != "reply-above")
-        self._rest(at, rule, Kind.FORWARDED if passed_on else Kind.QUOTE)
+        kind = Kind.FORWARDED if passed_on else Kind.QUOTE
+        if above >= 0 and is_rule(self._texts[above]):
+            self._labels[above:] = [Label(kind, rule)] * (at - above)
+        self._rest(at, rule, kind)
 
     def _rest(self, at: int, rule: str, kind: Kind = Kind.QUOTE) -> None:
         for line in self.lines[at:]:
@@ -213,9 +226,11 @@ def _fold_tails(lines: Sequence[Line], labels: list[Label]) -> None:
 
 
 def _fold_tail(lines: Sequence[Line], labels: list[Label], start: int, end: int) -> None:
-    tail = [at for at in range(start, end) if lines[at].text.strip()][-TAIL_LINES:]
+    worded = [at for at in range(start, end) if lines[at].text.strip()]
+    _fold_banner(lines, labels, worded)
+    tail = worded[-TAIL_LINES:]
     for at in reversed(tail):
-        if is_disclaimer(lines[at].text) and at > start:
+        if at > worded[0] and is_disclaimer(lines[at].text, " ".join(line.text for line in lines[at + 1 : at + 4])):
             labels[at:end] = [Label(Kind.DISCLAIMER, "disclaimer")] * (end - at)
             end = at
     for at in reversed([one for one in tail if one < end]):
@@ -223,6 +238,18 @@ def _fold_tail(lines: Sequence[Line], labels: list[Label], start: int, end: int)
             break
         labels[at:end] = [Label(Kind.SIGNATURE, "tagline")] * (end - at)
         end = at
+
+
+def _fold_banner(lines: Sequence[Line], labels: list[Label], worded: Sequence[int]) -> None:
+    """Fold what a gateway writes above a mail from outside, at the very top and as one paragraph."""
+    first = worded[0] if worded else 0
+    if len(worded) < 2 or any(line.text.strip() for line in lines[:first]) or not is_banner(lines[first].text):
+        return
+    last = first
+    while last + 1 < len(lines) and lines[last + 1].text.strip() and last - first < MAX_BANNER:
+        last += 1
+    if any(at > last for at in worded):
+        labels[first : last + 1] = [Label(Kind.DISCLAIMER, "banner")] * (last + 1 - first)
 
 
 def _keep_interleaved(lines: Sequence[Line], labels: list[Label]) -> bool:

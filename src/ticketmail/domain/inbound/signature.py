@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ticketmail.domain.inbound.lines import LOOKED_AT
-from ticketmail.domain.inbound.signature_words import DISCLAIMERS, LIST_FOOTERS, TAGLINES
+from ticketmail.domain.inbound.signature_words import BANNERS, DISCLAIMERS, LEGAL_WORDS, LIST_FOOTERS, TAGLINES
 
 #: Lines with words below a bare ``--``; more is a text in two parts. RFC 3676 4.3 speaks of four.
 MAX_SIGNATURE_LINES: Final = 12
@@ -52,9 +52,18 @@ def is_tagline(text: str) -> bool:
     return _TAGLINE.match(_LINK.sub(lambda link: link[1] or "", text).strip().casefold()) is not None
 
 
-def is_disclaimer(text: str) -> bool:
-    """The first line of a paragraph of legal text."""
-    return text[:LOOKED_AT].strip(" \t*_#|([-").casefold().startswith(DISCLAIMERS)
+def is_disclaimer(text: str, below: str) -> bool:
+    """The first line of a paragraph of legal text: a known beginning, and a word of law in it or in what stands ``below``."""
+    begun = text[:LOOKED_AT].strip(" \t*_#|([-").casefold()
+    if not begun.startswith(DISCLAIMERS):
+        return False
+    told = begun + below[:LOOKED_AT].casefold()
+    return any(word in told for word in LEGAL_WORDS)
+
+
+def is_banner(text: str) -> bool:
+    """What gateways write above mail from outside."""
+    return text[:LOOKED_AT].strip(" \t*_#|([-!⚠️>").casefold().startswith(BANNERS)
 
 
 def is_list_footer(texts: Sequence[str], at: int) -> bool:

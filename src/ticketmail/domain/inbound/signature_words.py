@@ -107,3 +107,35 @@ LIST_FOOTERS: Final = _words(
     abmelden
     """
 )
+#: Somewhere in legal text: confidence, addressees, liability, viruses, the environment, mail from outside.
+LEGAL_WORDS: Final = _words(
+    """
+    confiden | privileg | intended | recipient | addressee | unauthor | liab | disclaim | opinion | views | virus | scan |
+    print | environ | legal | external | outside | originated | in error | received this | vertraulich | empfänger |
+    irrtüm | haft | umwelt | ausdruck | destinat | imprim | riserv | stampa | vertrouwelijk | geadresseerde | fortrolig |
+    konfidentiel | mottaker | mottagare | modtager | luottamuksel | konfidentsiaal | poufn | adresat | důvěrn | dôvern |
+    bizalmas | címzett | конфиденц | конфіденц | адресат | поверит | povjerlj | poverlj | zaupn | εμπιστευτ | gizli |
+    alıcı | 机密 | 機密 | 保密 | 收件人 | 受信者 | 秘密 | 비밀 | 기밀 | 수신인
+    """
+)
+#: How gateways (Exchange, Google, Proofpoint, Mimecast) begin what they write above mail from outside.
+BANNERS: Final = _words(
+    """
+    caution: this email originated | caution: this e-mail originated | caution: this message originated |
+    caution: external | caution external | caution! external | warning: this email originated |
+    warning: this e-mail originated | warning: external | external email | external e-mail | external message |
+    external sender | external: | external mail | external] | ext] | this email originated from outside |
+    this e-mail originated from outside | this message originated from outside | this message was sent from outside |
+    this email was sent from outside | this email came from outside | this email is from an external |
+    this message is from an external | you don't often get email from | you don’t often get email from |
+    some people who received this | attention: this email originated | achtung: diese e-mail | achtung: externe |
+    achtung: diese nachricht | vorsicht: externe | vorsicht: diese e-mail | externe e-mail | externe nachricht |
+    sie erhalten nicht oft | sie erhalten nicht häufig | attention : ce courriel | attention: ce courriel |
+    attention : courriel externe | courriel externe | e-mail externe | ce courriel provient de l |
+    ce message provient de l | vous n’obtenez pas souvent | vous n'obtenez pas souvent | precaución: este correo |
+    atención: correo externo | correo externo | este correo se originó fuera | attenzione: questa e-mail proviene |
+    mail esterna | let op: deze e-mail is afkomstig | externe mail | varning: detta e-postmeddelande |
+    advarsel: denne e-mail | uwaga: wiadomość z zewnątrz | uwaga: ten e-mail | внимание: внешн | внешнее письмо |
+    外部邮件 | 【外部邮件】 | 外部メール
+    """
+)
