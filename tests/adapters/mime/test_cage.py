@@ -75,9 +75,10 @@ def test_a_mail_that_ends_its_readers_is_read_with_less_each_time(
 
 
 def test_a_reader_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    cage = Cage(Bounds(wall_s=0.5))
+    cage = Cage()
     cage.read(MAIL)
     assert cage._child is not None
+    cage._bounds = Bounds(wall_s=0.5)
     os.kill(cage._child.pid, 19)  # SIGSTOP
 
     found = cage.read(MAIL)

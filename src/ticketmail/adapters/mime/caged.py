@@ -64,7 +64,7 @@ def main(cpu_s: int, memory_bytes: int) -> None:
     """Read mails from standard input until it ends."""
     from ticketmail.adapters.mime.understanding import understand
 
-    understand(b"Subject: warm\r\n\r\nup")
+    understand(b"Subject: warm\r\nContent-Type: text/html\r\n\r\n<p>up")
     _bound_memory(memory_bytes)
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     while True:

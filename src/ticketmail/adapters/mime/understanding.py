@@ -7,9 +7,13 @@ from datetime import UTC, datetime, time
 
 from ticketmail.adapters.mime.reading import parse
 from ticketmail.domain.inbound.classify import classify
+from ticketmail.domain.inbound.content import MailBody
 from ticketmail.domain.inbound.limits import DEFAULT_LIMITS, MIB, ReadingLimits
+from ticketmail.domain.inbound.lines import Folded, Kind
 from ticketmail.domain.inbound.mail import ParsedMail, Tier
+from ticketmail.domain.inbound.quoting import fold_text
 from ticketmail.domain.inbound.reading import Content, Reading, Reported
+from ticketmail.domain.inbound.subjects import is_forward
 from ticketmail.domain.inbound.verdict import Evidence, FailedRecipient, ReturnedMail
 from ticketmail.domain.ticket import X_HEADER
 
@@ -56,4 +60,24 @@ def _shown(evidence: Evidence) -> str:
 
 
 def _content(mail: ParsedMail) -> Content:
-    return Content(text=mail.text or "")
+    """The body taken apart. ``quoted`` has the lines that say whose words they are; ``signature`` what is said in no mail."""
+    body = _body(mail)
+    folded = Folded(body.segments, body.top)
+    return Content(
+        text=body.top,
+        quoted=folded.text(Kind.ATTRIBUTION, Kind.QUOTE),
+        signature=folded.text(Kind.SIGNATURE, Kind.DISCLAIMER),
+        hidden=body.hidden,
+        html=body.html or "",
+        risks=body.flags,
+    )
+
+
+def _body(mail: ParsedMail) -> MailBody:
+    """HTML is read if the extra is there; a mail without it is not lost: its bytes are kept, and can be read again."""
+    try:
+        from ticketmail.adapters.mime.html import body_of
+    except ModuleNotFoundError:
+        folded = fold_text(mail.text or "", forwarded=is_forward(mail.subject))
+        return MailBody(folded.top, folded.segments, folded.note, flags=("html-not-read",) if mail.html else ())
+    return body_of(mail)

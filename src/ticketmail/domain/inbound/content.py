@@ -44,8 +44,8 @@ class Blocked:
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
-    """The content of one mail.
+class MailBody:
+    """The body of one mail, taken apart.
 
     ``top`` is what to read first (see :class:`Folded`); ``segments`` cover the whole body. ``source`` is ``html``, ``text`` or
     ``none``. ``html`` is safe to show, None if the mail has none: no script, no style sheet, no form, nothing remote

@@ -165,13 +165,6 @@ FORWARDED: Final = _words(
     전달된 메일
     """
 )
-#: Subject prefixes of mails that were passed on (Finnish *VS* is a reply in Finland only: left out).
-FORWARD_PREFIXES: Final = _words(
-    """
-    Fwd | Fw | Fwrd | WG | TR | RV | Enc | I | Doorst | VB | VL | PD | Przek | Přepos | Továbbítás | Пересл | İlt |
-    Reenv | Προώθ | 转发 | 轉寄 | 転送 | 전달
-    """
-)
 #: In a line of its own, whatever stands around it: the answer stands above, all below is quoted.
 REPLY_MARKERS: Final = _words(
     """

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from ticketmail.domain.inbound.lines import LOOKED_AT
-from ticketmail.domain.inbound.quote_words import FORWARD_PREFIXES, FORWARDED, HEADINGS, ORIGINAL, REPLY_MARKERS
+from ticketmail.domain.inbound.quote_words import FORWARDED, HEADINGS, ORIGINAL, REPLY_MARKERS
 
 #: Lines of a quoted header, wrapped ones and blank ones between them included.
 MAX_HEADER_LINES: Final = 24
@@ -71,14 +71,6 @@ _LINE: Final = re.compile(r"[\s>*]{0,8}[-_=~─—*]{5,}[\s*]{0,8}$")
 _ADDRESS: Final = re.compile(r"[^\s<>@]{1,80}@[\w-]{1,63}\.?[\w.-]{0,120}")
 #: Our own marker in the text (ARCHITECTURE 6, token contract): stands only in what we wrote.
 _REFERENCE: Final = re.compile(r"[\s>]{0,12}\[ref [a-z2-7]{16,64}\]\s{0,4}$")
-_PREFIX: Final = re.compile(
-    rf"\s*(?:\[[^\]]{{1,40}}\]\s*)?(?:{'|'.join(map(re.escape, FORWARD_PREFIXES))})\s?(?:\[\d+\])?[:：]", re.IGNORECASE
-)
-
-
-def is_forward(subject: str) -> bool:
-    """Whether a subject says that the mail was passed on: Fwd, WG, TR, RV and the like."""
-    return _PREFIX.match(subject[:LOOKED_AT]) is not None
 
 
 def field_of(text: str) -> tuple[Role, str] | None:

@@ -8,10 +8,10 @@ from typing import Final
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-from ticketmail.adapters.html.layout import Layout
-from ticketmail.adapters.html.safe import SafeWriter, cleaned
-from ticketmail.adapters.html.styles import Colour, Declarations, Sheet, colour, declarations, hides, same
-from ticketmail.adapters.html.taming import tame
+from ticketmail.adapters.mime.html.layout import Layout
+from ticketmail.adapters.mime.html.safe import SafeWriter, cleaned
+from ticketmail.adapters.mime.html.styles import Colour, Declarations, Sheet, colour, declarations, hides, same
+from ticketmail.adapters.mime.html.taming import tame
 from ticketmail.domain.inbound.content import Blocked, Link
 from ticketmail.domain.inbound.html_marks import mark_of
 from ticketmail.domain.inbound.lines import Line, Mark

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from selectolax.lexbor import LexborHTMLParser
 
-from ticketmail.adapters.html import read
-from ticketmail.adapters.html.safe import TAGS
+from ticketmail.adapters.mime.html import read
+from ticketmail.adapters.mime.html.safe import TAGS
 from ticketmail.testing.strategies import html_bodies
 
 PNG = "data:image/png;base64,iVBORw0KGgo="

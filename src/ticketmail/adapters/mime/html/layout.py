@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from ticketmail.adapters.html.styles import Declarations
+from ticketmail.adapters.mime.html.styles import Declarations
 from ticketmail.domain.inbound.lines import INVISIBLE, MAX_LINES, Line, Mark
 
 #: They begin and end a line.

@@ -1,34 +1,34 @@
-"""The content of a mail, from its bodies: HTML first, for it has structure; plain text where there is no HTML."""
+"""The body of a mail, taken apart: HTML first, for it has structure; plain text where there is no HTML."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-from ticketmail.adapters.html.reading import HtmlReading, read
-from ticketmail.domain.inbound.content import Content, bodies_differ
+from ticketmail.adapters.mime.html.reading import HtmlReading, read
+from ticketmail.domain.inbound.content import MailBody, bodies_differ
 from ticketmail.domain.inbound.lines import Folded, Kind
 from ticketmail.domain.inbound.mail import ParsedMail
 from ticketmail.domain.inbound.quoting import fold, fold_text
-from ticketmail.domain.inbound.separators import is_forward
+from ticketmail.domain.inbound.subjects import is_forward
 
 
-def content_of(mail: ParsedMail) -> Content:
-    """The content of a mail that was read. Never raises for what the mail says; takes time in proportion to its size."""
+def body_of(mail: ParsedMail) -> MailBody:
+    """The body of a mail that was read. Never raises for what the mail says; takes time in proportion to its size."""
     forwarded = is_forward(mail.subject)
     if mail.html is None or not mail.html.strip():
-        return content_of_text(mail.text or "", forwarded=forwarded)
+        return body_of_text(mail.text or "", forwarded=forwarded)
     cids = {part.content_id for part in mail.attachments if part.content_id and part.content_type.main == "image"}
-    return content_of_html(mail.html, text=mail.text, cids=cids, forwarded=forwarded)
+    return body_of_html(mail.html, text=mail.text, cids=cids, forwarded=forwarded)
 
 
-def content_of_text(text: str, *, forwarded: bool = False) -> Content:
-    """The content of a plain text. ``forwarded``: the subject says that the mail was passed on."""
+def body_of_text(text: str, *, forwarded: bool = False) -> MailBody:
+    """The body of a plain text. ``forwarded``: the subject says that the mail was passed on."""
     folded = fold_text(text, forwarded=forwarded)
-    return Content(folded.top, folded.segments, folded.note, "text" if text.strip() else "none")
+    return MailBody(folded.top, folded.segments, folded.note, "text" if text.strip() else "none")
 
 
-def content_of_html(html: str, *, text: str | None = None, cids: Collection[str] = (), forwarded: bool = False) -> Content:
-    """The content of HTML; ``text`` is the plain body beside it, ``cids`` the Content-IDs of images in the same mail.
+def body_of_html(html: str, *, text: str | None = None, cids: Collection[str] = (), forwarded: bool = False) -> MailBody:
+    """The body of HTML; ``text`` is the plain body beside it, ``cids`` the Content-IDs of images in the same mail.
 
     Where the HTML has no words (a picture only), the plain body is read instead.
     """
@@ -39,7 +39,7 @@ def content_of_html(html: str, *, text: str | None = None, cids: Collection[str]
         folded, source = fold_text(text, forwarded=forwarded), "text"
     flags = tuple(_flags(reading, folded, text if source == "html" else None))
     safe = (reading.safe, reading.links, reading.blocked, reading.images)
-    return Content(folded.top, folded.segments, folded.note, source, *safe, flags)
+    return MailBody(folded.top, folded.segments, folded.note, source, *safe, flags)
 
 
 def _flags(reading: HtmlReading, folded: Folded, text: str | None) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 
 import nh3
 
-from ticketmail.adapters.html.styles import Declarations, kept
+from ticketmail.adapters.mime.html.styles import Declarations, kept
 from ticketmail.domain.inbound.content import Blocked, Link
 
 _TAGS_WORDS: Final = """
