@@ -83,6 +83,7 @@ def build() -> Parser:
     _dead(commands)
     _lists(commands)
     _run(commands)
+    _inbound(commands)
     _spool(commands)
     return parser
 
@@ -332,6 +333,12 @@ def _receive(commands: Commands) -> None:
 
 
 _NOT_ASKED: dict[str, Any] = {"mailbox": None, "ticket": None, "state": [], "since": None, "limit": 50}
+
+
+def _inbound(commands: Commands) -> None:
+    files = _option("files", metavar="FILE", nargs="*", help="a mail, a folder of them, or - for one on standard input")
+    listed = _option("--files-from", metavar="FILE", help="a list of names, one a line; - reads it from standard input")
+    commands.add("inspect", "inspecting:inspect", "what would become of a mail, and why; changes nothing", files, listed)
 
 
 def _spool(commands: Commands) -> None:

@@ -43,6 +43,7 @@ class HeaderRule:
         return re.compile(self.field, re.IGNORECASE), re.compile(self.value, re.IGNORECASE)
 
 
+MAX_VALUE: Final = 500  #: so many characters of a value are looked at
 _TRUE: Final = r"^(?!\s*(?:no|false|0)\s*$)"
 RULES: Final = (
     HeaderRule("vacation", "auto-submitted", Means.AWAY, r"vacation|owner-email=", "Zimbra, Cisco Unity; RFC 3834 section 5"),
@@ -104,7 +105,7 @@ def spoken(mail: ParsedMail) -> Iterator[tuple[Means, Evidence]]:
         yield Means.AWAY, Evidence("exchange-rule", "X-MS-Exchange-Inbox-Rules-Loop", "Zammad out_of_office_check")
     for field in mail.headers:
         for rule in _rules_for(field.key):
-            match = rule.patterns[1].search(field.value)
+            match = rule.patterns[1].search(field.value, 0, MAX_VALUE)
             if match is not None:
                 yield rule.means, Evidence(rule.rule, f"{field.name}: {field.value[:80]}", rule.source)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from html import unescape
+from itertools import islice
 from typing import Final
 
 from ticketmail.domain.inbound.mail import ParsedMail
@@ -22,17 +24,19 @@ from ticketmail.domain.inbound.wordings import (
     EXPIRED_TEXTS,
     FAILURE_SUBJECTS,
     FAILURE_TEXTS,
+    MAX_SUBJECT,
     first_found,
 )
 
+MAX_RECIPIENTS: Final = 200  #: of one report
 _DAEMON: Final = re.compile(
     r"mailer[-_. ]?daemon|post_?master|mail[-_. ]?(?:delivery|daemon|system)|m?daemon$|double-bounce", re.IGNORECASE
 )
 _STATUS_TYPES: Final = ("message/delivery-status", "message/global-delivery-status")
-_TAG: Final = re.compile(
-    r"<(?:style|script|head)\b.{0,20000}?</(?:style|script|head)>|<[^<>]{0,2000}>", re.IGNORECASE | re.DOTALL
-)
-_BREAK: Final = re.compile(r"<(?:br|/p|/div|/tr|/li|/h\d)\b[^<>]{0,200}>", re.IGNORECASE)
+_TAG: Final = re.compile(r"(<[^<>]*>)")
+_BREAKS: Final = re.compile(r"</?(?:br|p|div|tr|li|h\d)\b", re.IGNORECASE)
+_UNREAD: Final = re.compile(r"<(/?)(?:style|script|head)\b", re.IGNORECASE)
+_MAX_HTML: Final = 131_072
 _EMBEDDED: Final = re.compile(r"^(?:final|original)-recipient:", re.IGNORECASE | re.MULTILINE)
 #: RFC 3463: no answer from host, delivery time expired; and Exchange Online's own for the latter.
 _EXPIRED: Final = {"4.4.1", "4.4.7", "5.4.7", "5.4.316"}
@@ -43,7 +47,7 @@ def read_report(mail: ParsedMail) -> DeliveryReport | None:
     """The delivery report that the mail is, None if it is something else."""
     text = readable(mail)
     groups = list(_groups(mail, text))
-    recipients = tuple(recipients_of(groups))
+    recipients = tuple(islice(recipients_of(groups), MAX_RECIPIENTS))
     if recipients:
         return _by_status(mail, groups, recipients, text)
     report = _by_words(mail, text)
@@ -57,7 +61,7 @@ def read_refusal(mail: ParsedMail) -> DeliveryReport | None:
     text = next((part.text or "" for part in mail.reports if part.content_type.value == "message/disposition-notification"), "")
     if "automatic-action" not in text.lower() or is_daemon(mail) is None:
         return None
-    words = first_found(notice_text(readable(mail)), FAILURE_TEXTS) and first_found(mail.subject, FAILURE_SUBJECTS)
+    words = first_found(notice_text(readable(mail)), FAILURE_TEXTS) and first_found(mail.subject[:MAX_SUBJECT], FAILURE_SUBJECTS)
     groups = read_groups(text)
     recipients = tuple(replace(one, permanent=True) for one in recipients_of([groups]))
     if words is None or not recipients:
@@ -70,7 +74,21 @@ def readable(mail: ParsedMail) -> str:
     """What a person would read, as far as rules need it."""
     if mail.text and mail.text.strip():
         return mail.text
-    return _TAG.sub(" ", _BREAK.sub("\n", mail.html or ""))
+    return _untagged((mail.html or "")[:_MAX_HTML])
+
+
+def _untagged(html: str) -> str:
+    """The text of HTML, roughly: rules look for phrases and addresses in it, nobody is shown it. Linear."""
+    kept: list[str] = []
+    unread = False
+    for at, piece in enumerate(_TAG.split(html)):
+        if at % 2 == 0:
+            kept.append("" if unread else piece)
+        elif marked := _UNREAD.match(piece):
+            unread = not marked[1]
+        else:
+            kept.append("\n" if _BREAKS.match(piece) else " ")
+    return unescape("".join(kept))
 
 
 def is_daemon(mail: ParsedMail) -> Evidence | None:
@@ -115,10 +133,10 @@ def _by_words(mail: ParsedMail, text: str) -> DeliveryReport | None:
     daemon = is_daemon(mail)
     named = mail.value("x-failed-recipients")
     notice = notice_text(text)
-    subject = first_found(mail.subject, FAILURE_SUBJECTS)
+    subject = first_found(mail.subject[:MAX_SUBJECT], FAILURE_SUBJECTS)
     words = first_found(notice, FAILURE_TEXTS)
-    delayed = first_found(mail.subject, DELAY_SUBJECTS) or first_found(notice, DELAY_TEXTS)
-    expired = first_found(f"{mail.subject}\n{notice}", EXPIRED_TEXTS)
+    delayed = first_found(mail.subject[:MAX_SUBJECT], DELAY_SUBJECTS) or first_found(notice, DELAY_TEXTS)
+    expired = first_found(f"{mail.subject[:MAX_SUBJECT]}\n{notice}", EXPIRED_TEXTS)
     if not (daemon or named) or not (named or subject or words or delayed):
         return None
     evidence = [daemon] if daemon else []

@@ -18,7 +18,7 @@ from ticketmail.domain.inbound.complaint import read_complaint, read_receipt
 from ticketmail.domain.inbound.mail import ParsedMail
 from ticketmail.domain.inbound.ses import read_notification
 from ticketmail.domain.inbound.verdict import AUTOMATIC, DeliveryReport, Evidence, MailKind, Verdict
-from ticketmail.domain.inbound.wordings import first_found
+from ticketmail.domain.inbound.wordings import MAX_SUBJECT, first_found
 
 #: Nobody reads answers there. RFC 2142; Zammad's send_no_auto_response_reg_exp.
 _UNREAD: Final = re.compile(
@@ -54,7 +54,7 @@ def classify(mail: ParsedMail, ours: Ours = Ours()) -> Verdict:  # noqa: B008: i
         evidence=(*evidence, *bulk),
         against=tuple(_against(mail, ours, kind, evidence, said)),
         report=report,
-        back_on=day_of_return(mail.subject, readable(mail), mail.date) if away else None,
+        back_on=day_of_return(mail.subject[:MAX_SUBJECT], readable(mail), mail.date) if away else None,
     )
 
 
@@ -122,10 +122,11 @@ def _automatic(said: list[tuple[Means, Evidence]], away: bool, worded: bool) -> 
 
 def _words(mail: ParsedMail, *, supported: bool) -> Iterator[Evidence]:
     """Words of automatic answers. A program's subject counts alone; behind ``Re:`` the text must say the same."""
-    stripped = _ANSWER.sub("", mail.subject)
+    stated = mail.subject[:MAX_SUBJECT].lstrip()
+    stripped = _ANSWER.sub("", stated)
     subject = first_found(stripped, PROGRAM_SUBJECTS)
     text = first_found(readable(mail)[:_READ], AWAY_TEXTS) if subject or supported else None
-    alone = subject is not None and stripped == mail.subject.lstrip()
+    alone = subject is not None and stripped == stated
     if subject is not None and (alone or text or supported):
         yield Evidence(subject[0].name, subject[1], subject[0].source)
     if text is not None and (subject or supported):

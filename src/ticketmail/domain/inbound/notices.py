@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from ticketmail.domain.inbound.statuses import reply_class, status_in
@@ -22,7 +23,7 @@ _ADDR: Final = (
 _ADDRESS: Final = re.compile(_ADDR)
 #: Where the returned mail begins, as the programs announce it.
 _RETURNED: Final = re.compile(
-    r"^(?:[\s|>*=_#-]*(?:here is |below is |this is |following is |attached is )?(?:(?:a|the|your) )?(?:"
+    r"^(?:[ \t|>*=_#-]*(?:here is |below is |this is |following is |attached is )?(?:(?:a|the|your) )?(?:"
     r"(?:original|returned|unsent|rejected|undelivered) (?:e-?mail|message|mail)(?: headers?| text)?"
     r"(?: is)?(?: follow(?:s|ing)?| attached| included| below| as follows| headers?:| ?[:-]+)"
     r"|(?:e-?mail )?(?:message|mail) (?:headers?|text|body|contents?) (?:is )?follow(?:s|ing)?"
@@ -32,6 +33,7 @@ _RETURNED: Final = re.compile(
     r"|mensaje original|original headers).{0,40})$",
     re.IGNORECASE | re.MULTILINE,
 )
+_BLANK_LINES: Final = re.compile(r"\n{3,}")
 _HEADER: Final = re.compile(
     r"^(?:Received|Return-Path|Message-ID|DKIM-Signature|X-Google-[\w-]+|MIME-Version):", re.IGNORECASE | re.MULTILINE
 )
@@ -69,7 +71,8 @@ class _Found:
 
 def notice_text(text: str) -> str:
     """The notice without the mail that it returns. Bounded."""
-    text = "\n".join(line[:MAX_LINE] for line in text[:MAX_TEXT].split("\n"))
+    text = "\n".join(line[:MAX_LINE].rstrip() for line in text[:MAX_TEXT].split("\n"))
+    text = _BLANK_LINES.sub("\n\n", text)
     ends = [match.start() for match in (_RETURNED.search(text), _first_header(text)) if match]
     return text[: min(ends)] if ends else text
 
@@ -87,7 +90,7 @@ def read_notice(text: str, *, never: frozenset[str]) -> list[FailedRecipient]:
 
 def _first_header(text: str) -> re.Match[str] | None:
     """A header of a returned mail that nothing announced."""
-    return next((match for match in _HEADER.finditer(text) if _more_headers(text, match.start())), None)
+    return next((match for match in islice(_HEADER.finditer(text), 50) if _more_headers(text, match.start())), None)
 
 
 def _more_headers(text: str, at: int) -> bool:

@@ -9,12 +9,13 @@ from typing import Final
 
 from ticketmail.domain.inbound.verdict import FailedRecipient
 
+MAX_TEXT: Final = 131_072
 _BLOCK: Final = re.compile(r"\n[ \t]*\n")
 _FIELD: Final = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,60})[ \t]*:[ \t]*(.*)")
 _CODE: Final = re.compile(r"(?<![\d.])([45]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")
 _STATUS: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _REPLY: Final = re.compile(r"(?<![\d.:/-])([245]\d\d)(?=[\s-](?!\w*\.\w)|[\s-][245]\.\d)")
-_SPEC: Final = re.compile(r"[^\s<>()\[\],;:\"'@]+@[^\s<>()\[\],;:\"'@]+|\"[^\"]{1,64}\"@[^\s<>()\[\],;:\"'@]+")
+_SPEC: Final = re.compile(r"(?:[^\s<>()\[\],;:\"'@]{1,200}|\"[^\"]{1,64}\")@[^\s<>()\[\],;:\"'@]{1,255}")
 _XTEXT: Final = re.compile(r"\+([0-9A-F]{2})")
 
 
@@ -29,7 +30,7 @@ class StatusGroups:
 def read_groups(text: str) -> StatusGroups:
     """The groups of a ``message/delivery-status``: divided by empty lines, or where a second recipient begins without one."""
     groups = StatusGroups()
-    for block in _BLOCK.split(text):
+    for block in _BLOCK.split(text[:MAX_TEXT]):
         for fields in _divided(_fields(block)):
             last = groups.recipients[-1] if groups.recipients else {}
             if "final-recipient" in fields or "original-recipient" in fields:

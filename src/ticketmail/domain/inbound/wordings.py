@@ -9,6 +9,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
+
+MAX_SUBJECT: Final = 500  #: so many characters of a subject are looked at
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Phrases:
 
 
 def first_found(text: str, sets: Iterable[Phrases]) -> tuple[Phrases, str] | None:
-    """The first set with a phrase in the text, and the words."""
+    """The first set with a phrase in the text, and the words. The text must be bounded: see :data:`MAX_SUBJECT`."""
     for one in sets:
         match = one.pattern.search(text)
         if match:
@@ -96,7 +99,7 @@ FAILURE_TEXTS = (
             r"|bounced|loop)",
             r"retry timeout exceeded|too many hops|mail loop|will not be delivered|delivery problems"
             r"|not accept(?:ed)? (?:your|our|the)",
-            r"^\s*5\d\d[ -]\S|\b5\.\d\.\d{1,2}\b|smtp error|rcpt to",
+            r"^[ \t]*5\d\d[ -]\S|\b5\.\d\.\d{1,2}\b|smtp error|rcpt to",
             r"nicht zugestellt|zustellung fehl|konnte nicht|unzustellbar|n'a (?:pas )?(?:pu|été)|impossible (?:de|d')"
             r"|non (?:remis|distribu)",
             r"no (?:se )?(?:ha )?(?:pudo|podido)|no (?:ha )?(?:sido )?entreg|n[ãa]o (?:p[ôo]de|foi|pode)|non (?:è stato"

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from ticketmail.adapters.mime.reading.parser import parse
+from ticketmail.adapters.mime.reading.parser import body_alone, parse
 
-__all__ = ["parse"]
+__all__ = ["body_alone", "parse"]

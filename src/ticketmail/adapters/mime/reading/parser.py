@@ -46,6 +46,12 @@ def parse(raw: bytes, limits: ReadingLimits = DEFAULT_LIMITS) -> ParsedMail:
         return _minimal(raw, len(raw), budget, Defect("not-read", type(error).__name__))
 
 
+def body_alone(raw: bytes, *, html: bool, limits: ReadingLimits = DEFAULT_LIMITS) -> ParsedMail:
+    """A mail of nothing but a body: a text or an HTML file that somebody wants to see read. Never raises."""
+    kind = "text/html" if html else "text/plain"
+    return parse(f"Content-Type: {kind}\nContent-Transfer-Encoding: 8bit\n\n".encode("ascii") + raw, limits)
+
+
 class _Reading:
     """Reads a mail and the mails within it on one budget."""
 

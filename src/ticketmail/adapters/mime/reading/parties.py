@@ -18,7 +18,7 @@ _TOKEN: Final = re.compile(_WORD + r'|"(?:[^"\\]|\\.)*"|[(),:;<>"\\\[\]]|[^\s(),
 _PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _AROUND: Final = re.compile(r"\s*([@.])\s*")  #: blanks allowed by RFC 5322 section 4.4
-_SPEC: Final = re.compile(r"[^\s<>()@,;:\"]+@[^\s<>()@,;:\"]+")
+_SPEC: Final = re.compile(r"[^\s<>()@,;:\"]{1,200}@[^\s<>()@,;:\"]{1,255}")
 
 
 def parse_parties(text: str, *, limit: int) -> tuple[Party, ...]:

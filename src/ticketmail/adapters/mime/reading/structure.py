@@ -13,6 +13,7 @@ from ticketmail.domain.inbound.limits import ReadingLimits
 from ticketmail.domain.inbound.mail import ContentType, Defect
 
 _GUESSED: Final = re.compile(rb"(?:^|[\r\n])--([^\r\n]{1,200}?)[ \t]*\r?\n(?=[Cc][Oo][Nn][Tt][Ee][Nn][Tt]-)")
+_GUESSED_WITHIN: Final = 262_144
 _ENCODING: Final = re.compile(r"[a-z0-9-]+")
 _OCTETS: Final = "application/octet-stream"
 
@@ -123,7 +124,7 @@ def _boundary(entity: Entity, budget: Budget) -> bytes | None:
     declared = entity.content_type.parameters.get("boundary", "").rstrip().encode("utf-8", "surrogateescape")
     if declared and entity.raw.find(b"--" + declared, entity.start, entity.end) >= 0:
         return declared
-    match = _GUESSED.search(entity.raw, max(entity.start - 1, 0), entity.end)
+    match = _GUESSED.search(entity.raw, max(entity.start - 1, 0), min(entity.end, entity.start + _GUESSED_WITHIN))
     budget.tell("no-boundary" if match is None else "boundary-guessed", ascii(declared[:80]), entity.path)
     return match[1] if match else None
 
@@ -149,16 +150,22 @@ def _spans(entity: Entity, boundary: bytes, budget: Budget) -> Iterator[tuple[in
 
 def _delimiters(raw: bytes, start: int, end: int, mark: bytes) -> Iterator[tuple[int, int, bool]]:
     """Place, the place behind its line, and whether it is the last, of each delimiter line (RFC 2046 section 5.1.1)."""
-    place = raw.find(mark, start, end)
+    place = start if raw.startswith(mark, start, end) else _next(raw, mark, start, end)
     while place >= 0:
         behind = place + len(mark)
         last = raw.startswith(b"--", behind, end)
-        rest = raw[behind + 2 * last : behind + 2 * last + 1]
-        if (place == start or raw[place - 1] in b"\r\n") and (not rest or rest in b" \t\r\n" or last):
+        rest = raw[behind : behind + 1]
+        if last or rest in (b"", b" ", b"\t", b"\r", b"\n"):
             newline = raw.find(b"\n", behind, end)
             behind = end if newline < 0 else newline + 1
             yield place, behind, last
-        place = raw.find(mark, behind, end)
+        place = _next(raw, mark, behind - 1, end)
+
+
+def _next(raw: bytes, mark: bytes, start: int, end: int) -> int:
+    """Where the mark stands next at the beginning of a line, -1 if nowhere."""
+    place = raw.find(b"\n" + mark, max(start, 0), end)
+    return place + 1 if place >= 0 else -1
 
 
 def _before_break(raw: bytes, place: int, begin: int) -> int:
