@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTEST_ARGS ?=
 
-.PHONY: help demo test lint format chaos bench bench-limits services clean
+.PHONY: help demo test lint format chaos bench bench-limits bench-reading corpora services clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -35,6 +35,14 @@ bench:  ## submit latency beside a full drain
 bench-limits:  ## limits that nobody told the workers, in virtual time: used, refused, found again
 	@scripts/venv dev
 	@.venv/bin/python benchmarks/limits.py --virtual --parallel 2
+
+bench-reading:  ## mails read and classified a second, beside the standard library's parser
+	@scripts/venv dev
+	@.venv/bin/python benchmarks/reading.py
+
+corpora:  ## read the mails of public test suites and score it; skips where they are not beside this folder
+	@scripts/venv dev
+	@scripts/corpora
 
 services:  ## start the servers that tests use, and keep them
 	@scripts/services start

@@ -142,7 +142,7 @@ def _by_words(mail: ParsedMail, text: str) -> DeliveryReport | None:
     evidence = [daemon] if daemon else []
     evidence += [Evidence(one.name, found, one.source) for one, found in filter(None, (subject, words, delayed))]
     kind = MailKind.DELAY if delayed and not expired else MailKind.BOUNCE
-    found = _with_named(named, read_notice(notice, never=_never(mail)), notice)
+    found = _with_named(named, read_notice(notice, never=_never(mail), domain=_domain(mail)), notice)
     recipients = [one if one.permanent is not None else replace(one, permanent=not (delayed or expired)) for one in found]
     over = expired is not None and kind is MailKind.BOUNCE and not any(one.permanent for one in recipients)
     return DeliveryReport(kind, tuple(recipients), _returned(mail, [], text), expired=over, evidence=tuple(evidence))
@@ -155,6 +155,10 @@ def _with_named(named: str, found: list[FailedRecipient], notice: str) -> list[F
     status = status_in(notice) if len(names) == 1 else ""
     kind = {"5": True, "4": False}.get(status[:1] or (reply_class(notice) if len(names) == 1 else ""))
     return [known.get(one.lower(), FailedRecipient(one, status=status, permanent=kind)) for one in names] or found
+
+
+def _domain(mail: ParsedMail) -> str:
+    return mail.senders[0].address.rpartition("@")[2].lower() if mail.senders else ""
 
 
 def _never(mail: ParsedMail) -> frozenset[str]:

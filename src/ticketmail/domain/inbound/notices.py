@@ -29,7 +29,8 @@ _RETURNED: Final = re.compile(
     r"|(?:e-?mail )?(?:message|mail) (?:headers?|text|body|contents?) (?:is )?follow(?:s|ing)?"
     r"|copy of (?:the|your) (?:original )?(?:e-?mail|message|mail)|headers? of the original message|original mail as follows"
     r"|(?:your )?message reads|below this line|unsent message|returned mail follows|attachment is a copy)\b.*"
-    r"|[ |=*-]{3,}[ ]*(?:original message|forwarded message|unsent message|returned message|message headers?|original mail"
+    r"|[ |=*-]{3,}[ ]*(?:original message|forwarded message|unsent message|returned (?:message|mail)|message headers?"
+    r"|original mail"
     r"|mensaje original|original headers).{0,40})$",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -44,11 +45,15 @@ _OTHERS: Final = re.compile(
     re.IGNORECASE,
 )
 _LEADS: Final = re.compile(
-    rf"^[ \t]*(?:[*+-]+[ \t]+|\d+\.[ \t]+|>[ \t]*)?(?:To:[ \t]+)?[<\"'\[(]{{0,2}}(?:mailto:|smtp:|rfc822;[ \t]*)?({_ADDR})"
+    rf"^[ \t]*(?:[*+-]+[ \t]+|\d+\.[ \t]+|>[ \t]*)?[<\"'\[(]{{0,2}}(?:mailto:|smtp:|rfc822;[ \t]*)?({_ADDR})"
     r"[>\"'\])]{0,2}(?:[ \t]*(?::|\.\.\.|$|[ \t]on \w|[ \t]-|,|\(|[ \t](?:invalid|unknown|is |user|delivery|failed|was"
     r"|\d{3}))|[ \t]*<br)",
     re.IGNORECASE,
 )
+#: Exchange 5.5: c=US;a= ;p=Example;o=Site;dda:SMTP=ann@example.net; on Thu, ...
+_X400: Final = re.compile(rf"[ \t]*c=.{{0,200}}?\bSMTP=({_ADDR});", re.IGNORECASE)
+#: AOL lists screen names, which are local parts of its own domain.
+_NAMES_FOLLOW: Final = re.compile(r"to the following recipients could not be delivered\b.*:$", re.IGNORECASE)
 _KEYED: Final = re.compile(
     rf"(?:^|[\[,;(])[ \t*-]*(?:final[- ]recipient|original[- ]recipient|intended recipient|failed (?:recipients?"
     rf"|address(?:es)?)|recipients?"
@@ -77,14 +82,16 @@ def notice_text(text: str) -> str:
     return text[: min(ends)] if ends else text
 
 
-def read_notice(text: str, *, never: frozenset[str]) -> list[FailedRecipient]:
-    """The failed recipients that a notice (see :func:`notice_text`) names. ``never`` are addresses that are somebody else's."""
+def read_notice(text: str, *, never: frozenset[str], domain: str = "") -> list[FailedRecipient]:
+    """The failed recipients that a notice (see :func:`notice_text`) names. ``never`` are addresses that are somebody else's,
+    ``domain`` is that of its sender.
+    """
     for find in (_leading, _keyed, _transcribed, _anywhere):
         found = _merged(one for one in find(text) if one.address.lower() not in never and not _is_daemon(one.address))
         if found:
             return [_recipient(one, text if len(found) == 1 else "\n".join(one.lines)) for one in found]
-    # Nobody else stands there: somebody wrote to himself, or to a postmaster.
-    found = _merged(_leading(text))
+    # Nobody else stands there: a user of the sender's system, or somebody wrote to himself, or to a postmaster.
+    found = _merged(_named_users(text, domain)) or _merged(_leading(text))
     return [_recipient(one, text if len(found) == 1 else "\n".join(one.lines)) for one in found]
 
 
@@ -103,7 +110,7 @@ def _leading(text: str) -> Iterator[_Found]:
     current: _Found | None = None
     before = ""
     for line in text.split("\n"):
-        match = _LEADS.match(line)
+        match = _LEADS.match(line) or _X400.match(line)
         expanded = _EXPANDED.search(line)
         if match and not _OTHERS.search(before):
             current = _Found(match[1], [line])
@@ -113,6 +120,15 @@ def _leading(text: str) -> Iterator[_Found]:
             if expanded:
                 current.original = expanded[1]
         before = line if line.strip() else before
+
+
+def _named_users(text: str, domain: str) -> Iterator[_Found]:
+    follows = False
+    for line in text.split("\n"):
+        if follows and domain and re.fullmatch(r"[\w.-]{1,64}", line.strip()):
+            yield _Found(f"{line.strip()}@{domain}", [line])
+        elif line.strip():
+            follows = _NAMES_FOLLOW.search(line) is not None
 
 
 def _keyed(text: str) -> Iterator[_Found]:

@@ -77,11 +77,13 @@ def address_in(value: str) -> str:
     """The address of ``rfc822; ann@example.net`` (RFC 3464 section 2.1.2), with or without type, brackets and comments."""
     kind, semicolon, rest = value.partition(";")
     value = rest if semicolon and "@" not in kind else value
+    if "@" not in value and "+40" in value:  # xtext, RFC 3461 section 4
+        value = _XTEXT.sub(lambda pair: chr(int(pair[1], 16)), value)
     match = _SPEC.search(value)
-    if match is None:
-        bare = value.strip().strip("<>\"' ")
-        return bare if bare and " " not in bare else ""
-    return _XTEXT.sub(lambda pair: chr(int(pair[1], 16)), match[0]) if "+40" in match[0] else match[0].strip("'.")
+    if match is not None:
+        return match[0].strip("'.")
+    bare = value.strip().strip("<>\"' ")
+    return bare if bare and " " not in bare else ""
 
 
 def _fields(text: str) -> Iterator[tuple[str, str]]:

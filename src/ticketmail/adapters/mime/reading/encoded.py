@@ -20,7 +20,7 @@ def decoded_words(text: str) -> str:
     run: list[bytes] = []  # bytes of neighbouring words in one charset: a character may be split between them
     charset, at = "", 0
     while (start := _START.search(text, at)) is not None:
-        end = _end(text, start.end())
+        end, behind = _end(text, start.end())
         gap = text[at : start.start()]
         if gap.strip() or not run:
             _flush(out, run, charset)
@@ -29,19 +29,19 @@ def decoded_words(text: str) -> str:
             _flush(out, run, charset)
         charset = start[1]
         run.append(_payload(text[start.end() : end], start[2]))
-        at = end + 2
+        at = behind
     _flush(out, run, charset)
     out.append(text[at:])
     return "".join(out)
 
 
-def _end(text: str, start: int) -> int:
-    """Where the word ends: at the first ``?=`` that no hexadecimal digits follow, else at the next blank or the end."""
+def _end(text: str, start: int) -> tuple[int, int]:
+    """Where the word's payload ends, and the place behind the word. One that is not closed ends at a blank, or with the text."""
     end = text.find("?=", start)
-    if end < 0:
-        blank = text.find(" ", start)
-        return len(text) if blank < 0 else blank
-    return end
+    if end >= 0:
+        return end, end + 2
+    blank = text.find(" ", start)
+    return (blank, blank) if blank >= 0 else (len(text), len(text))
 
 
 def _flush(out: list[str], run: list[bytes], charset: str) -> None:

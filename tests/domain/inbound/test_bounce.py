@@ -1,0 +1,312 @@
+"""Reports of deliveries: for machines and for people. Small ones of our own, in the forms that mail systems use."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ticketmail.adapters.mime.reading import parse
+from ticketmail.domain.inbound.bounce import read_report
+from ticketmail.domain.inbound.classify import classify
+from ticketmail.domain.inbound.notices import notice_text, read_notice
+from ticketmail.domain.inbound.statuses import address_in, read_groups, recipients_of, reply_class, status_in
+from ticketmail.domain.inbound.verdict import DeliveryReport, MailKind
+
+HEAD = "From: Mail Delivery System <MAILER-DAEMON@mx.example.com>\nTo: help@example.com\n"
+ORIGINAL = "Message-ID: <t.1@example.com>\nX-Ticketmail-Id: token\nTo: ann@example.net\nSubject: Your printer\n\nHello"
+
+
+def dsn(fields: str, *, original: str = ORIGINAL, kind: str = "message/rfc822") -> DeliveryReport:
+    raw = (
+        f"{HEAD}Subject: Undelivered Mail Returned to Sender\nDelivered-To: bounce+t@example.com\n"
+        f"Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\n\nSorry.\n"
+        f"--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example.com\n"
+        f"Original-Envelope-Id: env-1\n\n{fields}\n"
+        f"--b\nContent-Type: {kind}\n\n{original}\n--b--"
+    )
+    report = classify(parse(raw.encode())).report
+    assert report is not None
+    return report
+
+
+def notice(body: str, *, subject: str = "Mail delivery failed", head: str = HEAD) -> DeliveryReport | None:
+    return read_report(parse(f"{head}Subject: {subject}\n\n{body}".encode()))
+
+
+def told(report: DeliveryReport | None) -> tuple[str, list[str], bool | None, list[str]]:
+    assert report is not None
+    recipients = [one.address for one in report.recipients]
+    return report.kind.value, recipients, report.permanent, [one.status for one in report.recipients]
+
+
+def test_a_report_says_who_failed_and_why() -> None:
+    report = dsn(
+        "Final-Recipient: rfc822; ann@example.net\nAction: failed\nStatus: 5.1.1\nRemote-MTA: dns; mx.example.net\n"
+        "Diagnostic-Code: smtp; 550 5.1.1 no such\n user"
+    )
+
+    assert told(report) == ("bounce", ["ann@example.net"], True, ["5.1.1"])
+    assert report.recipients[0].diagnostic == "550 5.1.1 no such user"
+    assert report.recipients[0].remote_mta == "mx.example.net"
+    assert [one.rule for one in report.evidence] == ["delivery-status"]
+
+
+@pytest.mark.parametrize("kind", ["message/rfc822", "text/rfc822-headers"])
+def test_a_report_leads_back_to_the_mail_that_it_is_about(kind: str) -> None:
+    returned = dsn("Final-Recipient: rfc822; ann@example.net\nAction: failed", kind=kind).returned
+
+    assert (returned.message_id, returned.envelope_id, returned.subject) == ("t.1@example.com", "env-1", "Your printer")
+    assert returned.values("x-ticketmail-id") == ["token"]
+    assert returned.recipients == ("ann@example.net",)
+    assert returned.bounced_to == ("bounce+t@example.com", "help@example.com")
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ("Action: delayed\nStatus: 4.4.1", ("delay", False, "4.4.1")),
+        ("Action: Delayed (will retry)\nStatus: 4.4.1", ("delay", False, "4.4.1")),
+        ("Action: delivered\nStatus: 2.0.0", ("delivered", None, "2.0.0")),
+        ("Action: expanded\nStatus: 2.0.0", ("delivered", None, "2.0.0")),
+        ("Action: relayed", ("delivered", None, "")),
+        ("Action: failed\nStatus: 5.0.0\nDiagnostic-Code: smtp; 550 5.7.1 spam", ("bounce", True, "5.7.1")),
+        ("Action: failed\nDiagnostic-Code: smtp; 452 try later", ("bounce", False, "")),
+        ("Action: failed", ("bounce", None, "")),
+    ],
+)
+def test_actions_and_codes(fields: str, expected: tuple[str, bool | None, str]) -> None:
+    report = dsn(f"Final-Recipient: rfc822; ann@example.net\n{fields}")
+
+    assert (report.kind.value, report.permanent, report.recipients[0].status) == expected
+
+
+def test_time_that_was_up_is_no_delay() -> None:
+    report = dsn("Final-Recipient: rfc822; ann@example.net\nAction: failed\nStatus: 4.4.7")
+
+    assert (report.kind, report.expired, report.permanent) == (MailKind.BOUNCE, True, False)
+
+
+def test_several_recipients_with_and_without_empty_lines() -> None:
+    one = "Original-Recipient: rfc822;{0}@example.net\nFinal-Recipient: rfc822; {0}@mx.example.net\nAction: failed\nStatus: 5.1.1"
+
+    for between in ("\n\n", "\n"):
+        report = dsn(between.join(one.format(name) for name in ("ann", "bob", "carol")))
+        assert [found.original for found in report.recipients] == [f"{name}@example.net" for name in ("ann", "bob", "carol")]
+
+
+def test_fields_in_front_of_the_recipient_belong_to_it() -> None:
+    report = dsn("Action: failed\nStatus: 5.2.2\nOriginal-Recipient: rfc822;a@example.net\nFinal-Recipient: rfc822;b@example.net")
+
+    assert told(report) == ("bounce", ["b@example.net"], True, ["5.2.2"])
+
+
+@pytest.mark.parametrize(
+    ("value", "address"),
+    [
+        ("rfc822; ann@example.net", "ann@example.net"),
+        ("RFC822;<ann@example.net>", "ann@example.net"),
+        ("ann@example.net (Ann)", "ann@example.net"),
+        ("rfc822; ann+2Bx+40example.net", "ann+x@example.net"),  # xtext, RFC 3461 section 4
+        ("rfc822; ann+40@example.net", "ann+40@example.net"),
+        ("x-local; ann", "ann"),
+        ("utf-8; ann@exämple.net", "ann@exämple.net"),
+        ("nobody at all", ""),
+    ],
+)
+def test_addresses_of_fields(value: str, address: str) -> None:
+    assert address_in(value) == address
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "kind"),
+    [
+        ("550 5.1.1 no", "5.1.1", "5"),
+        ("said: 452-4.2.2 full", "4.2.2", "4"),
+        ("host 192.5.1.10 said: 550 no", "", "5"),
+        ("version 4.2.1.3", "", ""),
+        ("250 2.0.0 Ok", "", ""),
+    ],
+)
+def test_codes_in_prose(text: str, status: str, kind: str) -> None:
+    assert status_in(text) == status
+    assert reply_class(text) == kind
+
+
+POSTFIX = "I'm sorry to have to inform you that your message could not\nbe delivered to one or more recipients.\n\n"
+EXIM = "A message that you sent could not be delivered to one or more of its\nrecipients. The following address(es) failed:\n\n"
+QMAIL = "Hi. This is the qmail-send program at mx.example.com.\nI'm afraid I wasn't able to deliver your message.\n\n"
+SENDMAIL = (
+    "   ----- The following addresses had permanent fatal errors -----\n<ann@example.net>\n\n"
+    "   ----- Transcript of session follows -----\n"
+)
+EXCHANGE = "did not reach the following recipient(s):\n\nann@example.net on Mon, 4 Jan 2027\n  Unknown Recipient"
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (f"{POSTFIX}<ann@example.net>: host mx.example.net[192.0.2.1] said: 550 5.1.1 no such user", ("ann", True, "5.1.1")),
+        (f"{EXIM}  ann@example.net\n    SMTP error after RCPT TO:<ann@example.net>:\n    550 unknown user", ("ann", True, "")),
+        (f"{QMAIL}<ann@example.net>:\nSorry, no mailbox here by that name. (#5.1.1)", ("ann", True, "5.1.1")),
+        (f"{SENDMAIL}... while talking to mx.example.net.:\n>>> DATA\n<<< 552 5.2.2 Over quota", ("ann", True, "5.2.2")),
+        (EXCHANGE, ("ann", True, "")),
+        ("Delivery failed.\nRecipient: ann@example.net\nReason: over quota", ("ann", True, "")),
+        ("Undeliverable.\n>>> RCPT TO:<ann@example.net>\n<<< 450 4.2.1 busy", ("ann", False, "4.2.1")),
+        ("Your message to ann@example.net could not be delivered.", ("ann", True, "")),
+        ("<html><body>Your message to <b>ann@example.net</b> could not be delivered.</body></html>", ("ann", True, "")),
+        ("このメールは送信できませんでした。\nann@example.net\n", ("ann", True, "")),
+        (f"{POSTFIX}For help, contact <postmaster@example.net>\n\n<ann@example.net>: unknown user", ("ann", True, "")),
+    ],
+)
+def test_notices_for_people(body: str, expected: tuple[str, bool, str]) -> None:
+    name, permanent, status = expected
+
+    assert told(notice(body)) == ("bounce", [f"{name}@example.net"], permanent, [status])
+
+
+def test_the_returned_mail_is_no_part_of_the_notice() -> None:
+    text = f"{POSTFIX}<ann@example.net>: no\n\n--- Below this line is a copy of the message.\n\n<bob@example.net>: quoted"
+
+    assert [one.address for one in read_notice(notice_text(text), never=frozenset())] == ["ann@example.net"]
+
+
+def test_a_header_begins_the_returned_mail_even_unannounced() -> None:
+    text = "<ann@example.net>: no\n\nReceived: from x\nFrom: bob@example.net\nSubject: y\n\n<bob@example.net>: z"
+
+    assert "bob" not in notice_text(text)
+
+
+def test_several_recipients_have_reasons_of_their_own() -> None:
+    report = notice(f"{POSTFIX}<ann@example.net>: 550 5.1.1 unknown\n\n<bob@example.net>: 452 4.2.2 full")
+
+    assert told(report) == ("bounce", ["ann@example.net", "bob@example.net"], None, ["5.1.1", "4.2.2"])
+
+
+def test_exim_and_google_name_the_recipients_in_the_header() -> None:
+    report = notice("Delivery failed.", head=f"{HEAD}X-Failed-Recipients: ann@example.net, bob@example.net\n")
+
+    assert told(report)[1] == ["ann@example.net", "bob@example.net"]
+
+
+@pytest.mark.parametrize(
+    ("subject", "body", "kind"),
+    [
+        ("Warning: message delayed 4 hours", "has not yet been delivered\n\n  ann@example.net", MailKind.DELAY),
+        ("Delivery Status Notification (Delay)", "THIS IS A WARNING MESSAGE ONLY.\n\n  ann@example.net", MailKind.DELAY),
+        ("Mail delivery failed", f"{EXIM}  ann@example.net\n    retry timeout exceeded", MailKind.BOUNCE),
+    ],
+)
+def test_delays(subject: str, body: str, kind: MailKind) -> None:
+    report = notice(body, subject=subject)
+
+    assert report is not None
+    assert (report.kind, report.permanent, report.expired) == (kind, False, kind is MailKind.BOUNCE)
+
+
+@pytest.mark.parametrize(
+    ("sender", "subject", "body"),
+    [
+        ("ann@example.net", "Mail delivery failed", "I got this: could not be delivered to bob@example.net"),
+        ("ann@example.net", "Re: Undeliverable", "User unknown? 550 5.1.1 bob@example.net"),
+        ("postmaster@example.net", "Maintenance", "The server is down on Monday."),
+    ],
+)
+def test_neither_words_nor_sender_alone_make_a_bounce(sender: str, subject: str, body: str) -> None:
+    assert notice(body, subject=subject, head=f"From: {sender}\nTo: help@example.com\n") is None
+
+
+def test_a_report_that_a_gateway_wrapped_is_opened() -> None:
+    inner = (
+        f"{HEAD}Subject: failed\nContent-Type: multipart/report; boundary=c\n\n--c\nContent-Type: message/delivery-status\n\n"
+        "Final-Recipient: rfc822; ann@example.net\nAction: failed\nStatus: 5.1.1\n--c--"
+    )
+    raw = (
+        f"{HEAD}Subject: Delivery failure\nContent-Type: multipart/mixed; boundary=b\n\n"
+        f"--b\n\nScanned.\n--b\nContent-Type: message/rfc822\n\n{inner}\n--b--"
+    )
+
+    assert told(read_report(parse(raw.encode())))[1] == ["ann@example.net"]
+
+
+def test_a_complaint() -> None:
+    raw = (
+        "From: fbl@example.org\nSubject: complaint\nContent-Type: multipart/report; report-type=feedback-report; boundary=b\n\n"
+        "--b\n\nSomebody complained.\n--b\nContent-Type: message/feedback-report\n\nFeedback-Type: abuse\nVersion: 1\n"
+        f"Original-Rcpt-To: <ann@example.net>\n--b\nContent-Type: message/rfc822\n\n{ORIGINAL}\n--b--"
+    )
+
+    report = classify(parse(raw.encode())).report
+
+    assert report is not None
+    assert (report.kind, report.feedback_type, report.returned.message_id) == (MailKind.COMPLAINT, "abuse", "t.1@example.com")
+    assert [one.address for one in report.recipients] == ["ann@example.net"]
+
+
+def receipt(disposition: str, *, sender: str, subject: str, body: str) -> DeliveryReport | None:
+    raw = (
+        f"From: {sender}\nSubject: {subject}\n"
+        "Content-Type: multipart/report; report-type=disposition-notification; boundary=b\n\n"
+        f"--b\n\n{body}\n--b\nContent-Type: message/disposition-notification\n\nFinal-Recipient: rfc822; ann@example.net\n"
+        f"Original-Message-ID: <t.1@example.com>\nDisposition: {disposition}\n--b--"
+    )
+    return classify(parse(raw.encode())).report
+
+
+def test_a_receipt() -> None:
+    report = receipt("manual-action/MDN-sent-manually; displayed", sender="ann@example.net", subject="Read: x", body="Read.")
+
+    assert report is not None
+    assert (report.kind, report.returned.message_id) == (MailKind.RECEIPT, "t.1@example.com")
+
+
+def test_a_refusal_in_the_form_of_a_receipt_is_a_bounce() -> None:
+    report = receipt(
+        "automatic-action/MDN-sent-automatically; deleted",
+        sender="MAILER-DAEMON@example.net",
+        subject="Automatically rejected mail",
+        body="Your message to <ann@example.net> was automatically rejected: Quota exceeded",
+    )
+
+    assert told(report) == ("bounce", ["ann@example.net"], True, [""])
+
+
+SES = {
+    "notificationType": "Bounce",
+    "bounce": {
+        "bounceType": "Transient",
+        "bouncedRecipients": [{"emailAddress": "ann@example.net", "status": "4.2.2", "action": "failed"}],
+    },
+    "mail": {"messageId": "0100", "destination": ["ann@example.net"], "headers": [{"name": "X-Ticketmail-Id", "value": "token"}]},
+}
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["plain", "within SNS"])
+def test_ses_tells_in_json(wrapped: bool) -> None:
+    body = json.dumps({"Type": "Notification", "Message": json.dumps(SES)} if wrapped else SES)
+
+    report = classify(parse(f"From: no-reply@sns.example\nSubject: n\n\n{body}\n\n--\nTo unsubscribe".encode())).report
+
+    assert told(report) == ("bounce", ["ann@example.net"], False, ["4.2.2"])
+    assert report is not None
+    assert report.returned.values("x-ticketmail-id") == ["token"]
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.text(max_size=9), lambda one: st.lists(one) | st.dictionaries(st.text(max_size=9), one)
+    )
+)
+def test_json_of_any_shape_is_no_fault(value: object) -> None:
+    for detail in ("bounce", "mail"):
+        body = json.dumps({**SES, detail: value})
+        classify(parse(f"From: x@example.net\n\n{body}".encode()))
+
+
+@given(st.text(max_size=400))
+def test_any_text_is_groups(text: str) -> None:
+    found = list(recipients_of([read_groups(text)]))
+
+    assert all(one.address or one.original for one in found)
