@@ -70,7 +70,7 @@ def test_a_limit_per_second_is_found_and_used_nearly_whole(rate: int, kind: str)
     assert taken >= 0.9 * rate * 240
     assert refused <= 0.02 * taken
     assert desk.state.learned is not None
-    assert 0.9 * rate <= desk.state.learned.per_s <= 1.1 * rate
+    assert 0.9 * rate <= desk.state.learned.pace <= 1.1 * rate
 
 
 @pytest.mark.parametrize("rate", [60, 600, 1800])
@@ -97,6 +97,67 @@ def test_a_limit_that_moved_is_found_again() -> None:
     desk.work(180)
     taken, _ = desk.work(30)
     assert taken >= 0.9 * 40 * 30
+
+
+def test_a_fall_that_ends_is_noticed_within_seconds() -> None:
+    """As when another client of the account sends a burst: what was good before is looked for."""
+    desk = Desk(ServerLimits(rate=40))
+    desk.work(120)
+    desk.meter.change(0.2)
+    desk.work(15)
+    desk.meter.change(1.0)
+    desk.work(10)
+
+    taken, refused = desk.work(15)
+
+    assert taken >= 0.9 * 40 * 15
+    assert refused <= 2
+
+
+def test_a_fall_that_lasts_is_looked_back_from_less_and_less() -> None:
+    desk = Desk(ServerLimits(rate=40))
+    desk.work(120)
+    desk.meter.change(0.5)
+    _, early = desk.work(60)
+    desk.work(60)
+
+    taken, late = desk.work(240)
+
+    assert early <= 25
+    assert late <= 10
+    assert taken >= 0.95 * 20 * 240
+
+
+def test_a_look_in_vain_changes_nothing_and_is_no_news() -> None:
+    state = AccountState(learned=Learned(per_s=30, good=20, bad=20.4, back=20, since_us=NOW - SECOND, cycle_us=NOW - 60 * SECOND))
+
+    after, note = settle_fault(state, TOO_FAST, now_us=NOW, jitter=0.0, permits_issued_us=NOW - 1)
+
+    assert after.learned is not None
+    assert (after.learned.per_s, after.learned.good, after.learned.bad, after.learned.back) == (20, 20, 20.4, 0)
+    assert note == ""
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(st.floats(0.01, 200), st.booleans()), max_size=60))
+def test_whatever_a_server_does_the_pace_stays_a_pace(course: list[tuple[float, bool]]) -> None:
+    """Above the floor, never between a bracket's wrong ends, and the document can be read again."""
+    state, now_us = AccountState(), NOW
+    for passed_s, refuses in course:
+        now_us += int(passed_s * SECOND)
+        state, grant = take(state, FREE, worker="w", permits=5, connections=5, now_us=now_us)
+        if grant.permits and refuses:
+            state, _ = settle_fault(
+                state, TOO_FAST, now_us=now_us, jitter=0.0, permits_issued_us=now_us, recent=Recent(9, now_us - SECOND, 9)
+            )
+        elif grant.permits:
+            state, _ = settle_success(state, now_us=now_us, permits_issued_us=now_us)
+        learned = state.learned
+        if learned is not None:
+            assert not learned.per_s or learned.per_s >= 1 / 60
+            assert learned.back <= learned.per_s
+            assert not learned.good or learned.good <= learned.per_s or learned.back
+        assert AccountState.from_json(state.to_json()) == state
 
 
 def test_refusals_of_permits_given_before_the_cut_are_echoes() -> None:

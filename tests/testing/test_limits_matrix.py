@@ -10,9 +10,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from limits_scenarios import FULL, SHORT, Result, Scenario, found, quotas, scenarios
+from limits_scenarios import FULL, SHORT, Result, Scenario, Span, found, quotas, scenarios
 from limits_virtual import run
 
+from ticketmail.testing.smtpd_limits import ServerLimits
 from ticketmail.testing.smtpd_tally import Tally
 
 ALL = {one.name: one for one in [*scenarios((2, 10)), *quotas(virtual=False)]}
@@ -46,6 +47,16 @@ def test_what_is_allowed_is_used_with_few_refusals(name: str) -> None:
 @pytest.mark.xfail(strict=True, reason="the pace is that of the neighbour's busiest moments; the pauses between are not used")
 def test_the_pauses_of_a_bursty_neighbour_are_used() -> None:
     assert result(BURSTY).missed == []
+
+
+def test_mails_whose_turn_had_not_come_when_the_server_refused_wait_for_another() -> None:
+    """Their permits were given a quarter of a second before: fifteen mails at this rate, of which five may be on their way."""
+    scenario = Scenario("bucket 60/s", ServerLimits(rate=60))
+
+    got = run(scenario, 1, Span(5, 25, 0, 0))
+
+    assert max(got.refused_in_second[5:]) in range(1, 6)
+    assert (got.sent, got.wasted) == (got.handed_over, 0)
 
 
 @pytest.mark.parametrize("workers", [1, 4])

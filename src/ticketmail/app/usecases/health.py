@@ -17,6 +17,7 @@ from ticketmail.domain.outbound.account import (
     give_back,
     hold_of,
     metered,
+    stopped_since,
     take,
 )
 from ticketmail.domain.outbound.faults import Fault
@@ -131,6 +132,10 @@ class AccountHealth:
     def metered(self, account: str) -> bool:
         """Whether its mails need permits."""
         return metered(self.state(account), self._limits[account])
+
+    def stopped_since(self, account: str, issued_us: int) -> bool:
+        """Whether it has begun to be held after that permit was given, by the last state seen."""
+        return stopped_since(self.state(account), issued_us, self._now_us())
 
     async def fault(self, account: str, fault: Fault, *, issued_us: int) -> str:
         """An attempt failed. Returns the note that went into the history, '' if nothing changed for the account."""

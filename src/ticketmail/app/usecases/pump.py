@@ -252,6 +252,9 @@ class Pump:
         if wait_s > 0:
             await self._turn(account, wait_s)
         try:
+            if wait_s > 0 and self._health.stopped_since(account.name, errand.issued_us):
+                await self._unsent(worker_id, errand)
+                return
             self._report(errand, await self._deliver.deliver(worker_id, errand, slot=account.slot))
         except Exception:  # one mail never stops the worker; its lease ends with this worker's, or it was recorded
             _log.exception("delivery of %s failed unexpectedly", errand.mail.submission_id)
@@ -259,6 +262,11 @@ class Pump:
         finally:
             account.in_flight -= 1
             self.freed.set()
+
+    async def _unsent(self, worker_id: UUID, errand: Errand) -> None:
+        """The server began to refuse before the mail's turn: it waits in the spool instead."""
+        await self._deliveries.release(worker_id, _claims(errand.mail))
+        await self._health.give_back(errand.account, worker_id.hex, 1)
 
     async def _turn(self, account: AccountLane, wait_s: float) -> None:
         try:

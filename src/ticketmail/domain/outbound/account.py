@@ -33,6 +33,7 @@ __all__ = [
     "give_back",
     "health_hold",
     "hold_of",
+    "stopped_since",
     "take",
 ]
 
@@ -255,11 +256,25 @@ def give_back(state: AccountState, worker: str, permits: int, now_us: int) -> Ac
         "windows": windows,
         "blocks": {**state.blocks, worker: rest},
         "breaker": not_tried(state.breaker, count),
-        "quota": state.quota and state.quota.model_copy(update={"probe_until_us": 0}),
-        "throttle": state.throttle and state.throttle.model_copy(update={"probe_until_us": 0}),
+        "quota": _not_probed(state.quota, block.issued_us),
+        "throttle": _not_probed(state.throttle, block.issued_us),
         "learned": state.learned and returned(state.learned, count),
     }
     return state.model_copy(update=update)
+
+
+def _not_probed(slowdown: Slowdown | None, issued_us: int) -> Slowdown | None:
+    """The next mail may be the probe, if a permit that was given as one came back. What is older than the hold was none."""
+    if slowdown is None or issued_us <= slowdown.since_us:
+        return slowdown
+    return slowdown.model_copy(update={"probe_until_us": 0})
+
+
+def stopped_since(state: AccountState, issued_us: int, now_us: int) -> bool:
+    """Whether the account has begun to be held after that permit was given: what has not left yet would only be refused."""
+    slowdowns = [one for one in (state.throttle, state.quota) if one is not None]
+    opened = state.breaker.phase == "open" and now_us < state.breaker.until_us
+    return opened or any(issued_us <= one.since_us for one in slowdowns)
 
 
 def drop_worker(state: AccountState, worker: str) -> AccountState:
@@ -298,7 +313,7 @@ def _pace_hold(state: AccountState, now_us: int) -> Hold | None:
     turn_us = next_turn_us(state.learned, now_us) if state.learned is not None else None
     if state.learned is None or turn_us is None:
         return None
-    sentence = f"The server takes about {state.learned.per_s:.3g} mails a second, as it taught by refusing more."
+    sentence = f"The server takes about {state.learned.pace:.3g} mails a second, as it taught by refusing more."
     return Hold("rate", turn_us, "limit-learned", sentence)
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from ticketmail.domain.outbound.account import AccountState
 from ticketmail.domain.outbound.breaker import IN_A_ROW, after_fault, after_success
 from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
-from ticketmail.domain.outbound.learning import Recent, fewer_connections, slowed, unblocked
+from ticketmail.domain.outbound.learning import Recent, fewer_connections, hold_s, slowed, unblocked
 from ticketmail.domain.outbound.slowdown import Slowdown, out_of_quota, throttled
 from ticketmail.domain.units import format_duration
 
@@ -82,10 +82,10 @@ def _throttled(
     else:
         sure = fault.cause in _THROTTLES
         learned, note = slowed(state.learned, fault, now_us=now_us, issued_us=issued_us, recent=recent, sure=sure)
-    least_s = 2 / learned.good if learned.good else 0.0
-    throttle, slower = throttled(
-        state.throttle, fault, now_us=now_us, jitter=jitter, issued_us=issued_us, least_s=min(least_s, 10.0)
-    )
+    least_s = hold_s(learned)
+    throttle, slower = throttled(state.throttle, fault, now_us=now_us, jitter=jitter, issued_us=issued_us, least_s=least_s)
+    if least_s < 1.0 and fault.retry_after_s is None:
+        slower = ""  # it is what looking for more costs, and no news
     return state.model_copy(update={"throttle": throttle, "learned": learned}), note or slower
 
 

@@ -32,7 +32,7 @@ class Slowdown(BaseModel):
 def throttled(
     old: Slowdown | None, fault: Fault, *, now_us: int, jitter: float, issued_us: int | None = None, least_s: float = 1.0
 ) -> tuple[Slowdown, str]:
-    """After a refusal for going too fast: ``least_s`` (at least 1 s), doubling to 60 s with each try that is refused, unless the
+    """After a refusal for going too fast: ``least_s``, doubling to 60 s with each try that is refused, unless the
     server names a time. And a note, the first time.
 
     Refusals of permits given before the hold began (``issued_us``; None: that came in while it lasts) are echoes: they neither
@@ -45,7 +45,7 @@ def throttled(
             return _prolonged(old, fault, now_us, jitter), ""
         step = old.step + 1
     asked_s = fault.retry_after_s
-    hold_s = min(asked_s, RETRY_MOST_S) if asked_s is not None else min(max(1.0, least_s) * 2.0 ** min(step, 10), THROTTLE_MOST_S)
+    hold_s = min(asked_s, RETRY_MOST_S) if asked_s is not None else min(least_s * 2.0 ** min(step, 10), THROTTLE_MOST_S)
     hold_s *= 1 + 0.1 * jitter
     note = "" if step else f"Slowed down for {format_duration(hold_s)} ({fault.cause}): {fault.text[:500]}"
     return _held(old or Slowdown(), fault, now_us, hold_s, step), note

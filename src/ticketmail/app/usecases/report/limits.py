@@ -106,7 +106,7 @@ def _learned(learned: Learned | None) -> LearnedPace | None:
     if learned is None or not (learned.per_s or learned.connections):
         return None
     return LearnedPace(
-        per_s=learned.per_s or None,
+        per_s=learned.pace or None,
         good_per_s=learned.good or None,
         bad_per_s=learned.bad or None,
         connections=learned.connections or None,
