@@ -36,6 +36,7 @@ mydestination =
 local_recipient_maps =
 local_transport = error:no local mail here
 relayhost = [127.0.0.1]:{sink}
+transport_maps = inline:{{{{ {mailboxes} }}}}
 smtp_host_lookup = native
 smtp_dns_support_level = disabled
 smtp_tls_security_level = none
@@ -79,6 +80,7 @@ verify unix - - n - 1 verify
 flush unix n - n 1000? 0 flush
 proxymap unix - - n - - proxymap
 smtp unix - - n - - smtp
+lmtp unix - - n - - lmtp
 relay unix - - n - - smtp
 showq unix n - n - - showq
 error unix - - n - - error
@@ -106,6 +108,11 @@ def _start(home: Path, running: Mapping[str, str]) -> Started:
     shutil.chown(home / "data", "postfix")
     values = {"home": home, "sink": sink, "window": RATE_WINDOW_S, "messages": MESSAGES_PER_WINDOW}
     values |= {"limited": limited, "grey": grey, "policy": policy, "plain": plain, "strict": strict, "size": SIZE_LIMIT_BYTES}
+    # What goes to the desk and its customers goes to Dovecot's mailboxes, where it runs.
+    lmtp = running.get("TICKETMAIL_TEST_DOVECOT_LMTP", "")
+    domains = ("desk.test", "customer.test") if lmtp else ()
+    host, _, port = lmtp.partition(":")
+    values["mailboxes"] = ", ".join(f"{{{domain} = lmtp:inet:[{host}]:{port}}}" for domain in domains) or "{ none.test = smtp: }"
     _make_certificate(home)
     (config / "main.cf").write_text(_MAIN.format(**values).lstrip())
     (config / "master.cf").write_text(_MASTER.format(**values).lstrip())
@@ -152,4 +159,4 @@ def _master_pid(home: Path) -> int:
     raise CannotStart("Postfix's master did not write its process id")
 
 
-SERVICE = Service("postfix", ("postfix", "openssl"), _missing, _start, needs=("smtp-sink",))
+SERVICE = Service("postfix", ("postfix", "openssl"), _missing, _start, needs=("smtp-sink", "dovecot"))

@@ -1,0 +1,46 @@
+"""What IMAPClient, imaplib and the network raise, as MailboxError kin: one table."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from imapclient import exceptions
+
+from ticketmail.domain.errors import MailboxError, MailboxRefused, MailboxUnreachable
+
+_LOGIN = "Check user and password (or token); some providers want an app password, or IMAP switched on."
+_AGAIN = "It is tried again by itself."
+_CERTIFICATE = "The server's certificate is not trusted: set ca_file, or mend the server."
+
+#: The first class that fits decides. What is not listed is a fault of ours.
+TABLE: tuple[tuple[type[Exception], type[MailboxError], str], ...] = (
+    (exceptions.LoginError, MailboxRefused, _LOGIN),
+    (ssl.SSLCertVerificationError, MailboxRefused, _CERTIFICATE),
+    (exceptions.IMAPClientAbortError, MailboxUnreachable, _AGAIN),
+    (exceptions.IMAPClientReadOnlyError, MailboxRefused, "The folder is read-only for this login."),
+    (exceptions.CapabilityError, MailboxRefused, "The server cannot do this."),
+    (exceptions.IMAPClientError, MailboxError, _AGAIN),
+    (OSError, MailboxUnreachable, _AGAIN),
+    (EOFError, MailboxUnreachable, _AGAIN),
+)
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Raise what the block raises as MailboxError kin. ``what`` says what was being done."""
+    try:
+        yield
+    except MailboxError:
+        raise
+    except Exception as error:
+        for kind, ours, remedy in TABLE:
+            if isinstance(error, kind):
+                raise ours(f"{what}: {_text(error)}.", remedy=remedy) from error
+        raise
+
+
+def _text(error: Exception) -> str:
+    text = " ".join(str(error).split())[:300]
+    return text.rstrip(".") or type(error).__name__
