@@ -18,7 +18,7 @@ from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError
 
 from ticketmail.adapters.imap.errors import translated
-from ticketmail.adapters.imap.session import Target, connect, cut, target_of
+from ticketmail.adapters.imap.session import Target, connect, cut, release, target_of
 from ticketmail.domain.errors import SettingsError
 from ticketmail.domain.ports.receiving import Inbox, Letter, Mailbox, MailboxCapabilities, MailboxOptions
 
@@ -75,7 +75,7 @@ class ImapMailbox:
         if client is not None:
             with contextlib.suppress(Exception):
                 client.logout()
-            cut(client)
+            release(client)
 
     def sweeps(self, folder: str) -> bool:
         """Whether it is time to look at all that came lately; notes that it was done."""
@@ -98,12 +98,15 @@ class ImapMailbox:
         return self._client
 
     def _idle(self, client: IMAPClient, timeout_s: float) -> bool:
-        """A server's word of life is no news."""
+        """A server's word of life is no news; nothing at all is the end of the time, or of the connection, and DONE tells which."""
         until_s = time.monotonic() + timeout_s
         client.idle()
         came = False
         while not came and (left_s := until_s - time.monotonic()) > 0:
-            came = any(len(one) > 1 and one[1] in (b"EXISTS", b"RECENT") for one in client.idle_check(timeout=left_s))
+            said = client.idle_check(timeout=left_s)
+            if not said:
+                break
+            came = any(len(one) > 1 and one[1] in (b"EXISTS", b"RECENT") for one in said)
         client.idle_done()
         return came
 

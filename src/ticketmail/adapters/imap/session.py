@@ -69,17 +69,21 @@ def connect(target: Target, options: MailboxOptions) -> IMAPClient:
             _secure(client, target, options, context)
         _log_in(client, target, options)
     except BaseException:
-        cut(client)
+        release(client)
         raise
     return client
 
 
 def cut(client: IMAPClient) -> None:
-    """End the connection without a word; a call that waits on it raises. Never raises."""
+    """End the connection without a word, from any thread; a call that waits on it raises. Never raises."""
     with contextlib.suppress(Exception):
         client.socket().shutdown(socket.SHUT_RDWR)
+
+
+def release(client: IMAPClient) -> None:
+    """Close what a connection holds. Never raises."""
     with contextlib.suppress(Exception):
-        client.socket().close()
+        client.shutdown()
 
 
 def _secure(client: IMAPClient, target: Target, options: MailboxOptions, context: ssl.SSLContext) -> None:
