@@ -11,7 +11,7 @@ from collections.abc import Callable
 from ticketmail.app.facade import TicketMail
 from ticketmail.app.settings import Settings
 from ticketmail.app.usecases.alert import Alerts
-from ticketmail.app.usecases.ingest import Settle
+from ticketmail.app.usecases.ingest import Interpret, Settle
 from ticketmail.app.watching import MailboxInbox, Watcher
 from ticketmail.app.wiring.mailboxes import make_mailbox
 from ticketmail.app.wiring.timing import Timing
@@ -35,6 +35,7 @@ class Reception:
         self._mail = mail
         self._settings: Settings = mail.settings
         self._settle = mail.injector.get(Settle)
+        self._interpret = mail.injector.get(Interpret)
         self._book = book
         self._alerts = alerts
         self._meter = meter
@@ -54,6 +55,7 @@ class Reception:
         self._loop = asyncio.get_running_loop()
         holding = asyncio.ensure_future(self._hold())
         try:
+            await self._timing.threads.run(self._interpret.prepare)
             while True:
                 self._came.clear()
                 if not await self._round():

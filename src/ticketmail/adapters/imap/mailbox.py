@@ -98,7 +98,7 @@ class ImapMailbox:
         return self._client
 
     def _idle(self, client: IMAPClient, timeout_s: float) -> bool:
-        """A server's word of life is no news; nothing at all is the end of the time, or of the connection, and DONE tells which."""
+        """A server's word of life is no news. Nothing at all is the end of the time or of the connection; DONE tells which."""
         until_s = time.monotonic() + timeout_s
         client.idle()
         came = False

@@ -54,6 +54,10 @@ class Interpret:
         self._keys = keys
         self._rules = rules
 
+    def prepare(self) -> None:
+        """Do now what the first mail would wait for: the reader's process starts."""
+        self._reader.read(b"")
+
     def one(self, view: InboundView, content: bytes) -> Interpreted:
         """Read and judge ``content``. Raises SpoolError kin, nothing for what a mail is."""
         reading = self._reader.read(content)
