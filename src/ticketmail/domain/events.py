@@ -8,7 +8,16 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from ticketmail.domain.received import Acknowledge, Author, DeliveryFact, Participant, ReceivedFile, Thread
+from ticketmail.domain.received import (
+    Acknowledge,
+    Author,
+    CalendarNote,
+    DeliveryFact,
+    Participant,
+    Reaction,
+    ReceivedFile,
+    Thread,
+)
 
 
 class _Event(BaseModel):
@@ -157,6 +166,8 @@ class MailReceived(_Event):
     attachments: tuple[ReceivedFile, ...] = ()
     deliveries: tuple[DeliveryFact, ...] = ()
     away_until_us: int | None = None
+    calendar: CalendarNote | None = None
+    reaction: Reaction | None = None
     acknowledge: Acknowledge = Acknowledge()
     risks: tuple[str, ...] = ()
     message_id: str = ""

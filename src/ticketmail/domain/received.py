@@ -74,6 +74,33 @@ class ReceivedFile(_Value):
     flags: tuple[str, ...] = ()
 
 
+class Reaction(_Value):
+    """Somebody answered with one sign (RFC 9078; Gmail's and Outlook's own ways, ``rule`` says which). ``emoji`` '' if it is not
+    given. ``to`` is the Message-ID that it is about, '' if unknown."""
+
+    emoji: str
+    to: str = ""
+    rule: str = ""
+
+
+class CalendarNote(_Value):
+    """A calendar part (RFC 5545, RFC 5546). ``method`` is upper case (``REQUEST``, ``REPLY``, ``CANCEL``; '' if none is said).
+
+    ``start`` and ``end`` are as they stand there: ``20260301T100000Z``, with the zone's name in ``zone`` where one is given.
+    ``answers`` are *address: status* of the attendees.
+    """
+
+    method: str
+    uid: str = ""
+    summary: str = ""
+    organiser: str = ""
+    start: str = ""
+    end: str = ""
+    zone: str = ""
+    place: str = ""
+    answers: tuple[str, ...] = ()
+
+
 class DeliveryFact(_Value):
     """What a bounce or complaint says about one recipient. ``submission_id`` None: it is about no mail that we sent there."""
 

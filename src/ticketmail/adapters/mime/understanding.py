@@ -6,13 +6,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, time
 
 from ticketmail.adapters.mime.reading import parse
+from ticketmail.domain.inbound.attachments import notes_of
 from ticketmail.domain.inbound.classify import classify
 from ticketmail.domain.inbound.content import MailBody
 from ticketmail.domain.inbound.limits import DEFAULT_LIMITS, MIB, ReadingLimits
 from ticketmail.domain.inbound.lines import Folded, Kind
 from ticketmail.domain.inbound.mail import ParsedMail, Tier
+from ticketmail.domain.inbound.passed_on import original_sender
 from ticketmail.domain.inbound.quoting import fold_text
 from ticketmail.domain.inbound.reading import Content, Reading, Reported
+from ticketmail.domain.inbound.small_talk import calendar_of, reaction_of
 from ticketmail.domain.inbound.subjects import is_forward
 from ticketmail.domain.inbound.verdict import Evidence, FailedRecipient, ReturnedMail
 from ticketmail.domain.ticket import X_HEADER
@@ -33,14 +36,21 @@ def understand(raw: bytes, tier: Tier = Tier.FULL) -> Reading:
     verdict = classify(mail)
     report = verdict.report
     back = datetime.combine(verdict.back_on, time(), UTC) if verdict.back_on is not None else None
+    body = taken_apart(mail)
+    reaction = reaction_of(mail)
+    original = original_sender(mail, body.segments)
     return Reading(
         mail,
-        content=_content(mail),
+        content=_content(body),
         category=verdict.kind.value,
         evidence=tuple(_shown(one) for one in verdict.evidence),
-        against=tuple(_shown(one) for one in verdict.against),
+        against=(*(_shown(one) for one in verdict.against), *(["reaction: a sign, not a letter"] if reaction else [])),
         reported=tuple(map(_reported, report.recipients)) if report is not None else (),
         returned=_returned(report.returned) if report is not None else (),
+        files=notes_of(mail, body.images),
+        on_behalf_of=original.address if original is not None else "",
+        calendar=calendar_of(mail),
+        reaction=reaction,
         back_us=int(back.timestamp() * 1_000_000) if back is not None else None,
     )
 
@@ -59,9 +69,18 @@ def _shown(evidence: Evidence) -> str:
     return f"{evidence.rule}: {evidence.found}"[:_SHOWN_CHARS] if evidence.found else evidence.rule
 
 
-def _content(mail: ParsedMail) -> Content:
-    """The body taken apart. ``quoted`` has the lines that say whose words they are; ``signature`` what is said in no mail."""
-    body = _body(mail)
+def taken_apart(mail: ParsedMail) -> MailBody:
+    """The body of a mail. HTML is read if the extra is there; a mail without it is not lost: its bytes can be read again."""
+    try:
+        from ticketmail.adapters.mime.html import body_of
+    except ModuleNotFoundError:
+        folded = fold_text(mail.text or "", forwarded=is_forward(mail.subject))
+        return MailBody(folded.top, folded.segments, folded.note, flags=("html-not-read",) if mail.html else ())
+    return body_of(mail)
+
+
+def _content(body: MailBody) -> Content:
+    """``quoted`` has the lines that say whose words they are; ``signature`` has all that is said in every mail."""
     folded = Folded(body.segments, body.top)
     return Content(
         text=body.top,
@@ -71,13 +90,3 @@ def _content(mail: ParsedMail) -> Content:
         html=body.html or "",
         risks=body.flags,
     )
-
-
-def _body(mail: ParsedMail) -> MailBody:
-    """HTML is read if the extra is there; a mail without it is not lost: its bytes are kept, and can be read again."""
-    try:
-        from ticketmail.adapters.mime.html import body_of
-    except ModuleNotFoundError:
-        folded = fold_text(mail.text or "", forwarded=is_forward(mail.subject))
-        return MailBody(folded.top, folded.segments, folded.note, flags=("html-not-read",) if mail.html else ())
-    return body_of(mail)

@@ -36,11 +36,12 @@ def inspect(context: Context) -> int:
 
 
 def _told(raw: bytes, what: str) -> dict[str, Any]:
+    from ticketmail.adapters.mime.understanding import taken_apart
     from ticketmail.app.usecases.inspect import described
     from ticketmail.domain.inbound.classify import classify
 
     mail = _read(raw, what)
-    return described(mail, classify(mail))
+    return described(mail, classify(mail), taken_apart(mail))
 
 
 def _read(raw: bytes, what: str) -> ParsedMail:
@@ -112,7 +113,10 @@ def _lines(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "file", f"{one['filename'] or '(no name)'}, {one['content_type']}, {one['size']} bytes"
     for one in told["defects"]:
         yield "mended", f"{one['code']} {one['evidence']}".strip()
-    yield "text", _beginning(told["text"] or told["html"] or "")
+    yield "says", _beginning(told["visible"])
+    for one in told["folded"]:
+        yield "folded", f"{one['kind']} ({one['rule']}): {_beginning(one['text'])}"
+    yield "odd", ", ".join(told["flags"])
 
 
 def _because(one: dict[str, str]) -> str:

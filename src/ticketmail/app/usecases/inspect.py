@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from ticketmail.domain.inbound.attachments import notes_of
+from ticketmail.domain.inbound.content import MailBody
+from ticketmail.domain.inbound.lines import Kind
 from ticketmail.domain.inbound.mail import ParsedMail, Part, Party
+from ticketmail.domain.inbound.passed_on import original_sender
+from ticketmail.domain.inbound.reading import FileNote
+from ticketmail.domain.inbound.small_talk import calendar_of, reaction_of
 from ticketmail.domain.inbound.verdict import AUTOMATIC, DeliveryReport, Evidence, MailKind, Verdict
 
 #: The words of mail systems for reports. ``delayed`` is what was not delivered in time, whether or not a server goes on trying.
@@ -22,15 +28,17 @@ KINDS: Final = {
 }
 
 
-def described(mail: ParsedMail, verdict: Verdict) -> dict[str, Any]:
+def described(mail: ParsedMail, verdict: Verdict, body: MailBody) -> dict[str, Any]:
     """All that ``ticketmail inspect --json`` says of a mail. ``docs/reference/inbound.md`` says what each field means."""
+    notes = {part.path: note for part, note in zip(mail.attachments, notes_of(mail, body.images), strict=True)}
     return {
         "class": verdict.kind.value,
         "tier": mail.tier.value,
         **_header(mail),
         "text": mail.text,
         "html": mail.html,
-        "attachments": [_attachment(one) for one in _in_order((*mail.attachments, *mail.reports))],
+        "attachments": [_attachment(one, notes) for one in _in_order((*mail.attachments, *mail.reports))],
+        **_apart(mail, body),
         "auto": verdict.kind in AUTOMATIC,
         "list": verdict.bulk,
         "no_autoreply": not verdict.may_answer,
@@ -65,7 +73,27 @@ def _in_order(parts: Iterable[Part]) -> list[Part]:
     return sorted(parts, key=lambda part: [int(number) for number in part.path.split(".") if number])
 
 
-def _attachment(part: Part) -> dict[str, Any]:
+def _apart(mail: ParsedMail, body: MailBody) -> dict[str, Any]:
+    """The body taken apart, and what the mail is besides a letter."""
+    original, calendar, reaction = original_sender(mail, body.segments), calendar_of(mail), reaction_of(mail)
+    return {
+        "visible": body.top,
+        "note": body.note,
+        "folded": [
+            {"kind": one.kind.value, "rule": one.rule, "text": one.text} for one in body.segments if one.kind is not Kind.VISIBLE
+        ],
+        "safe_html": body.html,
+        "links": [{"target": one.target, "text": one.text, "deceptive": one.is_deceptive} for one in body.links],
+        "blocked": [{"what": one.what, "value": one.value} for one in body.blocked],
+        "flags": list(body.flags),
+        "on_behalf_of": original.address if original else None,
+        "calendar": calendar.model_dump() if calendar else None,
+        "reaction": reaction.model_dump() if reaction else None,
+    }
+
+
+def _attachment(part: Part, notes: Mapping[str, FileNote]) -> dict[str, Any]:
+    note = notes.get(part.path, FileNote())
     return {
         "filename": part.filename,
         "content_type": part.content_type.value,
@@ -74,6 +102,8 @@ def _attachment(part: Part) -> dict[str, Any]:
         "sha256": hashlib.sha256(part.content).hexdigest(),
         "content_id": part.content_id,
         "origin": part.origin,
+        "safe_name": note.name,
+        "flags": list(note.flags),
     }
 
 

@@ -99,11 +99,11 @@ class ContentType:
 class Part:
     """A leaf of the MIME tree in its order, or an attached mail as a whole.
 
-    ``path`` is ``1.2``-like (RFC 3501 numbering). ``disposition`` is ``inline``, ``attachment`` or empty. ``content`` is decoded
-    from its transfer encoding. ``text`` is set for ``text/*`` and reports, ``charset`` is the one that was used.
-    ``filename`` is decoded and fit for showing, never for opening; ``content_id`` has no angle brackets. ``sniffed`` is the type
-    that the first bytes say, '' if they say nothing. ``mail`` is the attached mail, read as far as the limits go.
-    ``origin`` is ``mime``, ``uuencode``, ``tnef`` or ``smime``.
+    ``path`` is ``1.2``-like (RFC 3501 numbering). ``disposition`` is ``inline``, ``attachment``, ``reaction`` or empty.
+    ``content`` is decoded from its transfer encoding. ``text`` is set for ``text/*`` and reports, ``charset`` is the one that
+    was used. ``filename`` is decoded and fit for showing, never for opening; ``content_id`` has no angle brackets.
+    ``sniffed`` is the type that the first bytes say, '' if they say nothing. ``mail`` is the attached mail, read as far as
+    the limits go. ``origin`` is ``mime``, ``uuencode``, ``tnef`` or ``smime``.
     """
 
     path: str

@@ -88,6 +88,8 @@ class _Labeller:
             self._quote(at, line.origin or ">")
         elif line.mark is Mark.ATTRIBUTION:
             self._labels.append(Label(Kind.ATTRIBUTION, line.origin))
+            if self._quote_follows(at):
+                self._indented(at + 1, line.depth)
         elif line.text.strip():
             self._worded(at, line)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ticketmail.domain.inbound.mail import ParsedMail
+from ticketmail.domain.received import CalendarNote, Reaction
 
 #: The version of the rules by which a mail becomes an event. ``inbound reparse`` shows what other rules would change.
 RULES = "1"
@@ -60,4 +61,6 @@ class Reading:
     files: tuple[FileNote, ...] = ()
     on_behalf_of: str = ""
     back_us: int | None = None
+    calendar: CalendarNote | None = None
+    reaction: Reaction | None = None
     error: str = ""

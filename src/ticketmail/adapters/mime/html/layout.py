@@ -31,7 +31,7 @@ class Layout:
         self._lines: list[Line] = []
         self._pieces: list[str] = []
         self._now = Line("")  # mark, depth and origin of the line that is written
-        self._space = self._blank = False
+        self._space = self._blank = self._spaced = False
         self._preformatted = 0
         self._between = ""  # stands before the next text: the sign of a list, the border of a cell
         self._lists: list[int | None] = []
@@ -77,7 +77,8 @@ class Layout:
         """An element begins."""
         if tag in BLOCKS:
             self._flush()
-            self._blank = self._blank or _has_margin(tag, attributes, style)
+            self._spaced = _has_margin(tag, attributes, style)
+            self._blank = self._blank or self._spaced
             self._enter_block(tag)
         elif tag == "br":
             self._break()
@@ -95,7 +96,7 @@ class Layout:
             self._preformatted -= 1
         if tag in BLOCKS:
             self._flush()
-            self._blank = self._blank or tag in SPACED
+            self._blank = self._blank or (tag in SPACED and (tag != "p" or self._spaced))
             if tag in ("ul", "ol", "menu") and self._lists:
                 self._lists.pop()
 

@@ -16,6 +16,8 @@ _GUESSED: Final = re.compile(rb"(?:^|[\r\n])--([^\r\n]{1,200}?)[ \t]*\r?\n(?=[Cc
 _GUESSED_WITHIN: Final = 262_144
 _ENCODING: Final = re.compile(r"[a-z0-9-]+")
 _OCTETS: Final = "application/octet-stream"
+#: Others are files. ``reaction``: RFC 9078 section 2.
+_DISPOSITIONS: Final = ("", "inline", "attachment", "reaction")
 
 
 @dataclass(slots=True)
@@ -74,7 +76,7 @@ def _single(raw: bytes, start: int, end: int, budget: Budget, path: str, default
         budget.tell(one.code, one.evidence, path)
     content_type = _content_type(block, default, budget, path)
     disposition, parameters = parse_parameterised(unfolded(block.raw("content-disposition")))
-    shown = disposition if disposition in ("", "inline", "attachment") else "attachment"  # RFC 2183 section 2.8
+    shown = disposition if disposition in _DISPOSITIONS else "attachment"  # RFC 2183 section 2.8
     return Entity(path, raw, block, content_type, shown, parameters, block.body, end)
 
 

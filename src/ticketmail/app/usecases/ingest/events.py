@@ -46,6 +46,8 @@ def event_of(found: Interpreted, *, ident: UUID, now_us: int, keys: Sequence[str
         attachments=_files(mail, keys, reading.files),
         deliveries=tuple(one.fact() for one in found.subjects),
         away_until_us=reading.back_us,
+        calendar=reading.calendar,
+        reaction=reading.reaction,
         acknowledge=found.acknowledge,
         risks=found.risks,
         message_id=mail.message_id or "",
