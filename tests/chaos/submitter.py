@@ -130,7 +130,7 @@ def _joined(mail: TicketMail, name: str, numbers: list[int], record: Record, hos
 
 
 def _in_transaction(mail: TicketMail, host: Joining, wanted: Submission) -> Receipt:
-    with host.transaction(str(wanted.key)) as connection:
+    with mail.gate(), host.transaction(str(wanted.key)) as connection:
         return mail.submit(wanted, connection=connection)
 
 
@@ -143,7 +143,7 @@ def _rolled_back(mail: TicketMail, host: Joining, wanted: Submission) -> None:
 
     def attempt() -> None:
         try:
-            with host.transaction(key) as connection:
+            with mail.gate(), host.transaction(key) as connection:
                 mail.submit(wanted, key=key, connection=connection)
                 raise _ChangedItsMind
         except _ChangedItsMind:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -179,6 +179,17 @@ class TicketMail:
         """
         self._look()
         self._taker().prepare()
+
+    @contextmanager
+    def gate(self) -> Iterator[None]:
+        """The host's turn to write: on SQLite, hold it around a short transaction of your own, from BEGIN to COMMIT, as all of
+        ticketmail's writers do; without it a busy worker makes you wait. Elsewhere there is nothing to wait for.
+
+        Within it hand over with ``connection``. Raises SpoolBusy if others do not let go, or this thread holds it already.
+        """
+        self.prepare()
+        with nullcontext() if self._live.settings.by_broker else self.spool.gate():
+            yield
 
     def cancel(self, scope: str | Scope, *, reason: str, actor: str = "host", connection: object | None = None) -> int | None:
         """Cancel what has not begun in ``scope`` (``ticket:4711``, ``id:...``, ``to:...``). How many deliveries changed; None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +15,7 @@ import sqlalchemy as sa
 from sql_support import HandClock, entry
 from sqlalchemy.orm import Session
 
+from ticketmail import Message, TicketMail
 from ticketmail.adapters.sql import create
 from ticketmail.domain.errors import (
     HostTransactionMustBeImmediate,
@@ -298,3 +301,29 @@ class TestPostgresql:
             assert len(await worker.claim()) == 1
             c.rollback()
         assert len(await worker.claim()) == 1
+
+
+def test_a_host_within_the_gate_writes_alone_and_hands_over_in_its_transaction(tmp_path: Path) -> None:
+    path = tmp_path / "spool.db"
+    options = {"spool": {"url": f"sqlite:///{path}", "busy_timeout": 0.2}, "accounts": {"one": "null://"}}
+    message = Message(sender="help@example.com", to="ann@example.net", subject="-", text="-")
+    with TicketMail(settings=options) as mail, TicketMail(settings=options) as other:
+        other.prepare()
+        with mail.gate(), contextlib.closing(sqlite3.connect(path, isolation_level=None)) as desk:
+            desk.execute("BEGIN IMMEDIATE")
+            mail.submit(message, key="ours", connection=desk)
+            with pytest.raises(SpoolBusy, match="held the gate"):
+                other.submit(message, key="theirs")
+            began_s = time.monotonic()
+            with pytest.raises(SpoolBusy, match="This thread holds the gate"):
+                mail.submit(message, key="apart")
+            assert time.monotonic() - began_s < 0.1  # nobody waits for himself
+            desk.execute("COMMIT")
+        other.submit(message, key="later")
+
+        assert {view.key for view in mail.reading.find(ALL)} == {"ours", "later"}
+
+
+def test_where_writers_take_no_turns_the_gate_is_open(tmp_path: Path) -> None:
+    with TicketMail(settings={"spool": "memory://", "accounts": {"one": "null://"}}) as mail, mail.gate(), mail.gate():
+        mail.submit(Message(sender="help@example.com", to="ann@example.net", subject="-", text="-"))

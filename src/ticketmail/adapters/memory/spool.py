@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import AbstractContextManager, nullcontext
 
 from ticketmail.adapters.memory.administering import MemoryAdministering
 from ticketmail.adapters.memory.book import MemoryBook
@@ -66,6 +67,9 @@ class MemorySpool:
 
     def __repr__(self) -> str:
         return f"MemorySpool('memory://{self._name}')"
+
+    def gate(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def worker_side(self) -> WorkerSide:
         return MemoryWorkerSide(self._access)

@@ -40,20 +40,28 @@ class Gate:
         self._path = path
         self._timeout_s = timeout_s
         self._here = threading.Lock()
+        self._holder = 0  #: the thread within
         self._fd: int | None = None
 
     @contextlib.contextmanager
     def passed(self) -> Iterator[None]:
-        """Hold the gate. Raises SpoolBusy after the time-out."""
+        """Hold the gate. Raises SpoolBusy after the time-out, and at once in the thread that holds it."""
+        if self._holder == threading.get_ident():
+            raise SpoolBusy(
+                "This thread holds the gate of the spool already.",
+                remedy="Within mail.gate() hand over with connection=...; do everything else after it.",
+            )
         deadline = time.monotonic() + self._timeout_s
         if not self._here.acquire(timeout=self._timeout_s):
             raise self._busy()
         try:
             fd = self._open()
             self._wait(fd, deadline)
+            self._holder = threading.get_ident()
             try:
                 yield
             finally:
+                self._holder = 0
                 fcntl.flock(fd, fcntl.LOCK_UN)
         finally:
             self._here.release()

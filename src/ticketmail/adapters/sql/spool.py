@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractContextManager
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -73,6 +74,9 @@ class SqlSpool:
     @property
     def capabilities(self) -> SpoolCapabilities:
         return self._database.store.capabilities
+
+    def gate(self) -> AbstractContextManager[None]:
+        return self._database.store.turn(write=True)
 
     def worker_side(self) -> WorkerSide:
         return SqlWorkerSide(self._database)

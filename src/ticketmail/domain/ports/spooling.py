@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -65,6 +66,11 @@ class SpoolAdapter(Protocol):
     def operating(self) -> Operating: ...
     @property
     def administering(self) -> Administering: ...
+
+    def gate(self) -> AbstractContextManager[None]:
+        """A host's turn to write with a transaction of its own, where writers take turns (SQLite); else nothing. Not reentrant;
+        thread-safe. Raises SpoolBusy after ``busy_timeout_s``, or at once if this thread holds it already."""
+        ...
 
     def worker_side(self) -> WorkerSide:
         """A worker's own side: a spool thread of its own. Call it in the process that uses it."""
