@@ -28,8 +28,10 @@ chaos:  ## the long proof: 50 kills over 5,000 mails, on SQLite and PostgreSQL
 	@scripts/venv dev
 	@TICKETMAIL_TEST_CHAOS=full scripts/services run -- .venv/bin/pytest tests/chaos -m chaos -s --timeout=3600 $(PYTEST_ARGS)
 
-bench:  ## submit latency beside a full drain
+bench:  ## submit and drain beside what is physically possible and beside peers; then four hosts beside a full drain
 	@scripts/venv dev
+	@.venv/bin/pip install -q -r benchmarks/peers.txt || echo 'peers are left out'
+	@scripts/services run -- .venv/bin/python benchmarks/core.py
 	@.venv/bin/python benchmarks/sqlite_hosts.py
 
 bench-limits:  ## limits that nobody told the workers, in virtual time: used, refused, found again

@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -222,6 +223,7 @@ def _mac(secret: bytes, payload: bytes) -> bytes:
     return _derive(secret, b"token", payload)[:MAC_BYTES]
 
 
+@lru_cache(maxsize=16)
 def _key_id(secret: bytes) -> int:
     """A hint for people which key made it; verifying tries all, for a byte is no proof."""
     return _derive(secret, b"key-id")[0]

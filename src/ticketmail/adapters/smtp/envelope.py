@@ -80,7 +80,7 @@ def _malformed(address: str) -> bool:
 
 
 def _surrogates(address: str) -> bool:
-    return any("\ud800" <= char <= "\udfff" for char in address)
+    return not address.isascii() and any("\ud800" <= char <= "\udfff" for char in address)
 
 
 def _header_of(body: bytes) -> bytes:

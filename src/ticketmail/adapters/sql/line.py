@@ -39,7 +39,7 @@ class LineStatements:
         d = t.delivery.c
         waits = (d.state == "queued", d.behind_submission_id.is_not(None))
         waiting = select(*(d[name] for name in Waiting._fields)).where(*waits)
-        self.waiting = waiting.where(language.within(d.behind_submission_id, "p_ids"))
+        self.waiting = waiting.where(d.behind_submission_id == bound("p_id"), d.behind_number == bound("p_number"))
         self.forgotten = waiting.where(~_still_ahead(t)).limit(bound("p_limit"))
         self.ahead = (
             select(d.submission_id, d.number)
@@ -72,11 +72,8 @@ def _still_ahead(t: Tables) -> ColumnElement[bool]:
 
 def free_next(tx: Tx, ends: Iterable[tuple[str, int]]) -> None:
     """The first attempts of these (submission, number) are over: what waits behind them is due now, or waits for another."""
-    over = set(ends)
-    if over:
-        rows = tx.rows(tx.book(LineStatements).waiting, p_ids=tx.pack(sorted({id_ for id_, _ in over})))
-        waiting = [Waiting(*row) for row in rows]
-        _move_up(tx, [one for one in waiting if (one.behind_submission_id, one.behind_number) in over])
+    found = tx.each_rows(tx.book(LineStatements).waiting, [{"p_id": id_, "p_number": number} for id_, number in ends])
+    _move_up(tx, [Waiting(*row) for rows in found for row in rows])
 
 
 def free_forgotten(tx: Tx, limit: int) -> None:
