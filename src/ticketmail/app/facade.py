@@ -24,7 +24,7 @@ from ticketmail.app.usecases.hear import Hear
 from ticketmail.app.usecases.ingest import Inbound
 from ticketmail.app.usecases.pack import end_us
 from ticketmail.app.usecases.submit import Submit, submission_of
-from ticketmail.app.usecases.tell import OnLoop, Stop, Tell
+from ticketmail.app.usecases.tell import OnLoop, Stops, Tell
 from ticketmail.app.usecases.watch import Watch
 from ticketmail.app.wiring.pieces import HostPieces, Roads, no_spool
 from ticketmail.domain.address import parse_address
@@ -93,7 +93,7 @@ class TicketMail:
         self._stack = ExitStack()
         self._injector: Injector | None = None
         self._cases: dict[type[Any], Any] = {}
-        self._stops: set[Stop] = set()
+        self._stops = Stops()
         self._lock, self._pid = threading.RLock(), os.getpid()
 
     def __repr__(self) -> str:
@@ -182,11 +182,9 @@ class TicketMail:
 
     @contextmanager
     def gate(self) -> Iterator[None]:
-        """The host's turn to write: on SQLite, hold it around a short transaction of your own, from BEGIN to COMMIT, as all of
-        ticketmail's writers do; without it a busy worker makes you wait. Elsewhere there is nothing to wait for.
-
-        Within it hand over with ``connection``. Raises SpoolBusy if others do not let go, or this thread holds it already.
-        """
+        """The host's turn to write: on SQLite hold it around a short transaction of your own, from BEGIN to COMMIT, as all of
+        ticketmail's writers do, and hand over with ``connection``; without it a busy worker makes you wait. Elsewhere nothing
+        waits. Raises SpoolBusy if others do not let go, or this thread holds it already."""
         self.prepare()
         with nullcontext() if self._live.settings.by_broker else self.spool.gate():
             yield
@@ -234,13 +232,15 @@ class TicketMail:
         Raises SettingsError where a webhook is told instead.
         """
         ending = stop or threading.Event()
-        with self._listening(ending):
+        self._after_fork()
+        with self._stops.among(ending):
             self._listener().listen(handler, stop=ending)
 
     async def alisten(self, handler: TicketHandler, *, stop: asyncio.Event | None = None) -> None:
         """:meth:`listen` on the running loop: async handlers are awaited on it, sync ones run in threads."""
         ending = stop or asyncio.Event()
-        with self._listening(OnLoop(ending)):
+        self._after_fork()
+        with self._stops.among(OnLoop(ending)):
             await self._listener().alisten(handler, stop=ending)
 
     def _listener(self) -> Tell | Hear:
@@ -345,8 +345,7 @@ class TicketMail:
         """Stop listeners, release connections. Idempotent; the next use opens again."""
         with self._lock:
             stack, self._stack, self._injector, self._cases = self._stack, ExitStack(), None, {}
-            for stop in tuple(self._stops):
-                stop.set()
+            self._stops.all()
         stack.close()
 
     def __enter__(self) -> TicketMail:
@@ -397,15 +396,4 @@ class TicketMail:
         """In a child: locks that another thread of the parent held at the fork would never open. Adapters see to their own."""
         if self._pid != os.getpid():
             self._lock, self._pid = threading.RLock(), os.getpid()
-            self._stops = set()
-
-    @contextmanager
-    def _listening(self, stop: Stop) -> Iterator[None]:
-        self._after_fork()
-        with self._lock:
-            self._stops.add(stop)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._stops.discard(stop)
+            self._stops = Stops()

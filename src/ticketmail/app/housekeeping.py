@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import cache
-from typing import Literal
 
 from ticketmail.app.settings import Settings
 from ticketmail.app.settings_outbound import lane_ends, retention_of
@@ -20,7 +19,7 @@ from ticketmail.domain.ports.reading import Overview, Reading
 
 LEAST_FREE_BYTES = 64 * 1024 * 1024
 DELAY_TOLD_US = 3600 * 1_000_000
-OLD_MAIL_US = 600 * 1_000_000
+OLD_REPLY_S = 600.0
 BATCH = 200
 
 
@@ -112,14 +111,30 @@ class Housekeeping:
         self.full = full
 
     async def _look_at_age(self, overview: Overview) -> None:
-        due = [lane.oldest_due_us for lane in overview.lanes if lane.lane == "reply" and lane.oldest_due_us is not None]
-        late_us = overview.now_us - min(due, default=overview.now_us)
-        if late_us > OLD_MAIL_US:
-            text = f"The oldest reply has been due for {late_us // 60_000_000} minutes. `ticketmail status` says what holds it."
-            level: Literal["page", "warn"] = "page" if late_us > 6 * OLD_MAIL_US else "warn"
-            await self._alerts.occurred("old-mail", level=level, title="Replies are late", text=text)
-        else:
+        """Whatever holds it: a reply that waits for ten minutes, and any mail that has lost half of its lane's time."""
+        late = [(age_s / self._late_s(lane), lane, age_s) for lane, age_s in _oldest(overview) if age_s > self._late_s(lane)]
+        if not late:
             await self._alerts.over("old-mail")
+            return
+        _, lane, age_s = max(late)
+        page = age_s > min(6 * OLD_REPLY_S, self._deadline_s(lane) / 2)
+        text = (
+            f"The oldest mail of lane {lane!r} has been due for {age_s / 60:.0f} minutes. `ticketmail status` says what holds it."
+        )
+        await self._alerts.occurred("old-mail", level="page" if page else "warn", title="Mail is late", text=text)
+
+    def _late_s(self, lane: str) -> float:
+        half_s = self._deadline_s(lane) / 2
+        return min(OLD_REPLY_S, half_s) if lane == "reply" else half_s
+
+    def _deadline_s(self, lane: str) -> float:
+        return self._facts().lanes.get(lane, 86_400.0)
+
+
+def _oldest(overview: Overview) -> list[tuple[str, float]]:
+    """How long the oldest that is due of each route and lane has been due (seconds)."""
+    found = [(load.lane, load.oldest_due_us) for load in overview.lanes if load.oldest_due_us is not None]
+    return [(lane, (overview.now_us - due_us) / 1_000_000) for lane, due_us in found]
 
 
 async def _all(batch: Callable[[], Awaitable[int]]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import pytest
+
 from ticketmail.adapters.memory import create
 from ticketmail.app.housekeeping import BATCH, Housekeeping
 from ticketmail.app.settings import Settings
@@ -13,7 +15,7 @@ from ticketmail.app.wiring.timing import Timing
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.ports.alerting import Alert
 from ticketmail.domain.ports.spooling import SpoolAdapter, SpoolOptions
-from ticketmail.testing.spool_contract.kit import HOUR, ContractClock, entry
+from ticketmail.testing.spool_contract.kit import HOUR, MINUTE, ContractClock, entry
 
 
 class Told:
@@ -57,3 +59,29 @@ async def test_an_alarm_that_another_worker_raised_is_over_when_this_one_sends()
 
     assert house.well("support") == {"auth-failed"}
     assert house.well("support") == set()
+
+
+@pytest.mark.parametrize(
+    ("lane", "minutes", "level"),
+    [
+        ("reply", 9, None),
+        ("reply", 11, "warn"),
+        ("reply", 61, "page"),
+        ("code", 6, None),
+        ("code", 8, "page"),  # half of its quarter of an hour
+        ("notice", 300, None),
+        ("notice", 370, "page"),
+        ("bulk", 1000, None),
+    ],
+)
+async def test_mail_that_waits_too_long_for_its_lane_is_an_alarm_whatever_holds_it(
+    lane: str, minutes: int, level: str | None
+) -> None:
+    clock, told = ContractClock(), Told()
+    spool = create("memory://", SpoolOptions(clock=clock))
+    spool.intake.accept([entry(lane=lane, lifetime_us=48 * HOUR)])
+    clock.go(minutes * MINUTE)
+
+    await housekeeping(spool, Alerts(spool.worker_side().book, [], log=told, site="desk")).turn()
+
+    assert [(alert.title, alert.level) for alert in told.alerts] == ([("Mail is late", level)] if level else [])

@@ -31,7 +31,7 @@ def purge(tx: Tx, retention: Retention, limit: int) -> Mapping[str, int]:
     rules.tombstones()
     if any(purged.values()):
         counts = ", ".join(f"{count} {name}" for name, count in purged.items() if count)
-        tx.note("purge", scope="all", reason=f"Retention deleted {counts}.")
+        tx.note("purge", scope="all", reason=f"Retention deleted {counts}.", actor="worker")
     return purged
 
 

@@ -147,4 +147,4 @@ def _close_attempt(tx: Tx, delivery: Delivery) -> None:
 
 
 def _note(tx: Tx, worker_id: UUID, state: str, reason: str) -> None:
-    tx.note("worker", scope=f"worker:{worker_id}", state=state, worker_id=worker_id, reason=reason)
+    tx.note("worker", scope=f"worker:{worker_id}", state=state, worker_id=worker_id, reason=reason, actor="worker")

@@ -96,7 +96,7 @@ async def purge(thread: SpoolThread, retention: Retention, limit: int) -> Mappin
 
 def _note(purged: Mapping[str, int], tx: Tx) -> None:
     counts = ", ".join(f"{count} {name}" for name, count in purged.items() if count)
-    add_history(tx, [history_row("purge", tx.now_us, scope="all", reason=f"Retention deleted {counts}.")])
+    add_history(tx, [history_row("purge", tx.now_us, scope="all", reason=f"Retention deleted {counts}.", actor="worker")])
 
 
 async def _in_chunks(thread: SpoolThread, step: _Step, limit: int) -> int:

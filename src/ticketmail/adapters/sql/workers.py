@@ -251,7 +251,5 @@ def _dead_letter(brief: ends.Brief, at_us: int) -> MailDeadLettered:
 
 
 def _note(tx: Tx, worker_id: str, state: str, reason: str) -> None:
-    add_history(
-        tx,
-        [history_row("worker", tx.now_us, scope=f"worker:{UUID(worker_id)}", state=state, worker_id=worker_id, reason=reason)],
-    )
+    whose: dict[str, Any] = {"scope": f"worker:{UUID(worker_id)}", "worker_id": worker_id, "actor": "worker"}
+    add_history(tx, [history_row("worker", tx.now_us, state=state, reason=reason, **whose)])

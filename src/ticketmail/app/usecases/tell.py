@@ -11,7 +11,8 @@ import inspect
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Protocol
 from uuid import UUID
@@ -248,3 +249,31 @@ class OnLoop:
         """As :class:`Stop` says."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._event.set)
+
+
+class Stops:
+    """What ends each listener of this process. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._stops: set[Stop] = set()
+
+    def __len__(self) -> int:
+        return len(self._stops)
+
+    @contextmanager
+    def among(self, stop: Stop) -> Iterator[None]:
+        """``stop`` is one of them meanwhile."""
+        with self._lock:
+            self._stops.add(stop)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._stops.discard(stop)
+
+    def all(self) -> None:
+        """End them."""
+        with self._lock:
+            for stop in self._stops:
+                stop.set()
