@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTEST_ARGS ?=
 
-.PHONY: help demo test lint format chaos bench bench-limits bench-reading corpora services clean
+.PHONY: help demo test lint format chaos bench bench-limits bench-reading bench-roads corpora services clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -45,6 +45,10 @@ bench-reading:  ## mails read and classified a second, beside the standard libra
 corpora:  ## read the mails of public test suites and score it; skips where they are not beside this folder
 	@scripts/venv dev
 	@scripts/corpora
+
+bench-roads:  ## handing over to RabbitMQ and Redis, beside their bare clients
+	@scripts/venv dev
+	@scripts/services run -- .venv/bin/python benchmarks/roads_submit.py
 
 services:  ## start the servers that tests use, and keep them
 	@scripts/services start
