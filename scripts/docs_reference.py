@@ -1,4 +1,4 @@
-"""Write docs/reference/{settings,profiles,cli,errors,causes,events,metrics}.md from the code. `--check` only compares."""
+"""Write docs/reference/{settings,profiles,brokers,cli,errors,causes,events,metrics}.md from the code. `--check` only compares."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +18,12 @@ from docs_texts import MEANINGS, REMEDIES, TABLES
 from pydantic import BaseModel, SecretStr
 
 from ticketmail import Message, TicketMail
+from ticketmail.adapters.kombu.amqp import Amqp
+from ticketmail.adapters.kombu.kafka import Kafka
+from ticketmail.adapters.kombu.other import Other
+from ticketmail.adapters.kombu.redis import Redis
+from ticketmail.adapters.kombu.sqs import Sqs
+from ticketmail.adapters.memory import broker as memory_broker
 from ticketmail.adapters.prometheus import LimitGauges, SpoolGauges
 from ticketmail.adapters.smtp.profiles import PROFILES
 from ticketmail.adapters.smtp.target import RFC_TIMEOUTS_S
@@ -31,6 +37,7 @@ from ticketmail.domain.outbound.causes import CAUSES
 from ticketmail.domain.outbound.lanes import SHIPPED
 from ticketmail.domain.outbound.profile import Profile
 from ticketmail.domain.outbound.retry import DEFAULTS
+from ticketmail.domain.ports.queueing import BrokerCapabilities
 from ticketmail.domain.units import format_duration
 
 os.environ["COLUMNS"] = "100"  # argparse wraps by it
@@ -42,6 +49,10 @@ COUNTED = (
     ("faults_total", "account, cause", "counter: outcomes that were not Taken, by [cause](causes.md)"),
     ("jobs_total", "outcome", "counter: jobs taken from the broker: `accepted`, `repeated`, `done`, `parked`"),
     ("intake_lag_seconds", "", "histogram: from the host's hand-over to the spool, the oldest job of each batch"),
+    ("relay_published_total", "", "counter, of `ticketmail relay`: jobs that the broker has confirmed"),
+    ("relay_waiting", "", "gauge, of `ticketmail relay`: jobs in the outbox or bridge"),
+    ("relay_oldest_seconds", "", "gauge, of `ticketmail relay`: age of the oldest of them"),
+    ("relay_awaited", "", "gauge, of `ticketmail relay`: jobs published that wait for the mail service's word"),
     ("intake_up", "", "gauge: 1 while mail is taken in"),
     ("broker_jobs_waiting", "queue", "gauge: jobs that wait at the broker"),
     ("delivery_seconds", "account", "histogram: one claimed mail, from waiting for a connection to the recorded outcome"),
@@ -52,6 +63,7 @@ def pages() -> dict[str, str]:
     """Page name -> text."""
     made = {"settings": settings, "cli": cli, "errors": error_page, "causes": causes, "events": events, "metrics": metrics}
     made["profiles"] = profile_page
+    made["brokers"] = broker_page
     return {name: make() for name, make in made.items()}
 
 
@@ -223,6 +235,36 @@ def error_page() -> str:
         if inspect.isclass(cls) and issubclass(cls, errors.TicketmailError):
             lines.append(f"| `{cls.code}` | `{name}` | {_plain(cls.__doc__)} | {REMEDIES[cls.code]} |")
     return "\n".join(lines) + "\n"
+
+
+def broker_page() -> str:
+    """What each broker can do, as its adapter says."""
+    found: dict[str, tuple[BrokerCapabilities, str]] = {
+        "RabbitMQ `amqp://` `amqps://`": (Amqp.capabilities, "rabbitmq"),
+        "Redis `redis://` `rediss://`": (Redis.capabilities, "redis"),
+        "Amazon SQS `sqs://`": (Sqs.capabilities, "sqs"),
+        "Apache Kafka `confluentkafka://`": (Kafka.capabilities, "kafka"),
+        "memory `memory://`": (memory_broker.CAPABILITIES, ""),
+        "any other of kombu": (Other.capabilities, "rabbitmq"),
+    }
+    rows: dict[str, Callable[[BrokerCapabilities], str]] = {
+        "keeps what it confirmed until it is acknowledged, whatever is killed": lambda one: _yes(one.at_least_once),
+        "also when it restarts itself": lambda one: _yes(one.survives_restart),
+        "largest job": lambda one: f"{one.max_job_bytes:,} bytes" if one.max_job_bytes else "no limit known",
+        "jobs of a dead worker come back": lambda one: "at once" if one.redelivers_at_once else "after their lease",
+        "a full queue refuses": lambda one: _yes(one.bounded),
+        "between processes": lambda one: _yes(one.between_processes),
+        "also": lambda one: one.note or "-",
+    }
+    lines = ["# Brokers\n", NOTE, "What each means for you: [choosing a road](../explanation/choosing-a-road.md).\n"]
+    lines += [f"| | {' | '.join(found)} |", "|---" * (len(found) + 1) + "|"]
+    lines += [f"| {what} | {' | '.join(say(one) for one, _ in found.values())} |" for what, say in rows.items()]
+    lines += [f"| extra | {' | '.join(f'`{extra}`' if extra else '-' for _, extra in found.values())} |"]
+    return "\n".join(lines) + "\n"
+
+
+def _yes(fact: bool) -> str:
+    return "yes" if fact else "**no**"
 
 
 def causes() -> str:
