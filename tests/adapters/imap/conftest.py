@@ -56,13 +56,18 @@ class Server:
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def dovecot() -> Iterator[Server]:
     url = os.environ.get("TICKETMAIL_TEST_DOVECOT")
     if not url:
         pytest.skip("Dovecot does not run (scripts/services start dovecot)")
     made = Server(url, os.environ["TICKETMAIL_TEST_DOVECOT_PASSWORD"])
     yield made
     made.client.shutdown()
+
+
+@pytest.fixture
+def server(dovecot: Server) -> Server:
+    return dovecot
 
 
 @pytest.fixture
@@ -76,11 +81,11 @@ def inbox(spool: SpoolAdapter) -> MailboxInbox:
 
 
 @pytest.fixture
-def open_box(server: Server) -> Iterator[Callable[..., Any]]:
+def open_box(dovecot: Server) -> Iterator[Callable[..., Any]]:
     opened: list[Any] = []
 
     def open_(**options: Any) -> Any:
-        opened.append(create(server.url, MailboxOptions(**{"ca_file": CA, **options})))
+        opened.append(create(dovecot.url, MailboxOptions(**{"ca_file": CA, **options})))
         return opened[-1]
 
     yield open_
