@@ -46,7 +46,7 @@ def test_tables_are_made_once_checked_and_dropped(spool: Any, url: str, clock: H
     assert strict.administering.upgrade()
     assert strict.administering.upgrade() == []
     assert strict.administering.check() == []
-    assert strict.administering.ddl().count("CREATE TABLE") == 13
+    assert strict.administering.ddl().count("CREATE TABLE") == len(strict._database.tables.metadata.tables) > 13
     assert strict.administering.secrets() == spool.administering.secrets()
     strict.administering.drop()
     with pytest.raises(SchemaMismatch):
