@@ -1,4 +1,4 @@
-"""Spools on SQLite and on a private PostgreSQL server, and what the tests hand over."""
+"""Spools on SQLite, on a private PostgreSQL server and on MariaDB, and what the tests hand over."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ticketmail.domain.ports.spooling import SpoolOptions
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from sql_support import WORKER, HandClock, Worker, private_server
+from sql_support import WORKER, HandClock, Worker, empty, mariadb_database, private_server
 
 
 @pytest.fixture
@@ -66,11 +66,29 @@ def postgresql_url(postgresql_server: str) -> Iterator[str]:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[str]:
+    """A database of this run's own on the server of ``scripts/services``."""
+    with mariadb_database() as url:
+        create(url, SpoolOptions()).administering.upgrade()
+        yield url
+
+
+@pytest.fixture
+def mariadb_url(mariadb_server: str) -> str:
+    """The same, empty again."""
+    empty(mariadb_server)
+    return mariadb_server
+
+
+SERVERS = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("postgresql", "mariadb")]
+
+
+@pytest.fixture(params=["sqlite", *SERVERS])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/spool.db"
-    return str(request.getfixturevalue("postgresql_url"))
+    return str(request.getfixturevalue(f"{request.param}_url"))
 
 
 @pytest.fixture

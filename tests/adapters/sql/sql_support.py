@@ -1,4 +1,4 @@
-"""What the tests of the SQL spool hand over and look at, and a private PostgreSQL server."""
+"""What the tests of the SQL spool hand over and look at, a private PostgreSQL server, and databases on MariaDB."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from ticketmail.adapters.sql import create
 from ticketmail.domain.ports.spooling import SpoolOptions
@@ -33,7 +35,11 @@ __all__ = [
     "Server",
     "Worker",
     "claims",
+    "empty",
     "entry",
+    "kill_connections",
+    "mariadb_connection",
+    "mariadb_database",
     "private_server",
     "spools",
     "until",
@@ -114,6 +120,46 @@ def private_server() -> Iterator[Server]:
         with contextlib.suppress(subprocess.CalledProcessError):
             server.stop("immediate")
         shutil.rmtree(home, ignore_errors=True)
+
+
+def mariadb_connection(url: str, **more: Any) -> Any:
+    """A host's PyMySQL connection."""
+    import pymysql
+
+    at = make_url(url)
+    return pymysql.connect(host=at.host, port=at.port, user=at.username, password=at.password, database=at.database, **more)
+
+
+@contextlib.contextmanager
+def mariadb_database() -> Iterator[str]:
+    """The URL of a new database."""
+    server = os.environ.get("TICKETMAIL_TEST_MARIADB")
+    if not server:
+        pytest.skip("no MariaDB: `scripts/services start mariadb`, or set TICKETMAIL_TEST_MARIADB")
+    name = f"t{uuid.uuid4().hex}"
+    with contextlib.closing(mariadb_connection(server)) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+        yield f"{server.rpartition('/')[0]}/{name}"
+        cursor.execute(f"DROP DATABASE {name}")
+
+
+def empty(url: str) -> None:
+    """Delete the rows of our tables, and all tables of others: making ours takes MariaDB seconds."""
+    with contextlib.closing(mariadb_connection(url)) as connection, connection.cursor() as cursor:
+        cursor.execute("SHOW TABLES")
+        for (name,) in cursor.fetchall():
+            cursor.execute(f"DELETE FROM {name}" if name.startswith("ticketmail_") else f"DROP TABLE {name}")
+        connection.commit()
+
+
+def kill_connections(url: str) -> int:
+    """Hang up on everybody else in this database; how many that were."""
+    with contextlib.closing(mariadb_connection(url)) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()")
+        ids = [id_ for (id_,) in cursor.fetchall()]
+        for id_ in ids:
+            cursor.execute(f"KILL CONNECTION {id_}")
+        return len(ids)
 
 
 async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
-from sql_support import HandClock, entry
+from sql_support import HandClock, entry, mariadb_connection
 from sqlalchemy.orm import Session
 
 from ticketmail import Message, TicketMail
@@ -65,8 +65,27 @@ def psycopg2_host(url: str) -> Iterator[Host]:
 
 
 @contextlib.contextmanager
+def pymysql_host(url: str) -> Iterator[Host]:
+    from pymysql.cursors import DictCursor
+
+    with contextlib.closing(mariadb_connection(url, cursorclass=DictCursor)) as c:
+        yield Host(c, c.commit, c.rollback, lambda sql: c.cursor().execute(sql))
+
+
+@contextlib.contextmanager
+def mysqlclient_host(url: str) -> Iterator[Host]:
+    driver = pytest.importorskip("MySQLdb", reason="mysqlclient is not installed: it is built from source")
+    from MySQLdb.cursors import DictCursor
+
+    at = sa.make_url(url)
+    more = {"database": at.database, "cursorclass": DictCursor, "charset": "utf8mb4"}
+    with contextlib.closing(driver.connect(host=at.host, port=at.port, user=at.username, password=at.password, **more)) as c:
+        yield Host(c, c.commit, c.rollback, lambda sql: c.cursor().execute(sql))
+
+
+@contextlib.contextmanager
 def sqlalchemy_engine(url: str, driver: str) -> Iterator[sa.Engine]:
-    engine = sa.create_engine(url.replace("postgresql://", f"postgresql+{driver}://"))
+    engine = sa.create_engine(url.replace("://", f"+{driver}://", 1) if "sqlite" not in url else url)
     if url.startswith("sqlite"):
 
         @sa.event.listens_for(engine, "connect")
@@ -101,6 +120,8 @@ def django_connection(url: str) -> Iterator[Any]:
     from django.conf import settings
     from django.db import connections
 
+    if url.startswith("mariadb"):
+        pytest.importorskip("MySQLdb", reason="Django's backend wants mysqlclient, which is built from source")
     if not settings.configured:
         settings.configure(USE_TZ=True)
         django.setup()
@@ -124,7 +145,7 @@ def django_database(url: str) -> dict[str, Any]:
         return {"ENGINE": "django.db.backends.sqlite3", "NAME": name, "OPTIONS": {"transaction_mode": "IMMEDIATE"}}
     parsed = sa.make_url(url)
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "django.db.backends." + ("mysql" if url.startswith("mariadb") else "postgresql"),
         "NAME": parsed.database,
         "HOST": parsed.host,
         "PORT": str(parsed.port),
@@ -135,6 +156,13 @@ def django_database(url: str) -> dict[str, Any]:
 
 
 SQLITE = {"sqlite3": sqlite3_host, "sqlalchemy": connection_host, "session": session_host}
+MARIADB = {
+    "pymysql": lambda url: pymysql_host(url),
+    "mysqlclient": lambda url: mysqlclient_host(url),
+    "sqlalchemy": lambda url: connection_host(url, "pymysql"),
+    "session": lambda url: session_host(url, "pymysql"),
+    "django": django_host,
+}
 POSTGRESQL = {
     "psycopg": psycopg_host,
     "psycopg2": psycopg2_host,
@@ -143,21 +171,23 @@ POSTGRESQL = {
     "session": session_host,
     "django": django_host,
 }
-KINDS = [pytest.param("sqlite", name, id=f"sqlite-{name}") for name in SQLITE] + [
-    pytest.param("postgresql", name, id=f"postgresql-{name}", marks=pytest.mark.postgresql) for name in POSTGRESQL
-]
+KINDS = [pytest.param("sqlite", name, id=f"sqlite-{name}") for name in SQLITE]
+KINDS += [pytest.param("postgresql", name, id=f"postgresql-{name}", marks=pytest.mark.postgresql) for name in POSTGRESQL]
+KINDS += [pytest.param("mariadb", name, id=f"mariadb-{name}", marks=pytest.mark.mariadb) for name in MARIADB]
+HOSTS: dict[str, dict[str, Any]] = {"sqlite": SQLITE, "postgresql": POSTGRESQL, "mariadb": MARIADB}
+SERVERS = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("postgresql", "mariadb")]
 
 
 @pytest.fixture
 def host(kind: str, name: str, spool: Any, url: str) -> Iterator[Host]:
     spool.reading.overview()  # the tables are there
-    with (SQLITE if kind == "sqlite" else POSTGRESQL)[name](url) as made:
+    with HOSTS[kind][name](url) as made:
         yield made
 
 
 @pytest.fixture
 def url(kind: str, tmp_path: Any, request: pytest.FixtureRequest) -> str:
-    return f"sqlite:///{tmp_path}/spool.db" if kind == "sqlite" else str(request.getfixturevalue("postgresql_url"))
+    return f"sqlite:///{tmp_path}/spool.db" if kind == "sqlite" else str(request.getfixturevalue(f"{kind}_url"))
 
 
 @pytest.mark.parametrize(("kind", "name"), KINDS)
@@ -212,7 +242,7 @@ class TestJoined:
         assert spool.reading.find(ALL) == []
 
 
-@pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+@pytest.mark.parametrize("kind", ["sqlite", *SERVERS])
 def test_djangos_atomic_keeps_or_forgets_the_mail(spool: Any, url: str) -> None:
     from django.db import transaction
 

@@ -420,19 +420,44 @@ class TestPostgresql:
             assert "synchronous_commit" in lossy.administering.check()[0]
             lossy.close()
 
-    def test_an_unreachable_server_is_named_without_its_password(self) -> None:
-        spool = create("postgres://ann:canary-s3cret@127.0.0.1:1/desk", SpoolOptions())
-        assert "canary" not in repr(spool)
-        with pytest.raises(SpoolUnreachable) as caught:
-            spool.intake.accept([entry()])
-        assert "canary" not in f"{caught.value!r} {caught.value} {caught.value.__cause__!r}"
+    def test_the_claim_locks_submissions_and_reads_its_index(self, postgresql_url: str) -> None:
+        import psycopg
+
+        from ticketmail.adapters.sql.claiming import ClaimStatements
+        from ticketmail.adapters.sql.transaction import Compiler
+
+        spool = create(postgresql_url, SpoolOptions())
+        spool.intake.accept([entry(f"u{i}@example.net", lane=f"l{i % 20}") for i in range(2000)])
+        database = spool._database
+        compiler = Compiler(database.language, database.tables)
+        sql, fixed = compiler.text(compiler.book(ClaimStatements).pick)
+        assert "AS MATERIALIZED" in sql
+        assert "FOR UPDATE OF ticketmail_submission SKIP LOCKED" in sql
+        with psycopg.connect(postgresql_url, autocommit=True) as c:
+            c.execute("ANALYZE")
+            values = {**fixed, "p_route": "main", "p_lane": "l1", "p_now": 1, "p_limit": 10}
+            plan = " ".join(row[0] for row in c.execute(f"EXPLAIN {sql}", values))
+        assert "ix_ticketmail_delivery_claim" in plan
+        spool.close()
+
+
+# -- servers
+
+
+@pytest.fixture(params=[pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("postgresql", "mariadb")])
+def server_url(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+class TestServers:
+    """What holds on every server."""
 
     def test_a_lost_answer_to_commit_is_read_back(
-        self, postgresql_url: str, monkeypatch: pytest.MonkeyPatch, clock: HandClock
+        self, server_url: str, monkeypatch: pytest.MonkeyPatch, clock: HandClock
     ) -> None:
         from ticketmail.adapters.sql import engine
 
-        spool = create(postgresql_url, SpoolOptions(clock=clock))
+        spool = create(server_url, SpoolOptions(clock=clock))
         spool.reading.overview()
         real = engine.commit
 
@@ -459,13 +484,13 @@ class TestPostgresql:
         spool.close()
 
     async def test_a_claim_whose_commits_answer_was_lost_is_given_back(
-        self, postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+        self, server_url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         from sql_support import WORKER
 
         from ticketmail.adapters.sql import thread
 
-        spool = create(postgresql_url, SpoolOptions(site="desk"))
+        spool = create(server_url, SpoolOptions(site="desk"))
         spool.intake.accept([entry()])
         side = spool.worker_side()
         worker = await side.workers.register(WORKER)
@@ -484,30 +509,18 @@ class TestPostgresql:
         await side.aclose()
         spool.close()
 
-    def test_the_claim_locks_submissions_and_reads_its_index(self, postgresql_url: str) -> None:
-        import psycopg
-
-        from ticketmail.adapters.sql.claiming import ClaimStatements
-        from ticketmail.adapters.sql.transaction import Compiler
-
-        spool = create(postgresql_url, SpoolOptions())
-        spool.intake.accept([entry(f"u{i}@example.net", lane=f"l{i % 20}") for i in range(2000)])
-        database = spool._database
-        compiler = Compiler(database.language, database.tables)
-        sql, fixed = compiler.text(compiler.book(ClaimStatements).pick)
-        assert "AS MATERIALIZED" in sql
-        assert "FOR UPDATE OF ticketmail_submission SKIP LOCKED" in sql
-        with psycopg.connect(postgresql_url, autocommit=True) as c:
-            c.execute("ANALYZE")
-            values = {**fixed, "p_route": "main", "p_lane": "l1", "p_now": 1, "p_limit": 10}
-            plan = " ".join(row[0] for row in c.execute(f"EXPLAIN {sql}", values))
-        assert "ix_ticketmail_delivery_claim" in plan
-        spool.close()
-
-    def test_times_are_the_servers(self, postgresql_url: str) -> None:
-        spool = create(postgresql_url, SpoolOptions())
+    def test_times_are_the_servers(self, server_url: str) -> None:
+        spool = create(server_url, SpoolOptions())
         assert abs(spool.reading.now_us() - time.time() * 1e6) < MINUTE
         spool.close()
+
+    @pytest.mark.parametrize("scheme", ["postgres", "mariadb"])
+    def test_an_unreachable_server_is_named_without_its_password(self, scheme: str) -> None:
+        spool = create(f"{scheme}://ann:canary-s3cret@127.0.0.1:1/desk", SpoolOptions())
+        assert "canary" not in repr(spool)
+        with pytest.raises(SpoolUnreachable) as caught:
+            spool.intake.accept([entry()])
+        assert "canary" not in f"{caught.value!r} {caught.value} {caught.value.__cause__!r}"
 
 
 # -- errors and URLs
@@ -524,9 +537,11 @@ def test_every_error_of_every_driver_is_translated() -> None:
     import psycopg
     import psycopg.errors
     import psycopg2.errors
+    import pymysql
 
     builtin = {one for one in subclasses(OSError) if one.__module__ == "builtins"}  # whoever is imported adds others
-    foreign = subclasses(sqlite3.Error) | subclasses(psycopg.Error) | subclasses(psycopg2.Error) | builtin
+    foreign = subclasses(sqlite3.Error) | subclasses(psycopg.Error) | subclasses(psycopg2.Error)
+    foreign |= subclasses(pymysql.Error) | subclasses(pymysql.Warning) | builtin
     assert len(foreign) > 300
     for cls in foreign - {c for c in foreign if c.__module__.startswith("ticketmail")}:
         error = cls.__new__(cls)

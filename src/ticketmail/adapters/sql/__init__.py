@@ -1,4 +1,4 @@
-"""The spool on SQLite and PostgreSQL, through SQLAlchemy Core. ``create`` is the entry point."""
+"""The spool on SQLite, PostgreSQL and MariaDB, through SQLAlchemy Core. ``create`` is the entry point."""
 
 from ticketmail.adapters.sql.spool import create
 

@@ -61,9 +61,9 @@ class SqlAdministering:
 
     def drop(self) -> None:
         def work(tx: Tx) -> None:
-            self._database.store.begin_upgrade(tx.cursor)
-            for table in reversed(tx.tables.metadata.sorted_tables):
-                tx.cursor.execute(str(DropTable(table, if_exists=True).compile(dialect=tx.language.sa)))
+            with self._database.store.alone(tx.cursor):
+                for table in reversed(tx.tables.metadata.sorted_tables):
+                    tx.cursor.execute(str(DropTable(table, if_exists=True).compile(dialect=tx.language.sa)))
 
         self._database.open_unchecked()
         self._database.write_unchecked(work)

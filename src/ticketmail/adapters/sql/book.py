@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.dialects.postgresql import insert as insert_or
 
 from ticketmail.adapters.sql.rows import add_history, history_row
 from ticketmail.adapters.sql.schema import Tables
@@ -26,11 +25,7 @@ class DocumentStatements:
         self.all = select(c.name, c.content).where(c.kind == bound("p_kind"), c.content.is_not(None))
         self.lock = select(c.content).where(*this).with_for_update()
         # A row to lock where there is none yet.
-        self.place = (
-            insert_or(t.document)
-            .values(kind=bound("p_kind"), name=bound("p_name"), updated_us=bound("p_now"), content=None, version=0)
-            .on_conflict_do_nothing()
-        )
+        self.place = language.insert_once(t.document, ("kind", "name", "updated_us"))
         self.put = (
             update(t.document).where(*this).values(content=bound("p_content"), version=c.version + 1, updated_us=bound("p_now"))
         )
@@ -58,10 +53,10 @@ def documents(tx: Tx, kind: str) -> dict[str, bytes]:
 def change(tx: Tx, kind: str, name: str, step: Callable[[bytes | None, int], tuple[Change | None, T]]) -> T:
     """See ``Book.change``."""
     book = tx.book(DocumentStatements)
-    this = {"p_kind": kind, "p_name": name}
+    this, place = {"p_kind": kind, "p_name": name}, {"kind": kind, "name": name, "updated_us": tx.now_us}
     row = tx.row(book.lock, **this)
     if row is None and tx.language.locks_rows:
-        tx.run(book.place, **this, p_now=tx.now_us)
+        tx.run(book.place, **place)
         row = tx.row(book.lock, **this)
     before = bytes(row[0]) if row is not None and row[0] is not None else None
     change_, result = step(before, tx.now_us)
@@ -73,7 +68,7 @@ def change(tx: Tx, kind: str, name: str, step: Callable[[bytes | None, int], tup
         tx.run(book.delete, **this)
     else:
         if row is None:
-            tx.run(book.place, **this, p_now=tx.now_us)
+            tx.run(book.place, **place)
         tx.run(book.put, **this, p_content=change_.content, p_now=tx.now_us)
     if change_.note:
         add_history(

@@ -10,7 +10,7 @@ from sqlalchemy import and_, exists, not_, or_, select, true, update
 from sqlalchemy.sql import Executable
 from sqlalchemy.sql.elements import ColumnElement
 
-from ticketmail.adapters.sql.mails import claim_columns, mails
+from ticketmail.adapters.sql.mails import FENCE, claim_columns, mails
 from ticketmail.adapters.sql.schema import Tables
 from ticketmail.adapters.sql.transaction import Language, Row, Tx, bound
 from ticketmail.domain.ports.delivering import ClaimedMail, Want
@@ -25,6 +25,7 @@ class ClaimStatements:
     def __init__(self, t: Tables, language: Language) -> None:
         self.pick = pick(t, language, true())
         self.take = take(t, language, true())
+        self.held = held(t, language, true())
         p = t.pause.c
         self.pauses = select(p.scope).where(or_(p.until_us.is_(None), p.until_us > bound("p_now")))
         d = t.delivery.c
@@ -53,6 +54,9 @@ def pick(t: Tables, language: Language, allowed: ColumnElement[bool]) -> Executa
     if not language.locks_rows:
         return due
     locked = due.join(t.submission, s.id == d.submission_id).with_for_update(skip_locked=True, of=t.submission)
+    if not language.returns:  # MariaDB locks whatever a plan looks at: it must not sort
+        index = f"FORCE INDEX (ix_{t.prefix}delivery_claim)"
+        return locked.with_hint(t.delivery, index, "mariadb").prefix_with("STRAIGHT_JOIN")
     picked = locked.cte("picked").prefix_with("MATERIALIZED")
     return select(picked.c.submission_id, picked.c.due_us)
 
@@ -60,12 +64,10 @@ def pick(t: Tables, language: Language, allowed: ColumnElement[bool]) -> Executa
 def take(t: Tables, language: Language, allowed: ColumnElement[bool]) -> Executable:
     """All due deliveries of picked submissions. What changed since the pick fails the comparison; so does a worker whose row is
     closed, for nobody would take its leases back."""
-    d, w = t.delivery.c, t.worker.c
-    is_open = exists().where(w.id == bound("p_worker"), w.retired_us.is_(None), w.dead_us.is_(None))
-    return (
+    d = t.delivery.c
+    taken = (
         update(t.delivery)
-        .where(language.within(d.submission_id, "p_ids"), d.state == "queued")
-        .where(d.due_us <= bound("p_now"), d.deadline_us > bound("p_now"), allowed, is_open)
+        .where(_may_be_taken(t, language, allowed))
         .values(
             state="claimed",
             fence=d.fence + 1,
@@ -73,8 +75,20 @@ def take(t: Tables, language: Language, allowed: ColumnElement[bool]) -> Executa
             behind_submission_id=None,
             behind_number=None,
         )
-        .returning(*claim_columns(t))
     )
+    return taken.returning(*claim_columns(t)) if language.returns else taken
+
+
+def held(t: Tables, language: Language, allowed: ColumnElement[bool]) -> Executable:
+    """What :func:`take` is about to take, locked: for databases whose UPDATE does not return rows."""
+    return select(*claim_columns(t)).where(_may_be_taken(t, language, allowed)).with_for_update()
+
+
+def _may_be_taken(t: Tables, language: Language, allowed: ColumnElement[bool]) -> ColumnElement[bool]:
+    d, w = t.delivery.c, t.worker.c
+    is_open = exists().where(w.id == bound("p_worker"), w.retired_us.is_(None), w.dead_us.is_(None))
+    due = and_(d.state == "queued", d.due_us <= bound("p_now"), d.deadline_us > bound("p_now"))
+    return and_(language.within(d.submission_id, "p_ids"), due, allowed, is_open)
 
 
 def _pair(t: Tables, beyond: ColumnElement[bool]) -> Executable:
@@ -120,9 +134,21 @@ def _pick(tx: Tx, want: Want, allowed: ColumnElement[bool] | None) -> list[str]:
 def _take(tx: Tx, worker_id: UUID, ids: Sequence[str], allowed: ColumnElement[bool] | None) -> list[ClaimedMail]:
     if not ids:
         return []
-    taken = _rows(tx, "take", take, allowed, {"p_ids": tx.pack(ids), "p_now": tx.now_us, "p_worker": worker_id.hex})
+    params = {"p_ids": tx.pack(ids), "p_now": tx.now_us, "p_worker": worker_id.hex}
+    taken = _rows(tx, "take", take, allowed, params) if tx.language.returns else _held_and_taken(tx, allowed, params)
     place = {id_: index for index, id_ in enumerate(ids)}
     return mails(tx, sorted(taken, key=lambda row: (place[row[0]], row[1])))
+
+
+def _held_and_taken(tx: Tx, allowed: ColumnElement[bool] | None, params: dict[str, Any]) -> list[Row]:
+    rows = _rows(tx, "held", held, allowed, params)
+    if not rows:
+        return []
+    if allowed is None:
+        tx.run(tx.book(ClaimStatements).take, **params)
+    else:
+        tx.run_with(take(tx.tables, tx.language, allowed), **params)
+    return [(*row[:FENCE], row[FENCE] + 1, *row[FENCE + 1 :]) for row in rows]
 
 
 def _rows(tx: Tx, name: str, build: _Build, allowed: ColumnElement[bool] | None, params: dict[str, Any]) -> list[Row]:

@@ -6,8 +6,11 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from ticketmail.adapters.sql.errors import is_foreign, translate
+from ticketmail.adapters.sql.errors import DEADLOCK, is_cut, is_foreign, server_code, translate
 from ticketmail.domain.errors import SpoolBusy, SpoolUnreachable
+
+#: MariaDB: deadlock, record changed since it was read (its codes are numbers, SQLSTATEs are text of five).
+_GIVES_WAY = (DEADLOCK, "1020")
 
 
 class CommitInDoubt(Exception):
@@ -19,7 +22,7 @@ def commit(connection: Any) -> None:
     try:
         connection.commit()
     except Exception as error:
-        if is_foreign(error) and not is_usable(connection):
+        if is_foreign(error) and (not is_usable(connection) or is_cut(error)):
             raise CommitInDoubt from error
         rollback(connection)
         raise
@@ -52,7 +55,7 @@ def rollback(connection: Any) -> None:
 
 def is_usable(connection: Any) -> bool:
     """False for a server's connection that is closed or broken. A SQLite handle is always usable."""
-    return connection is not None and not getattr(connection, "closed", False)
+    return connection is not None and not getattr(connection, "closed", False) and bool(getattr(connection, "open", True))
 
 
 def unreachable(error: BaseException) -> SpoolUnreachable:
@@ -63,5 +66,5 @@ def unreachable(error: BaseException) -> SpoolUnreachable:
 
 def may_go_again(error: SpoolBusy) -> bool:
     """True if the database chose this transaction to give way (deadlock, serialisation)."""
-    state = getattr(error.__cause__, "sqlstate", None) or ""
-    return state.startswith("40")
+    code = server_code(error.__cause__)
+    return code.startswith("40") or code in _GIVES_WAY

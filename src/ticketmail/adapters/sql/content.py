@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert as insert_or
 
 from ticketmail.adapters.sql import joining
 from ticketmail.adapters.sql.engine import Database
@@ -22,10 +21,7 @@ class ContentStatements:
     def __init__(self, t: Tables, language: Language) -> None:
         b, r = t.blob.c, t.ref.c
         names = ("tenant", "digest", "content", "size_bytes", "touched_us")
-        added = insert_or(t.blob).values({name: bound(name) for name in names})
-        self.put = added.on_conflict_do_update(
-            index_elements=["tenant", "digest"], set_={"touched_us": added.excluded.touched_us}
-        )
+        self.put = language.upsert(t.blob, names, ("tenant", "digest"), ("touched_us",))
         self.get = select(b.content).where(b.tenant == bound("p_tenant"), b.digest == bound("p_digest"))
         self.resolve = select(r.ref, r.tenant, r.ticket, r.submission_id).where(r.ref == bound("p_ref"))
 

@@ -28,6 +28,12 @@ _TRIES = 5
 _abandoned: list[object] = []  #: a parent's pools: closing them in a child would hang up on the parent
 
 
+class Kept(Protocol):
+    """Which tables a database keeps."""
+
+    def __call__(self, prefix: str, *, partial_indexes: bool) -> Tables: ...
+
+
 class Handle(Protocol):
     """Holds a connection outside the pool."""
 
@@ -37,11 +43,11 @@ class Handle(Protocol):
 class Database:
     """One spool's database in this process."""
 
-    def __init__(self, url: URL, options: SpoolOptions, store: Store, kept: Tables | None = None) -> None:
+    def __init__(self, url: URL, options: SpoolOptions, store: Store, kept: Kept = tables) -> None:
         self.url = url
         self.options = options
         self.store = store
-        self.tables: Tables = kept or tables(options.prefix)
+        self.tables: Tables = kept(options.prefix, partial_indexes=store.language.partial_indexes)
         self.mail_bell = Doorbell()
         self.event_bell = Doorbell()
         self.handles: weakref.WeakSet[Handle] = weakref.WeakSet()
@@ -203,8 +209,8 @@ class Database:
             return []
 
         def work(tx: Tx) -> list[str]:
-            self.store.begin_upgrade(tx.cursor)
-            return upgrading.upgrade(tx, self.options.site)
+            with self.store.alone(tx.cursor):
+                return upgrading.upgrade(tx, self.options.site)
 
         return self._once(work)[0]
 

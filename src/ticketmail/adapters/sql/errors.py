@@ -1,7 +1,7 @@
 """The one table that turns what databases raise into ``SpoolError`` kin.
 
-An entry is found by SQLite's result code or PostgreSQL's SQLSTATE; what carries neither is found by its class name, which is
-the same in every DB-API driver (PEP 249). So nothing here imports a driver.
+An entry is found by SQLite's result code, PostgreSQL's SQLSTATE or MariaDB's number; what carries none is found by its class
+name, which is the same in every DB-API driver (PEP 249). So nothing here imports a driver.
 """
 
 from __future__ import annotations
@@ -65,6 +65,26 @@ SQLSTATE: dict[str, tuple[type[SpoolError], str]] = {
     "XX": (SpoolError, _ILL),
 }
 
+_READ_ONLY = (SpoolUnreachable, "This server only reads: use the primary.")
+
+#: MariaDB's error numbers (manual, "MariaDB Error Code Reference"). From 2000 to 2999: the client's, about the connection.
+MARIADB: dict[int, tuple[type[SpoolError], str]] = {
+    **dict.fromkeys((1020, 1205, 1213, 1317, 1412, 1613, 1614, 1969, 3024), (SpoolBusy, _BUSY)),
+    **dict.fromkeys((3, 28, 1021, 1026, 1041, 1114), (SpoolFull, _FULL)),
+    # too many connections, logins, no such database, hosts, networks, shutting down, killed, quotas of users
+    **dict.fromkeys((1040, 1042, 1043, 1044, 1045, 1047, 1049, 1053, 1080, 1129, 1130, 1142, 1143), (SpoolUnreachable, _AWAY)),
+    **dict.fromkeys((1152, 1154, 1155, 1156, 1157, 1158, 1159, 1160, 1161, 1184, 1189, 1190), (SpoolUnreachable, _AWAY)),
+    **dict.fromkeys((1203, 1226, 1227, 1251, 1275, 1396, 1698, 1820, 1862, 1927, 4151), (SpoolUnreachable, _AWAY)),
+    **dict.fromkeys((1036, 1290, 1792, 1836), _READ_ONLY),
+    **dict.fromkeys((1051, 1054, 1091, 1109, 1146, 1364, 1932), (SchemaMismatch, _TABLES)),
+    1153: (SpoolError, "It is larger than the server takes at once: set max_allowed_packet=64M there."),
+    1301: (SpoolError, "It is larger than the server takes at once: set max_allowed_packet=64M there."),
+    1665: (SpoolError, "Set binlog_format=MIXED or ROW: READ COMMITTED cannot be written to a log of statements."),
+}
+DEADLOCK = "1213"  #: MariaDB's, as ``server_code`` says it
+#: After these the connection is gone, whatever the driver thinks of it: shutting down, killed.
+_CUTS = frozenset({1053, 1927})
+
 #: By class name, where no code says more.
 CLASSES: dict[str, tuple[type[SpoolError], str]] = {
     "OperationalError": (SpoolUnreachable, _AWAY),
@@ -80,6 +100,7 @@ CLASSES: dict[str, tuple[type[SpoolError], str]] = {
     "SQLAlchemyError": (SpoolError, _ILL),
 }
 
+_MARIADB_DRIVERS = frozenset({"pymysql", "MySQLdb"})
 _PASSWORD = re.compile(r"(://[^:/@\s]*:)[^@\s]*(@)|((?:password|passwd|pwd)\s*=\s*)('[^']*'|\S+)", re.IGNORECASE)
 
 
@@ -93,7 +114,24 @@ def is_foreign(error: BaseException) -> bool:
     if isinstance(error, TicketmailError):
         return False
     modules = {cls.__module__.partition(".")[0] for cls in type(error).__mro__}
-    return bool(modules & {"sqlite3", "psycopg", "psycopg2", "sqlalchemy"}) or isinstance(error, OSError)
+    return bool(modules & {"sqlite3", "psycopg", "psycopg2", "sqlalchemy", *_MARIADB_DRIVERS}) or isinstance(error, OSError)
+
+
+def mariadb_code(error: BaseException | None) -> int | None:
+    """MariaDB's error number, if ``error`` carries one."""
+    first = error.args[0] if error is not None and error.args else None
+    is_theirs = any(cls.__module__.partition(".")[0] in _MARIADB_DRIVERS for cls in type(error).__mro__)
+    return first if is_theirs and isinstance(first, int) else None
+
+
+def server_code(error: BaseException | None) -> str:
+    """The SQLSTATE or MariaDB's number that ``error`` carries, or ''."""
+    return getattr(error, "sqlstate", None) or str(mariadb_code(error) or "")
+
+
+def is_cut(error: BaseException) -> bool:
+    """The server has ended the connection, and said so."""
+    return mariadb_code(error) in _CUTS
 
 
 def translate(error: BaseException) -> SpoolError:
@@ -108,6 +146,9 @@ def _entry(error: BaseException) -> tuple[type[SpoolError], str]:
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None:
         return SQLITE.get(code) or SQLITE.get(code & 0xFF) or (SpoolError, _ILL)
+    number = mariadb_code(error)
+    if number:
+        return MARIADB.get(number) or ((SpoolUnreachable, _AWAY) if 2000 <= number < 3000 else (SpoolError, _ILL))
     state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
     if state:
         return SQLSTATE.get(state) or SQLSTATE.get(state[:2]) or (SpoolError, _ILL)

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import insert, select
-from sqlalchemy.dialects.postgresql import insert as insert_or
 
 from ticketmail.adapters.sql import ends, joining
 from ticketmail.adapters.sql.commits import CommitInDoubt
@@ -26,10 +25,11 @@ class _Statements:
     def __init__(self, t: Tables, language: Language) -> None:
         d = t.delivery.c
         names = [column.name for column in t.submission.c if column.name != "body_purged_us"]
-        self.submission = insert_or(t.submission).values({name: bound(name) for name in names}).on_conflict_do_nothing()
-        self.standing = select(t.submission.c.id, t.submission.c.fingerprint, t.submission.c.accepted_us).where(
-            language.within(t.submission.c.id, "p_ids")
-        )
+        self.submission = language.insert_once(t.submission, names)
+        standing = select(t.submission.c.id, t.submission.c.fingerprint, t.submission.c.accepted_us)
+        # Locked where a host's transaction may look at an older state of the table than the one that its INSERT met.
+        standing = standing if language.returns else standing.with_for_update(read=True)
+        self.standing = standing.where(language.within(t.submission.c.id, "p_ids"))
         self.delivery = insert(t.delivery).values({name: bound(name) for name in _DELIVERY})
         self.ahead = (
             select(d.tenant, d.ticket, d.recipient_key, *(d[name] for name in _Waiting._fields))
@@ -37,9 +37,8 @@ class _Statements:
             .where(d.ticket.is_not(None), *before_first_attempt(t.delivery))
             .order_by(d.accepted_us, d.submission_id, d.number)
         )
-        self.ref = insert_or(t.ref).values({name: bound(name) for name in _REF}).on_conflict_do_nothing()
-        blob_ref = insert_or(t.blob_ref).values({name: bound(name) for name in _BLOB_REF})
-        self.blob_ref = blob_ref.on_conflict_do_nothing()
+        self.ref = language.insert_once(t.ref, _REF)
+        self.blob_ref = language.insert_once(t.blob_ref, _BLOB_REF)
 
 
 _DELIVERY = (

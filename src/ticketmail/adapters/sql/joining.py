@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from ticketmail.adapters.sql.engine import Database
-from ticketmail.adapters.sql.errors import translated
+from ticketmail.adapters.sql.errors import DEADLOCK, server_code, translated
 from ticketmail.adapters.sql.postgresql import Psycopg2Language
 from ticketmail.adapters.sql.transaction import Language, Tx
 from ticketmail.adapters.sql.upgrading import require
-from ticketmail.domain.errors import HostTransactionMustBeImmediate, InvalidSubmission
+from ticketmail.domain.errors import HostTransactionMustBeImmediate, InvalidSubmission, SpoolBusy
 
 T = TypeVar("T")
 _SAVEPOINT = "ticketmail_join"
-_KINDS = "a SQLAlchemy Connection or Session, Django's connection, sqlite3, psycopg 2 or psycopg 3"
+_KINDS = "a SQLAlchemy Connection or Session, Django's connection, sqlite3, psycopg 2, psycopg 3, PyMySQL or mysqlclient"
 _psycopg2 = Psycopg2Language()
 
 
@@ -30,12 +30,13 @@ def run(database: Database, connection: object, work: Callable[[Tx], T]) -> T:
     Raises:
         InvalidSubmission: ``connection`` is of no known kind, of another database than the spool, or in autocommit mode.
         HostTransactionMustBeImmediate: see there (SQLite).
-        SpoolError kin: nothing was written; the host's transaction is as it was.
+        SpoolError kin: nothing was written; the host's transaction is as it was. But for a deadlock on MariaDB, where the
+            server has rolled all of it back (SpoolBusy, which says so).
     """
     driver = driver_connection(connection)
     language, cursor = _cursor(database, driver)
-    _require_transaction(database, driver)
-    with translated():
+    with _victims_told(), translated():
+        _require_transaction(database, driver, cursor)
         if isinstance(driver, sqlite3.Connection):
             _require_writer(database, driver, cursor)
         with _savepoint(cursor):
@@ -73,6 +74,8 @@ def _cursor(database: Database, driver: Any) -> tuple[Language, Any]:
         import psycopg2.extensions  # type: ignore[import-untyped]
 
         cursor, language, spoken = driver.cursor(cursor_factory=psycopg2.extensions.cursor), _psycopg2, "postgresql"
+    elif "pymysql.Connection" in kinds or "MySQLdb.Connection" in kinds:
+        cursor, language, spoken = driver.cursor(_plain_cursor(driver)), database.language, "mariadb"
     else:
         raise InvalidSubmission(
             f"{type(driver).__name__} is not a connection that can be joined.", field="connection", remedy=f"Pass {_KINDS}."
@@ -86,13 +89,27 @@ def _cursor(database: Database, driver: Any) -> tuple[Language, Any]:
     return language, cursor
 
 
-def _require_transaction(database: Database, driver: Any) -> None:
+def _plain_cursor(driver: Any) -> Any:
+    """The driver's own cursor of tuples, whatever kind the host has made its default."""
+    if type(driver).__module__.partition(".")[0] == "pymysql":
+        from pymysql.cursors import Cursor
+
+        return Cursor
+    from MySQLdb.cursors import Cursor as TheirCursor
+
+    return TheirCursor
+
+
+def _require_transaction(database: Database, driver: Any, cursor: Any) -> None:
     """With autocommit each row would commit by itself, and a rollback would leave some."""
     if isinstance(driver, sqlite3.Connection):
         return
-    info = driver.info
-    idle = int(info.transaction_status) == 0
-    if driver.autocommit and idle:
+    if database.language.name == "mariadb":
+        cursor.execute("SELECT @@autocommit AND NOT @@in_transaction")
+        alone = bool(cursor.fetchone()[0])
+    else:
+        alone = driver.autocommit and int(driver.info.transaction_status) == 0
+    if alone:
         raise InvalidSubmission(
             "it is in autocommit mode, outside a transaction.",
             field="connection",
@@ -120,6 +137,19 @@ def _not_immediate(why: str) -> HostTransactionMustBeImmediate:
         remedy="Begin it with BEGIN IMMEDIATE (SQLAlchemy: the `begin` event; Django: OPTIONS transaction_mode=IMMEDIATE), "
         "or write your own rows before you submit.",
     )
+
+
+@contextlib.contextmanager
+def _victims_told() -> Iterator[None]:
+    """InnoDB breaks a deadlock by rolling back a whole transaction, savepoints and all: whoever goes on would commit a half."""
+    try:
+        yield
+    except SpoolBusy as error:
+        if server_code(error.__cause__) != DEADLOCK:
+            raise
+        raise SpoolBusy(
+            "MariaDB rolled your whole transaction back, to break a deadlock.", remedy="Begin it again from its first statement."
+        ) from error
 
 
 @contextlib.contextmanager

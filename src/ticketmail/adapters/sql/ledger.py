@@ -9,7 +9,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, func, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as insert_or
 
 from ticketmail.adapters.sql import joining
 from ticketmail.adapters.sql.content import ContentStatements
@@ -49,9 +48,8 @@ class LedgerStatements:
         i, d, x = t.inbound.c, t.delivery.c, t.document.c
         now = bound("p_now")
         names = (*_STORE, "due_us", "silent", "error")
-        self.store = insert_or(t.inbound).values({name: bound(name) for name in names}).on_conflict_do_nothing()
-        blob_ref = insert_or(t.blob_ref).values({name: bound(name) for name in ("tenant", "digest", "submission_id")})
-        self.blob_ref = blob_ref.on_conflict_do_nothing()
+        self.store = language.insert_once(t.inbound, names)
+        self.blob_ref = language.insert_once(t.blob_ref, ("tenant", "digest", "submission_id"))
         due = and_(i.state == "stored", i.due_us <= now)
         self.due = select(i.id).where(due).order_by(i.due_us, i.id).limit(bound("p_limit"))
         self.pick = self.due.with_for_update(skip_locked=True)
@@ -79,11 +77,8 @@ class LedgerStatements:
             i.mailbox == bound("p_mailbox"), i.tenant == bound("p_tenant"), language.within(i.source, "p_sources")
         )
         self.cursor = select(x.content).where(x.kind == _CURSOR, x.name == bound("p_name"))
-        added = insert_or(t.document).values({name: bound(name) for name in ("kind", "name", "content", "version", "updated_us")})
-        self.put_cursor = added.on_conflict_do_update(
-            index_elements=["kind", "name"],
-            set_={"content": added.excluded.content, "updated_us": added.excluded.updated_us},
-        )
+        cursor = ("kind", "name", "content", "version", "updated_us")
+        self.put_cursor = language.upsert(t.document, cursor, ("kind", "name"), ("content", "updated_us"))
         self.get = select(*view_columns(t)).where(i.id == bound("p_id"))
         self.counts = select(i.state, func.count()).where(i.mailbox == bound("p_mailbox")).group_by(i.state)
         self.again = (

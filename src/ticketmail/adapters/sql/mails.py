@@ -37,6 +37,9 @@ def submission_columns(t: Tables) -> list[ColumnElement[Any]]:
     ]
 
 
+FENCE = 3  #: the fence's place among them
+
+
 def claim_columns(t: Tables) -> list[ColumnElement[Any]]:
     """What a worker reads of a delivery that it has claimed."""
     d = t.delivery.c

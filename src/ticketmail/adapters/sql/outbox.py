@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from sqlalchemy import select, update
-from sqlalchemy.dialects.postgresql import insert as insert_or
 
 from ticketmail.adapters.sql import joining
 from ticketmail.adapters.sql.engine import Database
@@ -34,7 +33,10 @@ class OutboxStatements:
             update(t.event)
             .where(language.within(e.seq, "p_seqs"), e.state == "waiting", e.due_us <= bound("p_now"))
             .values(due_us=bound("p_until"), lease_until_us=bound("p_until"), fence=e.fence + 1)
-            .returning(e.seq, e.payload, e.attempts, e.fence)
+        )
+        # What was picked is ours until the commit: reading it back needs no RETURNING.
+        self.taken = select(e.seq, e.payload, e.attempts, e.fence).where(
+            language.within(e.seq, "p_seqs"), e.state == "waiting", e.due_us == bound("p_until")
         )
         mine = (e.event_id == bound("p_id"), e.fence == bound("p_fence"), e.state == "waiting")
         self.done = update(t.event).where(*mine).values(state="done", lease_until_us=None)
@@ -64,7 +66,7 @@ class OutboxStatements:
         again = update(t.event).where(e.state == "dead").values(state="waiting", due_us=bound("p_now"), lease_until_us=None)
         self.replay_all = again
         self.replay = again.where(e.event_id == bound("p_id"))
-        self.first = insert_or(t.handled).values(event_id=bound("p_id"), at_us=bound("p_now")).on_conflict_do_nothing()
+        self.first = language.insert_once(t.handled, ("event_id", "at_us"))
 
 
 class SqlOutbox:
@@ -117,7 +119,7 @@ class SqlOutbox:
 
     def first_time(self, event_id: UUID, *, connection: object) -> bool:
         def work(tx: Tx) -> bool:
-            return tx.run(tx.book(OutboxStatements).first, p_id=event_id.hex, p_now=tx.now_us) == 1
+            return tx.run(tx.book(OutboxStatements).first, event_id=event_id.hex, at_us=tx.now_us) == 1
 
         return joining.run(self._database, connection, work)
 
@@ -160,7 +162,9 @@ def _take(tx: Tx, limit: int, lease_s: float) -> list[OutboxItem]:
     if not seqs:
         return []
     until_us = tx.now_us + int(lease_s * 1_000_000)
-    taken = tx.rows(book.take, p_seqs=tx.pack(seqs), p_now=tx.now_us, p_until=until_us)
+    picked = tx.pack(seqs)
+    tx.run(book.take, p_seqs=picked, p_now=tx.now_us, p_until=until_us)
+    taken = tx.rows(book.taken, p_seqs=picked, p_until=until_us)
     place = {seq: index for index, seq in enumerate(seqs)}
     return [
         OutboxItem(event_from_json(payload), attempts, fence)

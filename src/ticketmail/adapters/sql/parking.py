@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import func, select, update
-from sqlalchemy.dialects.postgresql import insert as insert_or
 
 from ticketmail.adapters.sql.engine import Database
 from ticketmail.adapters.sql.rows import add_history, history_row, utf8
@@ -23,15 +22,14 @@ class ParkingStatements:
 
     def __init__(self, t: Tables, language: Language) -> None:
         p, s = t.parked.c, t.tombstone.c
-        added = insert_or(t.parked).values({name: bound(name) for name in _PARKED})
-        newer = {name: added.excluded[name] for name in ("cause", "reason", "parked_us")}
-        self.park = added.on_conflict_do_update(index_elements=["id"], set_={**newer, "times": p.times + 1, "ended_us": None})
+        once_more = {"times": p.times + 1, "ended_us": None}
+        self.park = language.upsert(t.parked, _PARKED, ("id",), ("cause", "reason", "parked_us"), once_more)
         columns = [p[name] for name in _PARKED]
         self.waiting = select(*columns).where(p.ended_us.is_(None)).order_by(p.parked_us.desc(), p.id).limit(bound("p_limit"))
         self.count = select(func.count()).select_from(t.parked).where(p.ended_us.is_(None))
         self.one = select(*columns).where(p.id == bound("p_id"))
         self.end = update(t.parked).where(p.id == bound("p_id"), p.ended_us.is_(None)).values(ended_us=bound("p_now"))
-        self.bury = insert_or(t.tombstone).values(submission_id=bound("p_id"), at_us=bound("p_now")).on_conflict_do_nothing()
+        self.bury = language.insert_once(t.tombstone, ("submission_id", "at_us"))
         self.buried = select(s.submission_id).where(language.within(s.submission_id, "p_ids"))
 
 
@@ -76,7 +74,7 @@ class SqlTombstones:
 
     def bury(self, ids: Sequence[UUID]) -> None:
         def work(tx: Tx) -> None:
-            tx.each(tx.book(ParkingStatements).bury, [{"p_id": id_.hex, "p_now": tx.now_us} for id_ in ids])
+            tx.each(tx.book(ParkingStatements).bury, [{"submission_id": id_.hex, "at_us": tx.now_us} for id_ in ids])
 
         self._database.write(work)
 

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, psycopg, psycopg2
 from sqlalchemy.engine import URL
 
 from ticketmail.adapters.sql.schema import Tables
-from ticketmail.adapters.sql.transaction import Params, Row, one_by_one
+from ticketmail.adapters.sql.transaction import OnConflict, Params, Row, one_by_one
 from ticketmail.domain.errors import MissingExtra, SpoolUnsafe
 from ticketmail.domain.ports.spooling import SpoolCapabilities, SpoolOptions
 
@@ -21,11 +21,13 @@ _NOW_OWN = _NOW.replace("SELECT", "SELECT set_config('lock_timeout', '2000', tru
 DEAD_AFTER_US = 30_000_000
 
 
-class PostgresqlLanguage:
+class PostgresqlLanguage(OnConflict):
     """SQL as PostgreSQL speaks it, through psycopg 3."""
 
     name = "postgresql"
     locks_rows = True
+    returns = True
+    partial_indexes = True
 
     def __init__(self) -> None:
         self.sa: Any = psycopg.dialect()  # type: ignore[no-untyped-call]
@@ -150,10 +152,12 @@ class PostgresqlStore:
     def turn(self, *, write: bool) -> Iterator[None]:
         yield
 
-    def begin_upgrade(self, cursor: Any) -> None:
-        """Alone with the schema, and never long in the way of others."""
+    @contextlib.contextmanager
+    def alone(self, cursor: Any) -> Iterator[None]:
+        """Alone with the schema, and never long in the way of others. Until the commit."""
         cursor.execute("SET LOCAL lock_timeout = '5s'")
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (zlib.crc32(b"ticketmail schema"),))
+        yield
 
     def changes(self, connection: Any) -> object:
         return None

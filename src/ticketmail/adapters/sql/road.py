@@ -5,17 +5,11 @@ Three small tables with a prefix of their own, made and joined as the spool's ar
 
 from __future__ import annotations
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
-
 from ticketmail.adapters.sql.engine import Database
 from ticketmail.adapters.sql.host_outbox import SqlHostOutbox
-from ticketmail.adapters.sql.postgresql import PostgresqlStore
 from ticketmail.adapters.sql.schema import road_tables
 from ticketmail.adapters.sql.shared import SqlSharedBlobs
-from ticketmail.adapters.sql.sqlite import SqliteStore
-from ticketmail.adapters.sql.store import Store
-from ticketmail.domain.errors import SettingsError
+from ticketmail.adapters.sql.stores import store_for
 from ticketmail.domain.ports.relaying import HostOutbox, HostOutboxOptions
 from ticketmail.domain.ports.sharing import SharedBlobs
 from ticketmail.domain.ports.spooling import SpoolOptions
@@ -23,9 +17,9 @@ from ticketmail.domain.ports.timing import Clock
 
 
 def create_outbox(url: str, options: HostOutboxOptions) -> HostOutbox:
-    """A host's outbox at ``url``: ``sqlite:///file.db``, ``postgresql://user:password@host/database``.
+    """A host's outbox at ``url``: ``sqlite:///file.db``, ``postgresql://user:password@host/database``, ``mariadb://...``.
 
-    Raises SettingsError: the URL cannot be read, or names SQLite in memory.
+    Raises SettingsError: the URL cannot be read, or names SQLite in memory; UnknownScheme.
     """
     spool_options = SpoolOptions(
         site="road",
@@ -46,10 +40,5 @@ def create_blobs(url: str, clock: Clock | None = None) -> SharedBlobs:
 
 
 def _database(url: str, options: SpoolOptions, *, setting: str) -> Database:
-    try:
-        parsed = make_url(url)
-    except (SQLAlchemyError, ValueError):
-        raise SettingsError("this is not a database URL.", name=setting, remedy="Such as sqlite:///outbox.db.") from None
-    on_sqlite = parsed.drivername.partition("+")[0] == "sqlite"
-    store: Store = SqliteStore(parsed, options) if on_sqlite else PostgresqlStore(parsed, options)
-    return Database(parsed, options, store, road_tables(options.prefix))
+    parsed, store = store_for(url, options, setting=setting)
+    return Database(parsed, options, store, road_tables)

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import insert
-from sqlalchemy.dialects.postgresql import insert as insert_or
 
 from ticketmail.adapters.sql.schema import Tables
 from ticketmail.adapters.sql.transaction import Language, Row, Tx, bound
@@ -35,16 +34,14 @@ class EventStatements:
 
     def __init__(self, t: Tables, language: Language) -> None:
         names = ("event_id", "submission_id", "payload", "created_us", "due_us")
-        self.insert = insert_or(t.event).values({name: bound(name) for name in names}).on_conflict_do_nothing()
+        self.insert = language.insert_once(t.event, names)
 
 
 class SuppressionStatements:
     """Kept statements that add suppressions: the later word holds."""
 
     def __init__(self, t: Tables, language: Language) -> None:
-        added = insert_or(t.suppression).values({name: bound(name) for name in SUPPRESSION})
-        later = {name: added.excluded[name] for name in ("cause", "evidence", "since_us", "until_us")}
-        self.put = added.on_conflict_do_update(index_elements=["tenant", "address"], set_=later)
+        self.put = language.upsert(t.suppression, SUPPRESSION, ("tenant", "address"), SUPPRESSION[1:5])
 
 
 def history_row(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, String, Table, Text, and_, or_
+from sqlalchemy.dialects.mysql import LONGBLOB, MEDIUMTEXT
 from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeEngine
 
@@ -15,15 +17,31 @@ AnyTable: TypeAlias = "Table[Any]"
 SCHEMA_VERSION = 1  #: what this release writes
 MIN_READER = 1  #: the oldest release that can work on it
 
+_IN_MARIADB: dict[str, Any] = {
+    "mariadb_engine": "InnoDB",
+    "mariadb_default_charset": "utf8mb4",
+    "mariadb_collate": "utf8mb4_nopad_bin",
+}
+
 #: States in which a first attempt may still come.
 BEFORE_END = ("queued", "claimed", "sending")
+
+
+#: MariaDB's collation by bytes that does not take "a " for "a".
+_BYTES = "utf8mb4_nopad_bin"
 
 
 def _text(length: int | None = None) -> TypeEngine[str]:
     """Text that is compared by bytes on every database."""
     plain: TypeEngine[str] = String(length) if length else Text()
     sorted_by_bytes: TypeEngine[str] = String(length, collation="C") if length else Text(collation="C")
-    return plain.with_variant(sorted_by_bytes, "postgresql")
+    in_mariadb: TypeEngine[str] = String(length, collation=_BYTES) if length else MEDIUMTEXT(collation=_BYTES)
+    return plain.with_variant(sorted_by_bytes, "postgresql").with_variant(in_mariadb, "mariadb")
+
+
+def _bytes() -> TypeEngine[bytes]:
+    """Bytes of any length."""
+    return LargeBinary().with_variant(LONGBLOB(), "mariadb")
 
 
 def _serial() -> TypeEngine[int]:
@@ -51,10 +69,11 @@ def _count(name: str) -> Column[int]:
 
 
 class Tables:
-    """All tables of one prefix."""
+    """All tables of one prefix. Without ``partial_indexes`` an index holds all rows, found by what the condition names."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, *, partial_indexes: bool = True) -> None:
         self.prefix = prefix
+        self._partial_indexes = partial_indexes
         self.metadata = MetaData()
         self.meta = self._table("meta", Column("name", _text(64), primary_key=True), Column("value", _text(), nullable=False))
         self.submission = self._submission()
@@ -73,7 +92,7 @@ class Tables:
             "document",
             Column("kind", _text(32), primary_key=True),
             Column("name", _text(255), primary_key=True),
-            Column("content", LargeBinary),
+            Column("content", _bytes()),
             _count("version"),
             _us("updated_us"),
         )
@@ -109,10 +128,13 @@ class Tables:
         return self.delivery
 
     def _table(self, name: str, *parts: SchemaItem, **options: Any) -> AnyTable:
-        table: AnyTable = Table(self.prefix + name, self.metadata, *parts, **options)
+        table: AnyTable = Table(self.prefix + name, self.metadata, *parts, **{**options, **_IN_MARIADB})
         return table
 
-    def _index(self, name: str, *columns: Column[object], where: object = None) -> Index:
+    def _index(self, name: str, *columns: Column[Any], where: Any = None, of: Sequence[Column[Any]] = ()) -> Index:
+        """``of``: the columns that ``where`` compares, which lead where there are no partial indexes."""
+        if not self._partial_indexes:
+            return Index(f"ix_{self.prefix}{name}", *of, *columns)
         return Index(f"ix_{self.prefix}{name}", *columns, sqlite_where=where, postgresql_where=where)
 
     def _submission(self) -> AnyTable:
@@ -121,7 +143,7 @@ class Tables:
             _id("id", primary_key=True),
             _name("tenant", 64),
             _name("submit_key", 200, None),
-            Column("fingerprint", LargeBinary, nullable=False),
+            Column("fingerprint", _bytes(), nullable=False),
             _name("ticket", 255, None),
             _name("lane", 64),
             _name("route"),
@@ -131,11 +153,11 @@ class Tables:
             _name("traceparent", 64),
             Column("size_bytes", BigInteger, nullable=False),
             _us("accepted_us"),
-            Column("body", LargeBinary),
+            Column("body", _bytes()),
             _us("body_purged_us", nullable=True),
         )
         c = table.c
-        self._index("submission_unpurged", c.accepted_us, where=c.body_purged_us.is_(None))
+        self._index("submission_unpurged", c.accepted_us, where=c.body_purged_us.is_(None), of=[c.body_purged_us])
         self._index("submission_purged", c.accepted_us, where=c.body_purged_us.is_not(None))
         return table
 
@@ -176,11 +198,12 @@ class Tables:
     def _delivery_indexes(self, table: AnyTable) -> None:
         c = table.c
         queued = c.state == "queued"
-        self._index("delivery_claim", c.route, c.lane, c.due_us, c.submission_id, where=queued)
-        self._index("delivery_deadline", c.deadline_us, where=queued)
-        self._index("delivery_untold", c.first_due_us, where=and_(queued, c.delay_told == 0))
-        self._index("delivery_unknown", c.due_us, where=c.state == "unknown")
-        self._index("delivery_dead", c.cause, c.ended_us, where=and_(c.state == "dead", c.dismissed_us.is_(None)))
+        self._index("delivery_claim", c.route, c.lane, c.due_us, c.submission_id, where=queued, of=[c.state])
+        self._index("delivery_deadline", c.deadline_us, where=queued, of=[c.state])
+        self._index("delivery_untold", c.first_due_us, where=and_(queued, c.delay_told == 0), of=[c.state, c.delay_told])
+        self._index("delivery_unknown", c.due_us, where=c.state == "unknown", of=[c.state])
+        dead = and_(c.state == "dead", c.dismissed_us.is_(None))
+        self._index("delivery_dead", c.cause, c.ended_us, where=dead, of=[c.state, c.dismissed_us])
         self._index("delivery_worker", c.worker_id, where=c.worker_id.is_not(None))
         self._index("delivery_behind", c.behind_submission_id, where=c.behind_submission_id.is_not(None))
         self._index("delivery_ticket", c.ticket, c.recipient_key, where=c.ticket.is_not(None))
@@ -217,7 +240,7 @@ class Tables:
             "blob",
             Column("tenant", _text(64), primary_key=True),
             Column("digest", _text(80), primary_key=True),
-            Column("content", LargeBinary, nullable=False),
+            Column("content", _bytes(), nullable=False),
             Column("size_bytes", BigInteger, nullable=False),
             _us("touched_us"),
         )
@@ -274,7 +297,7 @@ class Tables:
             Column("error", _text(), nullable=False, server_default=""),
         )
         c = table.c
-        self._index("event_due", c.due_us, c.seq, where=c.state == "waiting")
+        self._index("event_due", c.due_us, c.seq, where=c.state == "waiting", of=[c.state])
         self._index("event_over", c.state, c.created_us, where=c.state != "waiting")
         self._index("event_submission", c.submission_id)
         return table
@@ -308,7 +331,7 @@ class Tables:
             _us("settled_us", nullable=True),
         )
         c = table.c
-        self._index("inbound_due", c.due_us, where=c.state == "stored")
+        self._index("inbound_due", c.due_us, where=c.state == "stored", of=[c.state])
         self._index("inbound_source", c.mailbox, c.source)
         self._index("inbound_event", c.event_id)
         self._index("inbound_message", c.message_key, where=c.message_key != "")
@@ -327,27 +350,28 @@ class Tables:
             _name("kind", 16),
             _name("cause", 64),
             Column("reason", _text(), nullable=False, server_default=""),
-            Column("body", LargeBinary, nullable=False),
+            Column("body", _bytes(), nullable=False),
             _us("parked_us"),
             _count("times"),
             _us("ended_us", nullable=True),
         )
-        self._index("parked_waiting", table.c.parked_us, where=table.c.ended_us.is_(None))
+        self._index("parked_waiting", table.c.parked_us, where=table.c.ended_us.is_(None), of=[table.c.ended_us])
         self._index("parked_ended", table.c.ended_us, where=table.c.ended_us.is_not(None))
         return table
 
 
 @lru_cache(maxsize=16)
-def tables(prefix: str) -> Tables:
+def tables(prefix: str, *, partial_indexes: bool = True) -> Tables:
     """The tables of ``prefix``, built once."""
-    return Tables(prefix)
+    return Tables(prefix, partial_indexes=partial_indexes)
 
 
 class RoadTables(Tables):
     """Not the spool's tables, but those of the road to it: jobs that wait for their relay, and large content on its way."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, *, partial_indexes: bool = True) -> None:
         self.prefix = prefix
+        self._partial_indexes = partial_indexes
         self.metadata = MetaData()
         self.meta = self._table("meta", Column("name", _text(64), primary_key=True), Column("value", _text(), nullable=False))
         self.leaving = self._leaving()
@@ -363,7 +387,7 @@ class RoadTables(Tables):
             "outbox",
             Column("number", _serial(), primary_key=True, autoincrement=True),
             _id("job_id"),
-            Column("body", LargeBinary, nullable=False),
+            Column("body", _bytes(), nullable=False),
             _us("at_us"),
             _us("due_us"),
             _us("published_us", nullable=True),
@@ -379,7 +403,7 @@ class RoadTables(Tables):
             "blob",
             Column("tenant", _text(64), primary_key=True),
             Column("digest", _text(80), primary_key=True),
-            Column("content", LargeBinary, nullable=False),
+            Column("content", _bytes(), nullable=False),
             _us("touched_us"),
         )
         self._index("blob_touched", table.c.touched_us)
@@ -387,6 +411,6 @@ class RoadTables(Tables):
 
 
 @lru_cache(maxsize=16)
-def road_tables(prefix: str) -> RoadTables:
+def road_tables(prefix: str, *, partial_indexes: bool = True) -> RoadTables:
     """The road's tables of ``prefix``, built once."""
-    return RoadTables(prefix)
+    return RoadTables(prefix, partial_indexes=partial_indexes)

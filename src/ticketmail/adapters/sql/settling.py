@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import and_, select, update
-from sqlalchemy.dialects.postgresql import insert as insert_or
 
 from ticketmail.adapters.sql.rows import EventStatements, add_events, add_history, add_suppressions, history_row, utf8
 from ticketmail.adapters.sql.schema import Tables
@@ -39,11 +38,9 @@ class SettleStatements:
             .where(i.message_key == bound("p_key"), i.message_key != "", i.mailbox == bound("p_mailbox"), other, told)
             .limit(1)
         )
-        self.feedback = insert_or(t.feedback).values({name: bound(name) for name in _FEEDBACK}).on_conflict_do_nothing()
-        ref = insert_or(t.ref).values({name: bound(name) for name in ("ref", "tenant", "ticket", "submission_id")})
-        self.ref = ref.on_conflict_do_nothing()
-        blob_ref = insert_or(t.blob_ref).values({name: bound(name) for name in ("tenant", "digest", "submission_id")})
-        self.blob_ref = blob_ref.on_conflict_do_nothing()
+        self.feedback = language.insert_once(t.feedback, _FEEDBACK)
+        self.ref = language.insert_once(t.ref, ("ref", "tenant", "ticket", "submission_id"))
+        self.blob_ref = language.insert_once(t.blob_ref, ("tenant", "digest", "submission_id"))
 
 
 def settle(tx: Tx, view: InboundView, s: Settlement) -> InboundState | None:

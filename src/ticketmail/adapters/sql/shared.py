@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Iterator
 
 from sqlalchemy import delete, select
-from sqlalchemy.dialects.postgresql import insert as insert_or
 
 from ticketmail.adapters.sql.engine import Database
 from ticketmail.adapters.sql.schema import RoadTables
@@ -21,10 +20,7 @@ class SharedBook:
     def __init__(self, t: RoadTables, language: Language) -> None:
         s = t.shared.c
         names = ("tenant", "digest", "content", "touched_us")
-        added = insert_or(t.shared).values({name: bound(name) for name in names})
-        self.put = added.on_conflict_do_update(
-            index_elements=["tenant", "digest"], set_={"touched_us": added.excluded.touched_us}
-        )
+        self.put = language.upsert(t.shared, names, ("tenant", "digest"), ("touched_us",))
         self.get = select(s.content).where(s.tenant == bound("p_tenant"), s.digest == bound("p_digest"))
         self.sweep = delete(t.shared).where(s.touched_us <= bound("p_oldest"))
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 from contextlib import AbstractContextManager
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
-
 from ticketmail.adapters.sql.administering import SqlAdministering
 from ticketmail.adapters.sql.book import SqlBook
 from ticketmail.adapters.sql.content import SqlBlobs, SqlDirectory
@@ -18,18 +15,13 @@ from ticketmail.adapters.sql.ledger import SqlLedger
 from ticketmail.adapters.sql.operating import SqlOperating
 from ticketmail.adapters.sql.outbox import SqlOutbox
 from ticketmail.adapters.sql.parking import SqlParking, SqlTombstones
-from ticketmail.adapters.sql.postgresql import PostgresqlStore
 from ticketmail.adapters.sql.reading import SqlReading
-from ticketmail.adapters.sql.sqlite import SqliteStore
-from ticketmail.adapters.sql.store import Store
+from ticketmail.adapters.sql.stores import store_for
 from ticketmail.adapters.sql.thread import SpoolThread
 from ticketmail.adapters.sql.upkeep import SqlUpkeep
 from ticketmail.adapters.sql.workers import SqlWorkers
-from ticketmail.domain.errors import SettingsError, UnknownScheme
 from ticketmail.domain.ports.delivering import WorkerSide
 from ticketmail.domain.ports.spooling import SpoolAdapter, SpoolCapabilities, SpoolOptions
-
-_SCHEMES = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql"}
 
 
 class SqlWorkerSide:
@@ -53,7 +45,7 @@ class SqlWorkerSide:
 
 
 class SqlSpool:
-    """``SpoolAdapter`` on SQLite and PostgreSQL. Opens nothing before it is used; reopens by itself after a fork."""
+    """``SpoolAdapter`` on SQLite, PostgreSQL and MariaDB. Opens nothing before it is used; reopens by itself after a fork."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -87,18 +79,11 @@ class SqlSpool:
 
 def create(url: str, options: SpoolOptions) -> SpoolAdapter:
     """A spool at ``url``: ``sqlite:///file.db`` (relative), ``sqlite:////dir/file.db``, ``postgresql://user:password@host/db``
-    (``postgres://`` and ``postgresql+psycopg://`` too).
+    (``postgres://`` and ``postgresql+psycopg://`` too), ``mariadb://user:password@host/db`` (``mariadb+pymysql://`` too).
 
     Raises:
         SettingsError: the URL cannot be read, or names SQLite in memory.
-        UnknownScheme: neither of the two.
+        UnknownScheme: none of the three.
     """
-    try:
-        parsed = make_url(url)
-    except (SQLAlchemyError, ValueError):
-        raise SettingsError("this is not a database URL.", name="spool", remedy="Such as sqlite:///ticketmail.db.") from None
-    kind = _SCHEMES.get(parsed.drivername.partition("+")[0])
-    if kind is None:
-        raise UnknownScheme(f"{parsed.drivername} is no spool of this adapter.", name="spool", remedy="sqlite or postgresql.")
-    store: Store = SqliteStore(parsed, options) if kind == "sqlite" else PostgresqlStore(parsed, options)
+    parsed, store = store_for(url, options, setting="spool")
     return SqlSpool(Database(parsed, options, store))

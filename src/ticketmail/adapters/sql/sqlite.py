@@ -18,7 +18,7 @@ from sqlalchemy.pool import QueuePool
 from ticketmail.adapters.sql.errors import translated
 from ticketmail.adapters.sql.gate import FILE_MODE, GAP_S, Ballast, Gate, WorkerLocks
 from ticketmail.adapters.sql.schema import Tables
-from ticketmail.adapters.sql.transaction import Params, Row, as_json, one_by_one
+from ticketmail.adapters.sql.transaction import OnConflict, Params, Row, as_json, one_by_one
 from ticketmail.domain.errors import SettingsError, SpoolUnreachable, SpoolUnsafe
 from ticketmail.domain.ports.spooling import SpoolCapabilities, SpoolOptions
 
@@ -41,11 +41,13 @@ NETWORK_FILE_SYSTEMS = frozenset(
 _LEAST = (3, 35, 0)  # UPDATE ... RETURNING
 
 
-class SqliteLanguage:
+class SqliteLanguage(OnConflict):
     """SQL as SQLite speaks it."""
 
     name = "sqlite"
     locks_rows = False
+    returns = True
+    partial_indexes = True
 
     def __init__(self) -> None:
         self.sa = sa_sqlite.dialect(paramstyle="named")
@@ -170,8 +172,9 @@ class SqliteStore:
         with self.gate.passed():
             yield
 
-    def begin_upgrade(self, cursor: Any) -> None:
+    def alone(self, cursor: Any) -> contextlib.AbstractContextManager[None]:
         """Alone with the schema: BEGIN IMMEDIATE is that."""
+        return contextlib.nullcontext()
 
     def changes(self, connection: Any) -> object:
         """Differs whenever another connection has committed."""

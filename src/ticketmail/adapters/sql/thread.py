@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from ticketmail.adapters.sql.commits import CommitInDoubt, commit, is_usable, may_go_again, rollback, rolling_back, unreachable
 from ticketmail.adapters.sql.engine import Database
-from ticketmail.adapters.sql.errors import is_foreign, translate
+from ticketmail.adapters.sql.errors import is_cut, is_foreign, server_code, translate
 from ticketmail.adapters.sql.transaction import Tx
 from ticketmail.domain.errors import SpoolBusy, SpoolFull, SpoolUnreachable
 
@@ -184,6 +184,8 @@ class SpoolThread:
             self._database.announce(tx)
             return done
         except Exception as error:
+            if is_cut(error):
+                self._close()
             if is_foreign(error):
                 raise translate(error) from error
             raise
@@ -270,7 +272,7 @@ class SpoolThread:
 
 def _is_shut(error: Exception) -> bool:
     """True if nobody can write now: waiting once more for each op would not help."""
-    return isinstance(error, SpoolBusy) and not getattr(error.__cause__, "sqlstate", None)
+    return isinstance(error, SpoolBusy) and not server_code(error.__cause__)
 
 
 def _bunches(ops: list[Op], *, together: bool) -> list[list[Op]]:

@@ -11,14 +11,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import BindParameter, ColumnElement, Dialect, Executable, bindparam, or_
+from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlalchemy.sql import ClauseElement
 
-from ticketmail.adapters.sql.schema import Tables
+from ticketmail.adapters.sql.schema import AnyTable, Tables
 from ticketmail.domain.ports.timing import Clock
 
 Row = tuple[Any, ...]
 Params = Mapping[str, Any]
 B = TypeVar("B")
+NOTHING: Mapping[str, Any] = {}
 
 
 class Language(Protocol):
@@ -26,6 +28,8 @@ class Language(Protocol):
 
     name: str
     locks_rows: bool  #: SELECT ... FOR UPDATE SKIP LOCKED is spoken
+    returns: bool  #: UPDATE ... RETURNING is spoken
+    partial_indexes: bool  #: CREATE INDEX ... WHERE is spoken
     sa: Dialect
 
     def within(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
@@ -34,6 +38,16 @@ class Language(Protocol):
 
     def pack(self, values: Sequence[Any]) -> object:
         """A list as :meth:`within` wants it bound."""
+        ...
+
+    def insert_once(self, table: AnyTable, names: Sequence[str]) -> Executable:
+        """INSERT of values bound by their columns' names. A row that is there stays, and none is touched then."""
+        ...
+
+    def upsert(
+        self, table: AnyTable, names: Sequence[str], key: Sequence[str], later: Sequence[str], also: Mapping[str, Any] = NOTHING
+    ) -> Executable:
+        """The same, but a row with that ``key`` gets the new values of ``later``, and ``also`` (values, or expressions)."""
         ...
 
     def server_now_us(self, cursor: Any) -> int: ...
@@ -104,8 +118,7 @@ class Tx:
 
     def run(self, statement: Executable, **params: Any) -> int:
         """Run a kept statement; says how many rows it touched."""
-        self._execute(statement, params)
-        return int(self.cursor.rowcount)
+        return self.each(statement, [params])[0]
 
     def rows(self, statement: Executable, **params: Any) -> list[Row]:
         """Run a kept statement; its rows."""
@@ -136,6 +149,12 @@ class Tx:
         self.cursor.execute(sql, {**fixed, **params})
         return list(self.cursor.fetchall())
 
+    def run_with(self, statement: Executable, **params: Any) -> int:
+        """As :meth:`rows_with`, for the number of rows touched."""
+        sql, fixed = self._compiler.once(statement)
+        self.cursor.execute(sql, {**fixed, **params})
+        return int(self.cursor.rowcount)
+
     def run_once(self, statement: Executable) -> int:
         """As :meth:`rows_once`, for the number of rows touched."""
         self.cursor.execute(*self._compiler.once(statement))
@@ -155,6 +174,19 @@ class Tx:
         sql, fixed = self._compiler.text(statement)
         full = [{**fixed, **item} for item in params] if fixed else params
         return self.language.each(self.cursor, sql, full, fetch=fetch)
+
+
+class OnConflict:
+    """``insert_once`` and ``upsert`` as SQLite and PostgreSQL have them."""
+
+    def insert_once(self, table: AnyTable, names: Sequence[str]) -> Executable:
+        return insert_or(table).values({name: bound(name) for name in names}).on_conflict_do_nothing()
+
+    def upsert(
+        self, table: AnyTable, names: Sequence[str], key: Sequence[str], later: Sequence[str], also: Mapping[str, Any] = NOTHING
+    ) -> Executable:
+        added = insert_or(table).values({name: bound(name) for name in names})
+        return added.on_conflict_do_update(index_elements=list(key), set_={name: added.excluded[name] for name in later} | also)
 
 
 def one_by_one(cursor: Any, sql: str, params: Sequence[Params], *, fetch: bool) -> list[tuple[int, list[Row]]]:

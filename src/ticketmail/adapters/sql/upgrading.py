@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from ticketmail.adapters.sql.schema import MIN_READER, SCHEMA_VERSION, Tables
@@ -64,16 +63,22 @@ def require(tx: Tx) -> Mapping[str, str]:
     return meta
 
 
+class MetaStatements:
+    """Kept statements."""
+
+    def __init__(self, t: Tables, language: Language) -> None:
+        self.put = language.upsert(t.meta, ("name", "value"), ("name",), ("value",))
+        self.put_once = language.insert_once(t.meta, ("name", "value"))
+
+
 def put_meta(tx: Tx, name: str, value: str) -> None:
     """Write one row of meta."""
-    meta = tx.tables.meta
-    statement = insert(meta).values(name=name, value=value)
-    tx.run_once(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value}))
+    tx.run(tx.book(MetaStatements).put, name=name, value=value)
 
 
 def put_meta_once(tx: Tx, name: str, value: str) -> str:
     """Write one row of meta if it is not there. Says what stands."""
-    tx.run_once(insert(tx.tables.meta).values(name=name, value=value).on_conflict_do_nothing())
+    tx.run(tx.book(MetaStatements).put_once, name=name, value=value)
     return str(read_meta(tx)[name])
 
 

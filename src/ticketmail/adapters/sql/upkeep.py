@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import and_, select, update
-from sqlalchemy.dialects.postgresql import insert as insert_or
 
 from ticketmail.adapters.sql import ends
 from ticketmail.adapters.sql.engine import Database
@@ -157,10 +156,7 @@ class PauseStatements:
 
     def __init__(self, t: Tables, language: Language) -> None:
         names = ("scope", "since_us", "until_us", "reason", "actor")
-        added = insert_or(t.pause).values({name: bound(name) for name in names})
-        self.put = added.on_conflict_do_update(
-            index_elements=["scope"], set_={name: added.excluded[name] for name in names if name != "scope"}
-        )
+        self.put = language.upsert(t.pause, names, ("scope",), names[1:])
 
 
 def put_pause(tx: Tx, pause: Pause) -> None:

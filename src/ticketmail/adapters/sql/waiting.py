@@ -1,4 +1,4 @@
-"""The doorbell's worker side: this process's bell, NOTIFY where the server has it, else a look every poll."""
+"""The doorbell's worker side: this process's bell, NOTIFY where the server has it, and a look every poll."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Listener:
 
     async def _look(self) -> bool:
         """Mail of hosts that cannot ring: theirs came with their own commit."""
-        if not self._database.store.capabilities.rings:
+        if not self._database.language.locks_rows:
             return self._thread.changed()
         try:
             newest = set(await self._thread.submit(_newest, reads=True))

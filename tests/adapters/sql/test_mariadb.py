@@ -1,0 +1,159 @@
+"""What is MariaDB's own: connections that are cut, syncs that are off, names, plans, its error numbers."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import pytest
+from sql_support import ALL as WANT
+from sql_support import WORKER, entry, kill_connections, mariadb_connection
+
+from ticketmail.adapters.sql import create, errors
+from ticketmail.adapters.sql.mariadb import _require_durable, _require_version
+from ticketmail.domain.errors import SchemaMismatch, SpoolBusy, SpoolError, SpoolFull, SpoolUnreachable, SpoolUnsafe
+from ticketmail.domain.ports.spooling import SpoolOptions
+from ticketmail.domain.scope import Scope
+
+ALL = Scope.parse("all")
+
+
+@pytest.mark.mariadb
+class TestMariadb:
+    """A server that hangs up, refuses a part, or does not keep its word."""
+
+    async def test_connections_that_were_killed_are_opened_again(self, mariadb_url: str) -> None:
+        spool = create(mariadb_url, SpoolOptions(site="desk"))
+        spool.intake.accept([entry()])
+        side = spool.worker_side()
+        worker = await side.workers.register(WORKER)
+        killed = kill_connections(mariadb_url)
+        assert killed >= 2  # the worker's own, and one of the pool
+        assert (await side.workers.beat(worker.worker_id, {})).alive
+        assert spool.intake.accept([entry()])[0].new
+        assert len(await side.deliveries.claim(worker.worker_id, [WANT])) == 2
+        await side.aclose()
+        spool.close()
+
+    def test_commits_that_are_not_synced_are_refused_unless_loss_is_allowed(self, mariadb_url: str) -> None:
+        def flush(how: int) -> None:
+            with contextlib.closing(mariadb_connection(mariadb_url)) as c:
+                c.cursor().execute(f"SET GLOBAL innodb_flush_log_at_trx_commit = {how}")
+
+        flush(2)
+        try:
+            with pytest.raises(SpoolUnsafe, match="innodb_flush_log_at_trx_commit=2"):
+                create(mariadb_url, SpoolOptions()).intake.accept([entry()])
+            lossy = create(mariadb_url, SpoolOptions(allow_lossy=True))
+            assert lossy.intake.accept([entry()])[0].new
+            lossy.close()
+        finally:
+            flush(1)
+
+    def test_sessions_read_what_is_committed_and_take_nothing_that_is_cut(self, mariadb_url: str) -> None:
+        store = create(mariadb_url, SpoolOptions())._database.store  # type: ignore[attr-defined]
+        with contextlib.closing(store.own_connection()) as c, c.cursor() as cursor:
+            cursor.execute("SELECT @@tx_isolation, @@sql_mode, @@innodb_lock_wait_timeout")
+            isolation, mode, wait_s = cursor.fetchone()
+        assert (isolation, wait_s) == ("READ-COMMITTED", 2)
+        assert "STRICT_ALL_TABLES" in mode
+
+    def test_names_differ_by_case_accents_and_spaces_at_their_end(self, mariadb_url: str) -> None:
+        spool = create(mariadb_url, SpoolOptions())
+        names = ["a", "A", "a ", "ä"]
+        spool.intake.accept([entry(tenant=name) for name in names])
+        for name in names:
+            found = [one for one in spool.reading.find(ALL) if one.tenant == name]
+            assert len(found) == len(spool.reading.find(Scope(kind="tenant", value=name))) == 1
+        spool.close()
+
+    def test_the_claim_reads_its_index_in_order(self, mariadb_url: str) -> None:
+        from ticketmail.adapters.sql.claiming import ClaimStatements
+        from ticketmail.adapters.sql.transaction import Compiler
+
+        spool = create(mariadb_url, SpoolOptions())
+        for lane in range(10):
+            spool.intake.accept([entry(f"u{i}@example.net", lane=f"l{lane}") for i in range(50)])
+        database = spool._database  # type: ignore[attr-defined]
+        compiler = Compiler(database.language, database.tables)
+        sql, fixed = compiler.text(compiler.book(ClaimStatements).pick)
+        assert "SKIP LOCKED" in sql
+        values = {**fixed, "p_route": "main", "p_lane": "l1", "p_now": 1 << 60, "p_limit": 10}
+        with contextlib.closing(mariadb_connection(mariadb_url)) as c, c.cursor() as cursor:
+            cursor.execute("ANALYZE TABLE ticketmail_delivery, ticketmail_submission")
+            cursor.execute(f"EXPLAIN {sql}", values)
+            plan = " ".join(str(row) for row in cursor.fetchall())
+        assert "ix_ticketmail_delivery_claim" in plan
+        assert "filesort" not in plan
+        spool.close()
+
+    def test_a_deadlock_that_ended_the_hosts_transaction_is_told(self, mariadb_url: str) -> None:
+        from pymysql.err import OperationalError
+
+        from ticketmail.adapters.sql import joining
+
+        spool = create(mariadb_url, SpoolOptions())
+        spool.reading.overview()
+
+        def deadlock(tx: Any) -> None:
+            raise OperationalError(1213, "Deadlock found when trying to get lock; try restarting transaction")
+
+        with (
+            contextlib.closing(mariadb_connection(mariadb_url)) as c,
+            pytest.raises(SpoolBusy, match="rolled your whole transaction back"),
+        ):
+            joining.run(spool._database, c, deadlock)  # type: ignore[attr-defined]
+        spool.close()
+
+
+@pytest.mark.parametrize(
+    ("version", "refusal"),
+    [("8.0.36", "MySQL"), ("10.5.23-MariaDB", "too old"), ("5.5.5-10.3.39-MariaDB-log", "too old")],
+)
+def test_servers_that_cannot_do_it_are_refused_by_their_version(version: str, refusal: str) -> None:
+    with pytest.raises(SpoolUnsafe, match=refusal):
+        _require_version(version)
+    for good in ("10.6.0-MariaDB", "5.5.5-10.11.6-MariaDB-0+deb12u1", "11.4.2-MariaDB-ubu2404", "12.0.1-mariadb"):
+        _require_version(good)
+
+
+def test_a_binary_log_that_is_not_synced_is_refused() -> None:
+    found = {"innodb_flush_log_at_trx_commit": "1", "log_bin": "ON", "sync_binlog": "0"}
+    with pytest.raises(SpoolUnsafe, match="sync_binlog=0"):
+        _require_durable(found)
+    _require_durable({**found, "sync_binlog": "1"})
+
+
+def test_every_error_number_of_mariadb_is_translated() -> None:
+    from pymysql import err
+    from pymysql.constants import CR, ER
+
+    server = {value for name, value in vars(ER).items() if name.isupper() and value > 1000}
+    client = {value for name, value in vars(CR).items() if name.startswith("CR_") and value >= 2000}
+    assert len(server) > 400
+    assert len(client) > 40
+    for number in server | client | set(errors.MARIADB):
+        with pytest.raises(err.Error) as caught:
+            err.raise_mysql_exception(number.to_bytes(2, "little").join((b"\xff", b"#HY000what it says")))
+        assert caught.value.args[0] == number
+        assert errors.is_foreign(caught.value)
+        assert isinstance(errors.translate(caught.value), SpoolError)
+        if number in client:
+            assert type(errors.translate(caught.value)) is SpoolUnreachable
+    # What PyMySQL itself calls operational is about the server, not about our statements: each is in the table.
+    operational = {number for number, cls in err.error_map.items() if issubclass(cls, err.OperationalError)}
+    assert operational - {ER.CONSTRAINT_FAILED} <= set(errors.MARIADB)
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        *((1205, SpoolBusy), (1213, SpoolBusy), (1114, SpoolFull), (1021, SpoolFull), (1045, SpoolUnreachable)),
+        *((1053, SpoolUnreachable), (1290, SpoolUnreachable), (2006, SpoolUnreachable), (1146, SchemaMismatch)),
+        *((1153, SpoolError), (1064, SpoolError)),
+    ],
+)
+def test_the_kinds_that_callers_act_on_are_told_apart_on_mariadb(number: int, kind: type[SpoolError]) -> None:
+    import pymysql
+
+    assert type(errors.translate(pymysql.OperationalError(number, "x"))) is kind
