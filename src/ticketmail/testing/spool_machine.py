@@ -57,7 +57,7 @@ _mails = st.fixed_dictionaries(
         "lane": st.sampled_from(sorted(_LANES)),
         "ticket": st.sampled_from([None, "1", "2"]),
         "people": st.lists(st.integers(1, 3), min_size=1, max_size=2, unique=True),
-        "tenant": st.sampled_from(["", "acme"]),
+        "tenant": st.sampled_from(["", "acme", "globex"]),
         "later_s": st.sampled_from([0, 0, 0, 300]),
         "lifetime_s": st.sampled_from([86_400, 900]),
         "replaces": st.none() | st.none() | _picks,

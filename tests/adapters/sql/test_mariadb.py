@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from sql_support import WORKER, entry, kill_connections, mariadb_connection
 
 from ticketmail.adapters.sql import create, errors
 from ticketmail.adapters.sql.mariadb import _require_durable, _require_version
+from ticketmail.adapters.sql.picking import PickStatements
+from ticketmail.adapters.sql.transaction import Compiler
 from ticketmail.domain.errors import SchemaMismatch, SpoolBusy, SpoolError, SpoolFull, SpoolUnreachable, SpoolUnsafe
 from ticketmail.domain.ports.spooling import SpoolOptions
 from ticketmail.domain.scope import Scope
@@ -67,24 +70,43 @@ class TestMariadb:
             assert len(found) == len(spool.reading.find(Scope(kind="tenant", value=name))) == 1
         spool.close()
 
-    def test_the_claim_reads_its_index_in_order(self, mariadb_url: str) -> None:
-        from ticketmail.adapters.sql.claiming import ClaimStatements
-        from ticketmail.adapters.sql.transaction import Compiler
-
+    def test_the_claim_reads_its_indexes_in_order(self, mariadb_url: str) -> None:
         spool = create(mariadb_url, SpoolOptions())
         for lane in range(10):
-            spool.intake.accept([entry(f"u{i}@example.net", lane=f"l{lane}") for i in range(50)])
+            spool.intake.accept([entry(f"u{i}@example.net", lane=f"l{lane}", tenant=f"t{i % 7}") for i in range(50)])
         database = spool._database  # type: ignore[attr-defined]
         compiler = Compiler(database.language, database.tables)
-        sql, fixed = compiler.text(compiler.book(ClaimStatements).pick)
-        assert "SKIP LOCKED" in sql
-        values = {**fixed, "p_route": "main", "p_lane": "l1", "p_now": 1 << 60, "p_limit": 10}
+        values = {"p_route": "main", "p_lane": "l1", "p_now": 1 << 60, "p_limit": 10, "p_tenant": "t1", "p_most": 64}
+        plans = {}
         with contextlib.closing(mariadb_connection(mariadb_url)) as c, c.cursor() as cursor:
             cursor.execute("ANALYZE TABLE ticketmail_delivery, ticketmail_submission")
-            cursor.execute(f"EXPLAIN {sql}", values)
-            plan = " ".join(str(row) for row in cursor.fetchall())
-        assert "ix_ticketmail_delivery_claim" in plan
-        assert "filesort" not in plan
+            cursor.fetchall()
+            for name, statement in vars(compiler.book(PickStatements)).items():
+                sql, fixed = compiler.text(statement)
+                cursor.execute(f"EXPLAIN {sql}", {**fixed, **values})
+                plans[name] = " ".join(str(row) for row in cursor.fetchall())
+        assert "ix_ticketmail_delivery_claim" in plans["oldest"]
+        assert "ix_ticketmail_delivery_turn" in plans["of_tenant"]
+        assert all("optimized away" in plans[name] for name in ("tenant", "tenant_after"))  # a probe of the index
+        assert not [name for name, plan in plans.items() if "filesort" in plan]
+        spool.close()
+
+    async def test_a_claim_reads_no_more_where_more_waits(self, mariadb_url: str) -> None:
+        """Counted in rows that the server read: 400 or 2,000 waiting, of fifty tenants, one of which has most of it."""
+        spool = create(mariadb_url, SpoolOptions(site="desk"))
+        side = spool.worker_side()
+        worker = await side.workers.register(WORKER)
+        rows = []
+        for more in (400, 1600):
+            flood = [entry(f"u{i}@example.net", tenant="flood") for i in range(more - 50)]
+            spool.intake.accept(flood + [entry(tenant=f"t{i}") for i in range(50)])
+            await side.deliveries.claim(worker.worker_id, [replace(WANT, limit=10)])
+            before = _rows_read(side)
+            await side.deliveries.claim(worker.worker_id, [replace(WANT, limit=10)])
+            rows.append(_rows_read(side) - before)
+        assert rows[0] > 50
+        assert rows[1] < 1.2 * rows[0]
+        await side.aclose()
         spool.close()
 
     def test_a_deadlock_that_ended_the_hosts_transaction_is_told(self, mariadb_url: str) -> None:
@@ -104,6 +126,14 @@ class TestMariadb:
         ):
             joining.run(spool._database, c, deadlock)  # type: ignore[attr-defined]
         spool.close()
+
+
+def _rows_read(side: Any) -> int:
+    cursor = side._thread._connection.cursor()
+    cursor.execute("SHOW SESSION STATUS LIKE 'Handler\\_read\\_%'")
+    counts = {name: int(value) for name, value in cursor.fetchall()}
+    side._thread._connection.rollback()
+    return sum(counts.values())
 
 
 @pytest.mark.parametrize(

@@ -11,18 +11,23 @@ import sys
 import textwrap
 import threading
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy.exc
 from sql_support import ALL as WANT
-from sql_support import MINUTE, HandClock, claims, entry, private_server
+from sql_support import MINUTE, WORKER, HandClock, claims, entry, private_server
 
 from ticketmail.adapters.sql import create, errors
+from ticketmail.adapters.sql.claiming import ClaimStatements
 from ticketmail.adapters.sql.commits import CommitInDoubt
 from ticketmail.adapters.sql.gate import BALLAST_BYTES
+from ticketmail.adapters.sql.picking import PickStatements
 from ticketmail.adapters.sql.sqlite import file_system_of
+from ticketmail.adapters.sql.transaction import Compiler
 from ticketmail.domain.errors import (
     SettingsError,
     SpoolBusy,
@@ -207,8 +212,6 @@ def test_a_foreign_writer_that_holds_on_makes_the_spool_busy(file: Path) -> None
 
 
 async def test_a_spool_that_is_shut_fails_a_whole_group_in_one_time_out(file: Path) -> None:
-    from sql_support import WORKER
-
     spool = create(f"sqlite:///{file}", SpoolOptions(site="desk", busy_timeout_s=0.2))
     side = spool.worker_side()
     worker = await side.workers.register(WORKER)
@@ -260,24 +263,52 @@ def test_a_missing_directory_and_a_file_that_is_no_database_are_named(tmp_path: 
         create(f"sqlite:///{tmp_path}/text.db", SpoolOptions()).reading.overview()
 
 
-def test_the_claim_reads_its_index_and_nothing_else(file: Path) -> None:
-    from ticketmail.adapters.sql.claiming import ClaimStatements
-    from ticketmail.adapters.sql.transaction import Compiler
-
+def test_the_claim_reads_its_indexes_and_nothing_else(file: Path) -> None:
     spool = create(f"sqlite:///{file}", SpoolOptions())
     spool.intake.accept([entry(f"u{i}@example.net") for i in range(300)])
     database = spool._database
     compiler = Compiler(database.language, database.tables)
     values = {"p_route": "main", "p_lane": "reply", "p_now": 1, "p_limit": 10, "p_ids": '["x"]', "p_worker": "w"}
+    values |= {"p_tenant": "a", "p_most": 64}
+    statements = {**vars(compiler.book(PickStatements)), "take": compiler.book(ClaimStatements).take}
     with contextlib.closing(database.store.own_connection()) as c:
         plans = {}
-        for name in ("pick", "take"):
-            sql, fixed = compiler.text(getattr(compiler.book(ClaimStatements), name))
+        for name, statement in statements.items():
+            sql, fixed = compiler.text(statement)
             plans[name] = " ".join(row[3] for row in c.execute(f"EXPLAIN QUERY PLAN {sql}", {**values, **fixed}))
-    assert "ix_ticketmail_delivery_claim (route=? AND lane=? AND due_us<?)" in plans["pick"]
-    assert "TEMP B-TREE" not in plans["pick"]
+    assert "ix_ticketmail_delivery_claim (route=? AND lane=? AND due_us<?)" in plans["oldest"]
+    assert "ix_ticketmail_delivery_turn (route=? AND lane=? AND tenant=? AND due_us<?)" in plans["of_tenant"]
+    assert "INDEX ix_ticketmail_delivery_turn (route=? AND lane=? AND tenant>?)" in plans["tenants"]
+    assert "INDEX ix_ticketmail_delivery_turn (route=? AND lane=? AND tenant>?)" in plans["tenants_after"]
+    assert not [name for name, plan in plans.items() if "TEMP B-TREE" in plan]
     assert "PRIMARY KEY (submission_id=?)" in plans["take"]
     spool.close()
+
+
+async def test_a_claim_does_not_more_where_more_waits(file: Path) -> None:
+    """Counted in steps of SQLite's machine: 500 or 10,000 waiting, of fifty tenants, one of which has most of it."""
+    spool = create(f"sqlite:///{file}", SpoolOptions(site="desk"))
+    side = spool.worker_side()
+    worker = await side.workers.register(WORKER)
+    steps = []
+    for more in (500, 9_500):
+        flood = [entry(f"u{i}@example.net", tenant="flood") for i in range(more - 50)]
+        spool.intake.accept(flood + [entry(tenant=f"t{i}") for i in range(50)])
+        await side.deliveries.claim(worker.worker_id, [replace(WANT, limit=10)])
+        counted = [0]
+        side._thread._connection.set_progress_handler(partial(_count_up, counted), 10)
+        await side.deliveries.claim(worker.worker_id, [replace(WANT, limit=10)])
+        side._thread._connection.set_progress_handler(None, 0)
+        steps.append(counted[0])
+    assert steps[0] > 10
+    assert steps[1] < 1.2 * steps[0]
+    await side.aclose()
+    spool.close()
+
+
+def _count_up(counted: list[int]) -> int:
+    counted[0] += 1
+    return 0
 
 
 FULL_DISK = """
@@ -340,8 +371,6 @@ def test_a_full_disk_refuses_new_mail_and_still_takes_outcomes(tmp_path: Path) -
 
 
 async def test_the_ballast_is_taken_on_by_a_worker_where_there_is_room(file: Path) -> None:
-    from sql_support import WORKER
-
     spool = create(f"sqlite:///{file}", SpoolOptions(site="desk"))
     side = spool.worker_side()
     await side.workers.register(WORKER)
@@ -393,8 +422,6 @@ class TestPostgresql:
             spool = create(f"{server.url}/postgres", SpoolOptions(site="desk"))
             spool.intake.accept([entry()])
             side = spool.worker_side()
-            from sql_support import WORKER
-
             worker = await side.workers.register(WORKER)
             server.stop("immediate")
             with pytest.raises(SpoolUnreachable):
@@ -420,24 +447,25 @@ class TestPostgresql:
             assert "synchronous_commit" in lossy.administering.check()[0]
             lossy.close()
 
-    def test_the_claim_locks_submissions_and_reads_its_index(self, postgresql_url: str) -> None:
+    def test_the_claim_locks_submissions_and_reads_its_indexes(self, postgresql_url: str) -> None:
         import psycopg
 
-        from ticketmail.adapters.sql.claiming import ClaimStatements
-        from ticketmail.adapters.sql.transaction import Compiler
-
         spool = create(postgresql_url, SpoolOptions())
-        spool.intake.accept([entry(f"u{i}@example.net", lane=f"l{i % 20}") for i in range(2000)])
+        spool.intake.accept([entry(f"u{i}@example.net", lane=f"l{i % 10}", tenant=f"t{i % 7}") for i in range(2000)])
         database = spool._database
         compiler = Compiler(database.language, database.tables)
-        sql, fixed = compiler.text(compiler.book(ClaimStatements).pick)
-        assert "AS MATERIALIZED" in sql
-        assert "FOR UPDATE OF ticketmail_submission SKIP LOCKED" in sql
+        values = {"p_route": "main", "p_lane": "l1", "p_now": 1, "p_limit": 10, "p_tenant": "t1", "p_most": 64}
+        plans = {}
         with psycopg.connect(postgresql_url, autocommit=True) as c:
             c.execute("ANALYZE")
-            values = {**fixed, "p_route": "main", "p_lane": "l1", "p_now": 1, "p_limit": 10}
-            plan = " ".join(row[0] for row in c.execute(f"EXPLAIN {sql}", values))
-        assert "ix_ticketmail_delivery_claim" in plan
+            for name, statement in vars(compiler.book(PickStatements)).items():
+                sql, fixed = compiler.text(statement)
+                plans[name] = " ".join(row[0] for row in c.execute(f"EXPLAIN {sql}", {**fixed, **values}))
+                if name in ("of_tenant", "oldest"):
+                    assert "AS MATERIALIZED" in sql
+                    assert "FOR UPDATE OF ticketmail_submission SKIP LOCKED" in sql
+        assert "ix_ticketmail_delivery_claim" in plans["oldest"]
+        assert all("ix_ticketmail_delivery_turn" in plans[name] for name in ("of_tenant", "tenants", "tenants_after"))
         spool.close()
 
 
@@ -486,8 +514,6 @@ class TestServers:
     async def test_a_claim_whose_commits_answer_was_lost_is_given_back(
         self, server_url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from sql_support import WORKER
-
         from ticketmail.adapters.sql import thread
 
         spool = create(server_url, SpoolOptions(site="desk"))

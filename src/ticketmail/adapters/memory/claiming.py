@@ -12,6 +12,7 @@ from ticketmail.adapters.memory.transaction import Tx
 from ticketmail.adapters.memory.workers import is_alive
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.suppression import Suppression
+from ticketmail.domain.outbound.turns import from_there, in_turn
 from ticketmail.domain.ports.delivering import ClaimedDelivery, ClaimedMail, Want
 from ticketmail.domain.scope import Scope, ScopeKind
 
@@ -19,8 +20,9 @@ from ticketmail.domain.scope import Scope, ScopeKind
 _SINGLE = frozenset(ScopeKind) - {ScopeKind.ALL, ScopeKind.LANE, ScopeKind.ACCOUNT}
 
 
-def claim(tx: Tx, worker_id: UUID, wants: Sequence[Want]) -> list[ClaimedMail]:
-    """See ``Deliveries.claim``. A worker whose row is closed gets nothing: nobody would ever take its leases back."""
+def claim(tx: Tx, worker_id: UUID, wants: Sequence[Want], turns: dict[tuple[str, str], str]) -> list[ClaimedMail]:
+    """See ``Deliveries.claim``. ``turns`` goes on: who was served last. A worker whose row is closed gets nothing: nobody would
+    ever take its leases back."""
     if not is_alive(tx, worker_id):
         return []
     paused = [p.scope for p in tx.state.pauses.values() if p.until_us is None or p.until_us > tx.now_us]
@@ -28,7 +30,7 @@ def claim(tx: Tx, worker_id: UUID, wants: Sequence[Want]) -> list[ClaimedMail]:
     found: list[ClaimedMail] = []
     for want in wants:
         if not _is_paused(want, paused):
-            found += [_take(tx, worker_id, mail, single) for mail in _pick(tx, want, single)]
+            found += [_take(tx, worker_id, mail, single) for mail in _pick(tx, want, single, turns)]
     return found
 
 
@@ -36,12 +38,22 @@ def _is_paused(want: Want, paused: Sequence[Scope]) -> bool:
     return any(scope.kind is ScopeKind.ALL or (scope.kind is ScopeKind.LANE and scope.value == want.lane) for scope in paused)
 
 
-def _pick(tx: Tx, want: Want, paused: Sequence[Scope]) -> list[Submission]:
-    """The mails of the deliveries that are due first, ``limit`` of them at most."""
-    places = takewhile(lambda place: place[0] <= tx.now_us, tx.state.queue(want.route, want.lane))
+def _pick(tx: Tx, want: Want, paused: Sequence[Scope], turns: dict[tuple[str, str], str]) -> list[Submission]:
+    """The mails of the deliveries that are due first, the tenants in turn, ``limit`` of them at most."""
+    queues = tx.state.queues(want.route, want.lane)
+    tenants = from_there(sorted(queues), turns.get((want.route, want.lane)))
+    picked = in_turn([_due_of(tx, queues[tenant], want.limit, paused) for tenant in tenants], want.limit)
+    if picked:
+        turns[want.route, want.lane] = picked[-1].tenant
+    return list(dict.fromkeys(picked))
+
+
+def _due_of(tx: Tx, queue: Sequence[tuple[int, UUID, int]], limit: int, paused: Sequence[Scope]) -> list[Submission]:
+    """Of one tenant, soonest first."""
+    places = takewhile(lambda place: place[0] <= tx.now_us, queue)
     due = (tx.state.deliveries[id_, number] for _, id_, number in places)
     may_go = (delivery.submission for delivery in due if _may_go(tx, delivery, paused))
-    return list(dict.fromkeys(islice(may_go, max(0, want.limit))))
+    return list(islice(may_go, max(0, limit)))
 
 
 def _may_go(tx: Tx, delivery: Delivery, paused: Sequence[Scope]) -> bool:

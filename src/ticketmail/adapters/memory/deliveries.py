@@ -25,9 +25,10 @@ class MemoryDeliveries:
     def __init__(self, access: Access) -> None:
         self._access = access
         self._listener = Listener(access)
+        self._turns: dict[tuple[str, str], str] = {}
 
     async def claim(self, worker_id: UUID, wants: Sequence[Want]) -> Sequence[ClaimedMail]:
-        return await self._do(lambda tx: claiming.claim(tx, worker_id, wants))
+        return await self._do(lambda tx: claiming.claim(tx, worker_id, wants, self._turns))
 
     async def begin(self, worker_id: UUID, account: str, claims: Sequence[Fenced]) -> Sequence[bool]:
         return await self._do(lambda tx: outcomes.begin(tx, worker_id, account, claims))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from uuid import UUID
@@ -16,7 +17,7 @@ from ticketmail.adapters.memory.workers import is_silent
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.suppression import Suppression
 from ticketmail.domain.ports.reading import CauseGroup, DeliveryView, HistoryRow, LaneLoad, Overview, Pause, WorkerView
-from ticketmail.domain.scope import Scope, ScopeKind
+from ticketmail.domain.scope import Scope
 
 _S = DeliveryState
 
@@ -54,11 +55,13 @@ class MemoryReading:
             return [_view(delivery) for delivery in found[: max(0, limit)]]
 
     def earlier(self, view: DeliveryView, *, limit: int) -> int:
-        scope, states = Scope(kind=ScopeKind.LANE, value=view.lane), [DeliveryState.QUEUED]
-        place = (view.due_us or 0, view.submission_id)
+        due_us = view.due_us or 0
         with self._access.tx() as tx:
-            same = [d for d in select(tx.state, scope, states) if d.submission.route == view.route]
-            return min(limit, sum((d.due_us or 0, d.submission.id) < place for d in same))
+            queues = tx.state.queues(view.route, view.lane)
+            ahead = bisect_left(queues.get(view.tenant, ()), (due_us, view.submission_id, -1))
+            until = (max(due_us, tx.now_us) + 1,)
+            others = [bisect_left(queue, until) for tenant, queue in queues.items() if tenant != view.tenant]
+            return min(limit, ahead + sum(min(count, ahead + 1) for count in others))
 
     def history(self, submission_id: UUID, number: int | None = None) -> Sequence[HistoryRow]:
         with self._access.tx() as tx:
@@ -183,7 +186,7 @@ def _overview(tx: Tx) -> Overview:
 def _lanes(tx: Tx) -> list[LaneLoad]:
     loads = []
     for route, lane in tx.state.queued_pairs():
-        queue = tx.state.queue(route, lane)
-        due = [due_us for due_us, _, _ in queue if due_us <= tx.now_us]
-        loads.append(LaneLoad(lane, route, len(queue), len(due), due[0] if due else None))
+        queued = [due_us for queue in tx.state.queues(route, lane).values() for due_us, _, _ in queue]
+        due = [due_us for due_us in queued if due_us <= tx.now_us]
+        loads.append(LaneLoad(lane, route, len(queued), len(due), min(due, default=None)))
     return loads

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -207,7 +207,7 @@ class State:
         self.seq = 0
         self.by_state: dict[DeliveryState, dict[Key, Delivery]] = {state: {} for state in DeliveryState}
         self._by_ticket: dict[tuple[str, str], dict[Key, Delivery]] = {}
-        self._queues: dict[tuple[str, str], list[tuple[int, UUID, int]]] = {}
+        self._queues: dict[tuple[str, str], dict[str, list[tuple[int, UUID, int]]]] = {}
 
     def next_seq(self) -> int:
         """The next place in the order in which things happened."""
@@ -222,13 +222,13 @@ class State:
         """The deliveries of a ticket, as they were entered."""
         return [] if ticket is None else list(self._by_ticket.get((tenant, ticket), {}).values())
 
-    def queue(self, route: str, lane: str) -> Sequence[tuple[int, UUID, int]]:
-        """(due, submission, number) of what is QUEUED in a route and lane, soonest first. Do not change it."""
-        return self._queues.get((route, lane), ())
+    def queues(self, route: str, lane: str) -> Mapping[str, Sequence[tuple[int, UUID, int]]]:
+        """By tenant: (due, submission, number) of what is QUEUED in a route and lane, soonest first. Do not change it."""
+        return self._queues.get((route, lane), {})
 
     def queued_pairs(self) -> list[tuple[str, str]]:
         """(route, lane) of all that is QUEUED."""
-        return sorted(pair for pair, queue in self._queues.items() if queue)
+        return sorted(self._queues)
 
     def enter(self, delivery: Delivery) -> None:
         """A new delivery."""
@@ -251,15 +251,19 @@ class State:
         """Find it by what it is now."""
         self.by_state[delivery.state][delivery.key] = delivery
         if delivery.state is DeliveryState.QUEUED and delivery.due_us is not None:
-            insort(self._queues.setdefault((delivery.route, delivery.lane), []), _place(delivery))
+            tenants = self._queues.setdefault((delivery.route, delivery.lane), {})
+            insort(tenants.setdefault(delivery.submission.tenant, []), _place(delivery))
 
     def unindex(self, delivery: Delivery) -> None:
         """Before it changes."""
         del self.by_state[delivery.state][delivery.key]
         if delivery.state is DeliveryState.QUEUED and delivery.due_us is not None:
-            queue = self._queues[delivery.route, delivery.lane]
+            tenants = self._queues[delivery.route, delivery.lane]
+            queue = tenants[delivery.submission.tenant]
             del queue[bisect_left(queue, _place(delivery))]
             if not queue:
+                del tenants[delivery.submission.tenant]
+            if not tenants:
                 del self._queues[delivery.route, delivery.lane]
 
 

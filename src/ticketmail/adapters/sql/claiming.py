@@ -1,16 +1,18 @@
-"""The claim: pick due mails by the claim index, lock them (servers), take all their due deliveries, compare-and-set."""
+"""The claim: what was picked (see ``picking``) is taken with all its due deliveries, compare-and-set."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, exists, not_, or_, select, true, update
+from sqlalchemy import Select, and_, exists, not_, or_, select, true, update
 from sqlalchemy.sql import Executable
 from sqlalchemy.sql.elements import ColumnElement
 
 from ticketmail.adapters.sql.mails import FENCE, claim_columns, mails
+from ticketmail.adapters.sql.picking import Lane, Picker
 from ticketmail.adapters.sql.schema import Tables
 from ticketmail.adapters.sql.transaction import Language, Row, Tx, bound
 from ticketmail.domain.ports.delivering import ClaimedMail, Want
@@ -23,14 +25,14 @@ class ClaimStatements:
     """Kept statements."""
 
     def __init__(self, t: Tables, language: Language) -> None:
-        self.pick = pick(t, language, true())
         self.take = take(t, language, true())
         self.held = held(t, language, true())
         p = t.pause.c
         self.pauses = select(p.scope).where(or_(p.until_us.is_(None), p.until_us > bound("p_now")))
         d = t.delivery.c
         self.first_pair = _pair(t, true())
-        self.next_lane = _pair(t, and_(d.route == bound("p_route"), d.lane > bound("p_lane")))
+        # By the lane alone: MariaDB would sort all rows of the route by both.
+        self.next_lane = _pair(t, and_(d.route == bound("p_route"), d.lane > bound("p_lane"))).order_by(None).order_by(d.lane)
         self.next_route = _pair(t, d.route > bound("p_route"))
         self.undo = (
             update(t.delivery)
@@ -38,27 +40,6 @@ class ClaimStatements:
             .where(d.state == "claimed")
             .values(state="queued", worker_id=None)
         )
-
-
-def pick(t: Tables, language: Language, allowed: ColumnElement[bool]) -> Executable:
-    """Submissions that are due. On servers their rows are locked in a materialised CTE, for a plan may otherwise run the
-    LIMIT more than once; what another worker is claiming is skipped."""
-    d, s = t.delivery.c, t.submission.c
-    due = (
-        select(d.submission_id, d.due_us)
-        .where(d.state == "queued", d.route == bound("p_route"), d.lane == bound("p_lane"))
-        .where(d.due_us <= bound("p_now"), d.deadline_us > bound("p_now"), allowed)
-        .order_by(d.due_us, d.submission_id)
-        .limit(bound("p_limit"))
-    )
-    if not language.locks_rows:
-        return due
-    locked = due.join(t.submission, s.id == d.submission_id).with_for_update(skip_locked=True, of=t.submission)
-    if not language.returns:  # MariaDB locks whatever a plan looks at: it must not sort
-        index = f"FORCE INDEX (ix_{t.prefix}delivery_claim)"
-        return locked.with_hint(t.delivery, index, "mariadb").prefix_with("STRAIGHT_JOIN")
-    picked = locked.cte("picked").prefix_with("MATERIALIZED")
-    return select(picked.c.submission_id, picked.c.due_us)
 
 
 def take(t: Tables, language: Language, allowed: ColumnElement[bool]) -> Executable:
@@ -91,44 +72,57 @@ def _may_be_taken(t: Tables, language: Language, allowed: ColumnElement[bool]) -
     return and_(language.within(d.submission_id, "p_ids"), due, allowed, is_open)
 
 
-def _pair(t: Tables, beyond: ColumnElement[bool]) -> Executable:
+def _pair(t: Tables, beyond: ColumnElement[bool]) -> Select[Any]:
     d = t.delivery.c
     return select(d.route, d.lane).where(d.state == "queued", beyond).order_by(d.route, d.lane).limit(1)
 
 
-def claim(tx: Tx, worker_id: UUID, wants: Sequence[Want]) -> list[ClaimedMail] | None:
+@dataclass(slots=True)
+class Claimed:
+    """What a claim led to. ``turns``: whom it served last, by (route, lane)."""
+
+    mails: list[ClaimedMail]
+    turns: dict[Lane, str]
+
+
+@dataclass(slots=True)
+class Picked:
+    """Submissions that may be claimed, by reading alone."""
+
+    ids: list[str]
+    turns: dict[Lane, str]
+
+
+def claim(tx: Tx, worker_id: UUID, wants: Sequence[Want], turns: Mapping[Lane, str]) -> Claimed | None:
     """See ``Deliveries.claim``. None: pauses may make the pick scan, so it should not be done under a file's write lock; ask
     :func:`picks`, then :func:`take_picked`."""
     paused = _pauses(tx)
     allowed = _allowed(tx.tables, paused)
     if allowed is not None and not tx.language.locks_rows:
         return None
+    picker = Picker(tx, paused, allowed, turns)
     found: list[ClaimedMail] = []
     for want in wants:
         if not _is_paused(want, paused):
-            found += _take(tx, worker_id, _pick(tx, want, allowed), allowed)
-    return found
+            found += _take(tx, worker_id, picker.pick(want), allowed)
+    return Claimed(found, picker.turns)
 
 
-def picks(tx: Tx, wants: Sequence[Want]) -> list[str]:
+def picks(tx: Tx, wants: Sequence[Want], turns: Mapping[Lane, str]) -> Picked:
     """Submissions that may be claimed now, by reading alone."""
     paused = _pauses(tx)
-    allowed = _allowed(tx.tables, paused)
-    return [id_ for want in wants if not _is_paused(want, paused) for id_ in _pick(tx, want, allowed)]
+    picker = Picker(tx, paused, _allowed(tx.tables, paused), turns)
+    ids = [id_ for want in wants if not _is_paused(want, paused) for id_ in picker.pick(want)]
+    return Picked(ids, picker.turns)
 
 
-def take_picked(tx: Tx, worker_id: UUID, ids: Sequence[str]) -> list[ClaimedMail]:
+def take_picked(tx: Tx, worker_id: UUID, picked: Picked) -> Claimed:
     """Claim what was picked, as far as it still may be."""
-    return _take(tx, worker_id, ids, _allowed(tx.tables, _pauses(tx)))
+    return Claimed(_take(tx, worker_id, picked.ids, _allowed(tx.tables, _pauses(tx))), picked.turns)
 
 
 def _pauses(tx: Tx) -> list[Scope]:
     return [Scope.parse(text) for (text,) in tx.rows(tx.book(ClaimStatements).pauses, p_now=tx.now_us)]
-
-
-def _pick(tx: Tx, want: Want, allowed: ColumnElement[bool] | None) -> list[str]:
-    keys = {"p_route": want.route, "p_lane": want.lane, "p_now": tx.now_us, "p_limit": want.limit}
-    return list(dict.fromkeys(id_ for id_, _ in _rows(tx, "pick", pick, allowed, keys)))
 
 
 def _take(tx: Tx, worker_id: UUID, ids: Sequence[str], allowed: ColumnElement[bool] | None) -> list[ClaimedMail]:
@@ -198,13 +192,13 @@ def routes(tx: Tx) -> list[tuple[str, str]]:
     return found
 
 
-def undo(tx: Tx, claimed: Sequence[ClaimedMail] | None) -> None:
+def undo(tx: Tx, claimed: Claimed | None) -> None:
     """Give back a claim whose commit's answer was lost, for nobody knows of it."""
     tx.each(
         tx.book(ClaimStatements).undo,
         [
             {"p_id": mail.submission_id.hex, "p_number": delivery.number, "p_fence": delivery.fence}
-            for mail in claimed or ()
+            for mail in (claimed.mails if claimed else ())
             for delivery in mail.deliveries
         ],
     )

@@ -26,6 +26,7 @@ class SqlDeliveries:
         self._database = database
         self._thread = thread
         self._listener = Listener(database, thread)
+        self._turns: dict[tuple[str, str], str] = {}
 
     async def claim(self, worker_id: UUID, wants: Sequence[Want]) -> Sequence[ClaimedMail]:
         found: list[ClaimedMail] = []
@@ -39,13 +40,15 @@ class SqlDeliveries:
         return found
 
     async def _claim(self, worker_id: UUID, wants: Sequence[Want]) -> list[ClaimedMail]:
-        found = await self._thread.submit(lambda tx: claiming.claim(tx, worker_id, wants), undo=claiming.undo)
-        if found is not None:
-            return found
-        ids = await asyncio.to_thread(self._database.read, lambda tx: claiming.picks(tx, wants))
-        if not ids:
-            return []
-        return await self._thread.submit(lambda tx: claiming.take_picked(tx, worker_id, ids), undo=claiming.undo)
+        turns = dict(self._turns)
+        found = await self._thread.submit(lambda tx: claiming.claim(tx, worker_id, wants, turns), undo=claiming.undo)
+        if found is None:
+            picked = await asyncio.to_thread(self._database.read, lambda tx: claiming.picks(tx, wants, turns))
+            if not picked.ids:
+                return []
+            found = await self._thread.submit(lambda tx: claiming.take_picked(tx, worker_id, picked), undo=claiming.undo)
+        self._turns.update(found.turns)
+        return found.mails
 
     async def begin(self, worker_id: UUID, account: str, claims: Sequence[Fenced]) -> Sequence[bool]:
         if not claims:

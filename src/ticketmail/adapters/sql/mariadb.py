@@ -34,6 +34,7 @@ class MariadbLanguage:
     name = "mariadb"
     locks_rows = True
     returns = False
+    probes_recursively = False  # it goes through all rows of the lane for each
     partial_indexes = False
 
     def __init__(self) -> None:

@@ -27,6 +27,7 @@ class PostgresqlLanguage(OnConflict):
     name = "postgresql"
     locks_rows = True
     returns = True
+    probes_recursively = True
     partial_indexes = True
 
     def __init__(self) -> None:

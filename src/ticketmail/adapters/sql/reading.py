@@ -11,6 +11,7 @@ from sqlalchemy import and_, case, false, func, or_, select, true
 from sqlalchemy.sql import Select
 from sqlalchemy.sql.elements import ColumnElement
 
+from ticketmail.adapters.sql.ahead import ahead
 from ticketmail.adapters.sql.book import documents
 from ticketmail.adapters.sql.claiming import by_id
 from ticketmail.adapters.sql.engine import Database
@@ -43,10 +44,6 @@ class ReadStatements:
             .group_by(d.route, d.lane)
             .order_by(d.route, d.lane)
         )
-        sooner = or_(d.due_us < bound("p_due"), and_(d.due_us == bound("p_due"), d.submission_id < bound("p_id")))
-        same = select(d.submission_id).where(d.state == "queued", d.route == bound("p_route"), d.lane == bound("p_lane"))
-        first = same.where(d.due_us <= bound("p_due"), sooner).limit(bound("p_limit"))  # the claim's index has all of it
-        self.earlier = select(func.count()).select_from(first.subquery())
         self.events = select(e.state, func.count(), func.min(e.created_us)).where(e.state != "done").group_by(e.state)
         history = select(*(h[name] for name in HISTORY)).where(h.submission_id == bound("p_id"), h.submission_id.is_not(None))
         self.history = history.order_by(h.seq)
@@ -118,9 +115,7 @@ class SqlReading:
         return self._database.read(work)
 
     def earlier(self, view: DeliveryView, *, limit: int) -> int:
-        names = {"p_route": view.route, "p_lane": view.lane, "p_due": view.due_us or 0, "p_id": view.submission_id.hex}
-        row = self._database.read(lambda tx: tx.row(tx.book(ReadStatements).earlier, p_limit=limit, **names))
-        return int(row[0]) if row is not None else 0
+        return self._database.read(lambda tx: ahead(tx, view, limit))
 
     def history(self, submission_id: UUID, number: int | None = None) -> Sequence[HistoryRow]:
         def work(tx: Tx) -> list[HistoryRow]:

@@ -199,6 +199,7 @@ class Tables:
         c = table.c
         queued = c.state == "queued"
         self._index("delivery_claim", c.route, c.lane, c.due_us, c.submission_id, where=queued, of=[c.state])
+        self._index("delivery_turn", c.route, c.lane, c.tenant, c.due_us, c.submission_id, where=queued, of=[c.state])
         self._index("delivery_deadline", c.deadline_us, where=queued, of=[c.state])
         self._index("delivery_untold", c.first_due_us, where=and_(queued, c.delay_told == 0), of=[c.state, c.delay_told])
         self._index("delivery_unknown", c.due_us, where=c.state == "unknown", of=[c.state])

@@ -47,6 +47,7 @@ class SqliteLanguage(OnConflict):
     name = "sqlite"
     locks_rows = False
     returns = True
+    probes_recursively = True
     partial_indexes = True
 
     def __init__(self) -> None:

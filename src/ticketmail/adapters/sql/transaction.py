@@ -29,6 +29,7 @@ class Language(Protocol):
     name: str
     locks_rows: bool  #: SELECT ... FOR UPDATE SKIP LOCKED is spoken
     returns: bool  #: UPDATE ... RETURNING is spoken
+    probes_recursively: bool  #: a recursive query finds each next value of an index by one probe
     partial_indexes: bool  #: CREATE INDEX ... WHERE is spoken
     sa: Dialect
 
@@ -137,6 +138,11 @@ class Tx:
     def each_rows(self, statement: Executable, params: Sequence[Params]) -> list[list[Row]]:
         """Run a kept statement for each of ``params``: the rows, each."""
         return [rows for _, rows in self._each(statement, params, fetch=True)]
+
+    def each_rows_once(self, statement: Executable, params: Sequence[Params]) -> list[list[Row]]:
+        """As :meth:`each_rows`, for a statement that was built for this call."""
+        sql, fixed = self._compiler.once(statement)
+        return [rows for _, rows in self.language.each(self.cursor, sql, [{**fixed, **one} for one in params], fetch=True)]
 
     def rows_once(self, statement: Executable) -> list[Row]:
         """Run a statement that was built for this call, with its values in it; its rows."""

@@ -167,11 +167,13 @@ class Deliveries(Protocol):
     """Claims and outcomes. One instance serves one worker process; concurrent calls from one event loop are welcome."""
 
     async def claim(self, worker_id: UUID, wants: Sequence[Want]) -> Sequence[ClaimedMail]:
-        """Claim due QUEUED deliveries, oldest due first within a want, compare-and-set, in one transaction.
+        """Claim due QUEUED deliveries, compare-and-set, in one transaction: within a want the tenants in turn, one mail each,
+        and of each tenant the oldest due first. The next claim of this instance goes on behind the tenant that was served last.
 
         All due QUEUED deliveries of a picked submission are claimed together. Never returns what lies in an active pause
         (scopes all, id, lane, tenant, ticket, to, domain, cause), is past its deadline, or waits behind a predecessor.
-        A lane or route with nothing due costs an index probe, whatever the backlog elsewhere.
+        A lane or route with nothing due costs an index probe, whatever the backlog elsewhere; a tenant likewise. Where there
+        are more tenants than an adapter looks at in one claim, those that it did not reach are served by age, and are next.
         """
         ...
 

@@ -157,7 +157,8 @@ class Reading(Protocol):
         ...
 
     def earlier(self, view: DeliveryView, *, limit: int) -> int:
-        """How many QUEUED deliveries of ``view``'s route and lane are due before it, counted up to ``limit``."""
+        """How many QUEUED deliveries of ``view``'s route and lane go before it, counted up to ``limit``: those of its tenant that
+        are due before it, and of each other tenant as many and one more, as far as it has so many due."""
         ...
 
     def history(self, submission_id: UUID, number: int | None = None) -> Sequence[HistoryRow]:

@@ -29,6 +29,7 @@ from ticketmail.testing.spool_contract.kit import WORKER, ContractClock, Worker,
 from ticketmail.testing.spool_contract.leases import LeaseContract
 from ticketmail.testing.spool_contract.lives import LifeContract
 from ticketmail.testing.spool_contract.people import PeopleContract
+from ticketmail.testing.spool_contract.turns import TurnContract
 
 __all__ = ["ContractClock", "HostTransaction", "MakeSpool", "SpoolContract", "Worker", "entry"]
 
@@ -39,6 +40,7 @@ StartWorker = Callable[..., Awaitable[Worker]]
 class SpoolContract(
     HandingContract,
     LifeContract,
+    TurnContract,
     GuardContract,
     LeaseContract,
     ActContract,
