@@ -53,7 +53,7 @@ MEANINGS: Final = {
     "OutboxSettings.url": "`sqlite:///file.db`, `postgresql://user:password@host/database`, or `mariadb://...`",
     "OutboxSettings.prefix": "of its tables",
     "OutboxSettings.busy_timeout": "how long to wait for another writer, or a free connection",
-    "SpoolSettings.url": "`sqlite:///file.db`, `postgresql://user:password@host/database`, `mariadb://...`, or `memory://name` for tests",
+    "SpoolSettings.url": "`sqlite:///file.db`, `postgresql://user:password@host/db`, `mariadb://...`, `memory://name` (tests)",
     "SpoolSettings.prefix": "of our tables",
     "SpoolSettings.busy_timeout": "how long to wait for another writer, or a free connection",
     "SpoolSettings.pool_size": "connections kept open by each process",

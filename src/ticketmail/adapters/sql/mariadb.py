@@ -55,7 +55,7 @@ class MariadbLanguage:
         self, table: AnyTable, names: Sequence[str], key: Sequence[str], later: Sequence[str], also: Mapping[str, Any] = NOTHING
     ) -> Executable:
         added = insert(table).values({name: bound(name) for name in names})
-        return added.on_duplicate_key_update({name: added.inserted[name] for name in later} | dict(also))
+        return added.on_duplicate_key_update({**{name: added.inserted[name] for name in later}, **also})
 
     def server_now_us(self, cursor: Any) -> int:
         cursor.execute(_NOW)

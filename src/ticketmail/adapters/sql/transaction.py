@@ -192,7 +192,9 @@ class OnConflict:
         self, table: AnyTable, names: Sequence[str], key: Sequence[str], later: Sequence[str], also: Mapping[str, Any] = NOTHING
     ) -> Executable:
         added = insert_or(table).values({name: bound(name) for name in names})
-        return added.on_conflict_do_update(index_elements=list(key), set_={name: added.excluded[name] for name in later} | also)
+        return added.on_conflict_do_update(
+            index_elements=list(key), set_={**{name: added.excluded[name] for name in later}, **also}
+        )
 
 
 def one_by_one(cursor: Any, sql: str, params: Sequence[Params], *, fetch: bool) -> list[tuple[int, list[Row]]]:
