@@ -24,7 +24,7 @@ format:  ## put the code into the house's form
 	@scripts/venv dev
 	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
 
-chaos:  ## the long proof: 50 kills over 5,000 mails, on SQLite and PostgreSQL
+chaos:  ## the long proof: 50 kills over 5,000 mails, on SQLite, PostgreSQL and MariaDB
 	@scripts/venv dev
 	@TICKETMAIL_TEST_CHAOS=full scripts/services run -- .venv/bin/pytest tests/chaos -m chaos -s --timeout=3600 $(PYTEST_ARGS)
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+from chaos.databases import fetch, kind_of
+
 
 @dataclass(frozen=True)
 class Canary:
@@ -44,15 +46,7 @@ def files_below(directory: Path, *, but: Iterable[Path] = ()) -> dict[str, str |
 
 
 def rows_of(url: str) -> dict[str, str | bytes]:
-    """Every row of every table of a PostgreSQL database, as text."""
-    import psycopg
-    from psycopg import sql
-
-    found: dict[str, str | bytes] = {}
-    with psycopg.connect(url) as connection:
-        names = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-        for (name,) in names:
-            query = sql.SQL("SELECT row_to_json(t)::text FROM {} t").format(sql.Identifier(name))
-            rows = connection.execute(query).fetchall()
-            found[f"table {name}"] = "\n".join(row[0] for row in rows)
-    return found
+    """Every row of every table of a server's database, as text."""
+    schema = "'public'" if kind_of(url) == "postgresql" else "DATABASE()"
+    names = fetch(url, f"SELECT table_name FROM information_schema.tables WHERE table_schema = {schema}")
+    return {f"table {name}": "\n".join(map(repr, fetch(url, f"SELECT * FROM {name}"))) for (name,) in names}

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+
+from chaos.databases import connect, run
 
 
 @pytest.fixture
@@ -27,9 +30,25 @@ def postgresql_url() -> Iterator[str]:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+@pytest.fixture
+def mariadb_url() -> Iterator[str]:
+    """A database of the test's own on the server of ``scripts/services``."""
+    server = os.environ.get("TICKETMAIL_TEST_MARIADB")
+    if not server:
+        pytest.skip("no MariaDB: `scripts/services start mariadb`, or set TICKETMAIL_TEST_MARIADB")
+    name = f"chaos_{uuid.uuid4().hex}"
+    with closing(connect(server)) as connection:
+        run(connection, f"CREATE DATABASE {name}")
+        yield f"{server.rpartition('/')[0]}/{name}"
+        run(connection, f"DROP DATABASE {name}")
+
+
+SERVERS = [pytest.param(name, marks=getattr(pytest.mark, name)) for name in ("postgresql", "mariadb")]
+
+
+@pytest.fixture(params=["sqlite", *SERVERS])
 def spool_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """SQLite and PostgreSQL in turn."""
+    """SQLite, PostgreSQL and MariaDB in turn."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/spool.db"
-    return str(request.getfixturevalue("postgresql_url"))
+    return str(request.getfixturevalue(f"{request.param}_url"))

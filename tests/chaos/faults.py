@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -18,8 +21,9 @@ from chaos.harness import free_port
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
+from local_services import mariadb as _mariadb  # noqa: E402
 from local_services import postgresql as _postgresql  # noqa: E402
-from local_services.service import CannotStart  # noqa: E402
+from local_services.service import CannotStart, birth_of, end, wait_for_port  # noqa: E402
 from local_services.state import directory_for  # noqa: E402
 
 
@@ -51,7 +55,7 @@ def fill(path: Path) -> None:
                 continue
 
 
-class DatabaseServer:
+class PostgresqlServer:
     """A PostgreSQL that the test may restart."""
 
     def __init__(self) -> None:
@@ -78,3 +82,43 @@ class DatabaseServer:
         with contextlib.suppress(CannotStart):
             self.stop()
         shutil.rmtree(self._home, ignore_errors=True)
+
+
+class MariadbServer:
+    """A MariaDB that the test may restart."""
+
+    def __init__(self) -> None:
+        if missing := _mariadb.SERVICE.missing():
+            pytest.skip(f"missing: {missing}")
+        self._home = directory_for(f"mariadb-{free_port()}")
+        started = _mariadb.SERVICE.start(self._home, {})
+        (self._pid,) = started.pids
+        self.url = started.variables["TICKETMAIL_TEST_MARIADB"]
+
+    def restart(self, mode: str) -> None:
+        """``fast`` cuts connections in good order, ``immediate`` is a crash and a recovery from the log."""
+        self._end(signal.SIGKILL if mode == "immediate" else signal.SIGTERM)
+        self.start()
+
+    def stop(self) -> None:
+        """Stop it in good order."""
+        self._end(signal.SIGTERM)
+
+    def start(self) -> None:
+        """Start it again, as it was."""
+        self._pid = _mariadb.launch(self._home)
+        port = urlsplit(self.url).port
+        assert port is not None
+        wait_for_port(port, "MariaDB")
+
+    def remove(self) -> None:
+        """End it, delete its data."""
+        self.stop()
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def _end(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            end(self._pid, birth_of(self._pid), number)
+
+
+DatabaseServer: TypeAlias = PostgresqlServer | MariadbServer

@@ -249,7 +249,7 @@ class Site:
     def leaks(self) -> list[str]:
         """Where a planted secret can be seen: logs, records, the spool's files or rows."""
         texts = files_below(self.directory, but=[self.settings])
-        if self.spool_url.startswith("postgresql"):
+        if not self.spool_url.startswith("sqlite"):
             texts |= rows_of(self.spool_url)
         else:
             file = Path(self.spool_url.removeprefix("sqlite:///"))

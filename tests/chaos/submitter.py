@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,9 +20,13 @@ from typing import Any
 
 from ticketmail import Message, Receipt, SpoolUnreachable, Submission, SubmitInDoubt, TicketMail
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # it runs as a script
+
+from chaos import databases
+
 BATCH = 10
 PER_TICKET = 3
-HOST_TABLE = "CREATE TABLE IF NOT EXISTS host_note (note_key TEXT PRIMARY KEY)"
+HOST_TABLE = "CREATE TABLE IF NOT EXISTS host_note (note_key VARCHAR(200) PRIMARY KEY)"
 
 
 def submission(name: str, number: int) -> Submission:
@@ -60,31 +63,23 @@ class Joining:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        with closing(self._connect()) as connection:
-            connection.execute(HOST_TABLE)
+        with closing(databases.connect(url)) as connection:
+            databases.run(connection, HOST_TABLE)
             connection.commit()
 
     @contextmanager
     def transaction(self, key: str) -> Iterator[Any]:
         """A transaction that has written a row of the host's; commits at its end."""
-        with closing(self._connect()) as connection:
-            if self._is_sqlite:
-                connection.execute("BEGIN IMMEDIATE")
-            mark = "?" if self._is_sqlite else "%s"
-            connection.execute(f"INSERT INTO host_note (note_key) VALUES ({mark}) ON CONFLICT DO NOTHING", (key,))
+        kind = databases.kind_of(self._url)
+        with closing(databases.connect(self._url)) as connection:
+            if kind == "sqlite":
+                databases.run(connection, "BEGIN IMMEDIATE")
+            once = "INSERT IGNORE INTO host_note (note_key) VALUES (?)"
+            if kind != "mariadb":
+                once = "INSERT INTO host_note (note_key) VALUES (?) ON CONFLICT DO NOTHING"
+            databases.run(connection, once, (key,))
             yield connection
             connection.commit()
-
-    @property
-    def _is_sqlite(self) -> bool:
-        return self._url.startswith("sqlite:///")
-
-    def _connect(self) -> Any:
-        if self._is_sqlite:
-            return sqlite3.connect(self._url.removeprefix("sqlite:///"), timeout=30, isolation_level=None)
-        import psycopg
-
-        return psycopg.connect(self._url)
 
 
 def run(settings: str, mode: str, name: str, count: int, record_path: Path, pace_s: float, host_url: str) -> None:
@@ -164,7 +159,7 @@ def _patiently(call: Callable[[], Any], seconds: float = 60.0) -> Any:
             if time.monotonic() > until:
                 raise
         except Exception as error:
-            if type(error).__module__.partition(".")[0] != "psycopg" or time.monotonic() > until:
+            if type(error).__module__.partition(".")[0] not in ("psycopg", "pymysql") or time.monotonic() > until:
                 raise
         time.sleep(0.05)
 

@@ -12,20 +12,21 @@ from pathlib import Path
 
 import pytest
 
-from chaos.faults import DatabaseServer, fill, small_disk
+from chaos.faults import DatabaseServer, MariadbServer, PostgresqlServer, fill, small_disk
 from chaos.harness import InFlight, Site, until
 from chaos.verdict import judge
 from ticketmail import DeliveryState, SpoolFull
 
 pytestmark = pytest.mark.chaos
 
+_SERVERS = {PostgresqlServer: pytest.mark.postgresql, MariadbServer: pytest.mark.mariadb}
 FULL = os.environ.get("TICKETMAIL_TEST_CHAOS") == "full"
 needs_minutes = pytest.mark.skipif(not FULL, reason="takes over a minute: `make chaos` runs it")
 
 
-@pytest.fixture
-def database() -> Iterator[DatabaseServer]:
-    server = DatabaseServer()
+@pytest.fixture(params=[pytest.param(server, marks=mark) for server, mark in _SERVERS.items()])
+def database(request: pytest.FixtureRequest) -> Iterator[DatabaseServer]:
+    server: DatabaseServer = request.param()
     yield server
     server.remove()
 
@@ -106,11 +107,13 @@ def test_a_frozen_worker_on_sqlite_keeps_its_mails_and_goes_on(tmp_path: Path) -
 
 
 @needs_minutes
-@pytest.mark.postgresql
 @pytest.mark.timeout(300)
-def test_a_frozen_worker_whose_leases_were_taken_changes_nothing_when_it_wakes(postgresql_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [pytest.param(one, marks=getattr(pytest.mark, one)) for one in ("postgresql", "mariadb")])
+def test_a_frozen_worker_whose_leases_were_taken_changes_nothing_when_it_wakes(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     """Its outcomes come too late: they are evidence. It registers anew and goes on."""
-    with Site(tmp_path / "site", postgresql_url, workers_count=2) as site:
+    with Site(tmp_path / "site", request.getfixturevalue(f"{kind}_url"), workers_count=2) as site:
         site.hand_over(1200)
         zombie, other = site.workers
         zombie.start()
@@ -125,7 +128,6 @@ def test_a_frozen_worker_whose_leases_were_taken_changes_nothing_when_it_wakes(p
         assert other.stop() == 0
 
 
-@pytest.mark.postgresql
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_a_database_restart_costs_no_mail_and_makes_no_copy(database: DatabaseServer, mode: str, tmp_path: Path) -> None:
@@ -142,7 +144,6 @@ def test_a_database_restart_costs_no_mail_and_makes_no_copy(database: DatabaseSe
         assert _all_sent(site, set(), ["one0", "joined1"]) == 0
 
 
-@pytest.mark.postgresql
 @pytest.mark.timeout(120)
 def test_the_watchdog_is_fed_while_the_database_is_away(database: DatabaseServer, tmp_path: Path) -> None:
     """A worker without its database lives, and holds outcomes in memory: systemd must not kill it for that."""

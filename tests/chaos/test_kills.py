@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from chaos.databases import fetch
 from chaos.harness import Child, Site, until
 from chaos.killing import Killer, Kills
 from chaos.submitter import read_record
@@ -32,7 +32,7 @@ MODES = ("one", "one", "many", "joined")
 def test_kills_lose_nothing_and_copies_are_bounded_and_owned(
     spool_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    workers = 2 if spool_url.startswith("postgresql") else 1
+    workers = 1 if spool_url.startswith("sqlite") else 2
     with Site(tmp_path / "site", spool_url, workers_count=workers) as site:
         names = [f"{mode}{number}" for number, mode in enumerate(MODES)]
         each = MAILS // len(names)
@@ -73,14 +73,7 @@ def _unfinished(submitters: list[Child]) -> str:
 
 
 def _joined_faults(site: Site) -> list[str]:
-    if site.spool_url.startswith("sqlite"):
-        with closing(sqlite3.connect(site.spool_url.removeprefix("sqlite:///"))) as connection:
-            rows = connection.execute("SELECT note_key FROM host_note").fetchall()
-    else:
-        import psycopg
-
-        with psycopg.connect(site.spool_url) as server:
-            rows = server.execute("SELECT note_key FROM host_note").fetchall()
+    rows = fetch(site.spool_url, "SELECT note_key FROM host_note")
     with closing(site.mail()) as mail:
         return joined_and_rolled_back({key for (key,) in rows}, mail.reading)
 
