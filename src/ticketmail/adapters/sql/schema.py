@@ -6,10 +6,17 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, SmallInteger, String, Table, Text, and_, or_
-from sqlalchemy.dialects.mysql import LONGBLOB, MEDIUMTEXT
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, SmallInteger, Table, and_, or_
 from sqlalchemy.schema import SchemaItem
-from sqlalchemy.types import TypeEngine
+
+from ticketmail.adapters.sql.columns import ID, IN_MARIADB
+from ticketmail.adapters.sql.columns import blob as _bytes
+from ticketmail.adapters.sql.columns import count as _count
+from ticketmail.adapters.sql.columns import ident as _id
+from ticketmail.adapters.sql.columns import microseconds as _us
+from ticketmail.adapters.sql.columns import named as _name
+from ticketmail.adapters.sql.columns import serial as _serial
+from ticketmail.adapters.sql.columns import text as _text
 
 #: SQLAlchemy 2.1 made tables generic, 2.0 has not.
 AnyTable: TypeAlias = "Table[Any]"
@@ -17,55 +24,8 @@ AnyTable: TypeAlias = "Table[Any]"
 SCHEMA_VERSION = 1  #: what this release writes
 MIN_READER = 1  #: the oldest release that can work on it
 
-_IN_MARIADB: dict[str, Any] = {
-    "mariadb_engine": "InnoDB",
-    "mariadb_default_charset": "utf8mb4",
-    "mariadb_collate": "utf8mb4_nopad_bin",
-}
-
 #: States in which a first attempt may still come.
 BEFORE_END = ("queued", "claimed", "sending")
-
-
-#: MariaDB's collation by bytes that does not take "a " for "a".
-_BYTES = "utf8mb4_nopad_bin"
-
-
-def _text(length: int | None = None) -> TypeEngine[str]:
-    """Text that is compared by bytes on every database."""
-    plain: TypeEngine[str] = String(length) if length else Text()
-    sorted_by_bytes: TypeEngine[str] = String(length, collation="C") if length else Text(collation="C")
-    in_mariadb: TypeEngine[str] = String(length, collation=_BYTES) if length else MEDIUMTEXT(collation=_BYTES)
-    return plain.with_variant(sorted_by_bytes, "postgresql").with_variant(in_mariadb, "mariadb")
-
-
-def _bytes() -> TypeEngine[bytes]:
-    """Bytes of any length."""
-    return LargeBinary().with_variant(LONGBLOB(), "mariadb")
-
-
-def _serial() -> TypeEngine[int]:
-    """A key that the database counts up. SQLite only counts ``INTEGER PRIMARY KEY``."""
-    return BigInteger().with_variant(Integer(), "sqlite")
-
-
-ID = _text(32)
-
-
-def _name(name: str, length: int = 255, default: str | None = "") -> Column[str]:
-    return Column(name, _text(length), nullable=default is None, server_default=default)
-
-
-def _id(name: str, *, primary_key: bool = False, nullable: bool = False) -> Column[str]:
-    return Column(name, ID, primary_key=primary_key, nullable=nullable)
-
-
-def _us(name: str, *, nullable: bool = False) -> Column[int]:
-    return Column(name, BigInteger, nullable=nullable)
-
-
-def _count(name: str) -> Column[int]:
-    return Column(name, Integer, nullable=False, server_default="0")
 
 
 class Tables:
@@ -128,7 +88,7 @@ class Tables:
         return self.delivery
 
     def _table(self, name: str, *parts: SchemaItem, **options: Any) -> AnyTable:
-        table: AnyTable = Table(self.prefix + name, self.metadata, *parts, **{**options, **_IN_MARIADB})
+        table: AnyTable = Table(self.prefix + name, self.metadata, *parts, **{**options, **IN_MARIADB})
         return table
 
     def _index(self, name: str, *columns: Column[Any], where: Any = None, of: Sequence[Column[Any]] = ()) -> Index:
