@@ -65,11 +65,31 @@ def test_names_as_quote_signs_count_below_an_attribution_only():
     assert fold_text("Shell> ls\nprints nothing.").top == "Shell> ls\nprints nothing."
 
 
-@pytest.mark.parametrize("mail", [f"{WROTE}\n> Is it on?\n", "> Is it on?", "-----Original Message-----\nIs it on?"])
+@pytest.mark.parametrize(
+    "mail", [f"{WROTE}\n> Is it on?\n", "> Is\n> it\n> on?\n> Is it on?", "-----Original Message-----\nIs it on?"]
+)
 def test_a_mail_that_is_only_a_quote_stays_visible_and_says_so(mail):
     folded = fold_text(mail)
     assert "Is it on?" in folded.top
     assert folded.note == "only-quote"
+
+
+@pytest.mark.parametrize("text", ["Menu:\n> File\n> Open", "Look here:\n>>> https://example.org <<<\nand buy"])
+def test_one_or_two_lines_with_a_sign_and_nothing_else_are_the_authors_own(text):
+    assert fold_text(text).top == text
+
+
+@pytest.mark.parametrize(
+    "said", ["Please see my answers below, in red.", "Hallo Ann,\n\nsiehe unten.\n\nGruß", "Voir ci-dessous"]
+)
+def test_answers_that_stand_within_an_unsigned_quote_are_read(said):
+    folded = fold_text(f"{said}\n\nFrom: Ann <ann@example.org>\nSent: Monday\nSubject: Printer\n\nIs it on? Yes, it is.\n")
+    assert folded.note == "answers-below"
+    assert folded.top.endswith("Is it on? Yes, it is.")
+
+
+def test_within_a_signed_quote_answers_would_have_been_found():
+    assert fold_text(f"See below.\n\n{WROTE}\n> Is it on?\n> Ann\n").top == "See below."
 
 
 def test_an_empty_mail_says_so():

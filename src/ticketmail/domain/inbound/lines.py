@@ -63,7 +63,8 @@ class Folded:
     """A body in segments that cover all of it, in order. ``top`` is what to read first.
 
     ``note`` says why ``top`` is more than usual: ``only-quote`` (nothing else was there, so it is shown), ``only-signature``,
-    ``interleaved`` (answers between the quotes: kept with them), or ``empty`` (the body has no text at all).
+    ``interleaved`` (answers between the quotes: kept with them), ``answers-below`` (it says that they stand in the quote), or
+    ``empty`` (the body has no text at all).
     """
 
     segments: tuple[Segment, ...]

@@ -178,3 +178,18 @@ REPLY_MARKERS: Final = _words(
     πάνω από αυτή τη γραμμή | 在此行上方 | 在此線上方 | この行より上 | この行の上 | 이 줄 위에
     """
 )
+#: In a short reply: the answers stand within the quote.
+ANSWERED_BELOW: Final = _words(
+    """
+    see below | see my answers | see my comments | see my replies | see answers | see comments | answers below |
+    answers in | comments below | comments in | replies below | answered below | answered inline | replied inline |
+    reply below | inline below | below in red | below in blue | in red below | in blue below | answers inline |
+    comments inline | my answers are | see inline | siehe unten | s. unten | antworten unten | antworten im text |
+    antworten in rot | in rot unten | unten in rot | rot markiert | im text unten | voir ci-dessous | voir plus bas |
+    réponses ci-dessous | réponses en rouge | mes réponses dans | en rouge ci-dessous | véase abajo | ver abajo |
+    respuestas abajo | respuestas en rojo | en rojo abajo | ver abaixo | respostas abaixo | em vermelho | vedi sotto |
+    risposte sotto | in rosso | zie hieronder | antwoorden hieronder | in het rood | se nedan | svar nedan | se nedenfor |
+    svar nedenfor | se under | katso alla | patrz niżej | odpowiedzi poniżej | na czerwono | viz níže | odpovědi níže |
+    см. ниже | ответы ниже | красным | див. нижче | aşağıda | 见下文 | 以下に回答 | 아래 참조
+    """
+)
