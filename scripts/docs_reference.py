@@ -1,4 +1,4 @@
-"""Write docs/reference/{settings,profiles,brokers,cli,errors,causes,events,metrics}.md from the code. `--check` only compares."""
+"""Write docs/reference/*.md, but the glossary, from the code. `--check` only compares."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
+import docs_content
 from docs_texts import MEANINGS, REMEDIES, TABLES
 from pydantic import BaseModel, SecretStr
 
@@ -64,6 +65,7 @@ def pages() -> dict[str, str]:
     made = {"settings": settings, "cli": cli, "errors": error_page, "causes": causes, "events": events, "metrics": metrics}
     made["profiles"] = profile_page
     made["brokers"] = broker_page
+    made["content"] = docs_content.page
     return {name: make() for name, make in made.items()}
 
 
