@@ -61,7 +61,7 @@ def page() -> str:
     """The page."""
     text = ["# Content of incoming mail\n", "<!-- Written by scripts/docs_reference.py from the code. -->\n"]
     text.append(
-        "Why it is so: [folded, never deleted](../explanation/folded-never-deleted.md). `ticketmail inspect FILE` shows it for any mail.\n"
+        "Why it is so: [folded, never deleted](../explanation/folded-never-deleted.md). `ticketmail inspect FILE` shows it.\n"
     )
     text += ["## Kinds of segments\n", *_table(("kind", "meaning"), ((f"`{kind.value}`", _said(kind)) for kind in lines.Kind))]
     text += ["## Rules\n", "In this order; the structure of HTML goes before words. Sources are the programs that write so.\n"]
