@@ -1,7 +1,8 @@
 """Bounces, delays and successes of delivery: recognised by several signs at once, and taken apart.
 
 First what is written for machines (RFC 3464), then what is written for people (``notices.py``). A notice needs a sender that
-mail systems use *and* words of failure; neither alone makes a bounce.
+mail systems use *and* words of failure; neither alone makes a bounce. Where the sender is none of these, subject, text, recipient
+and the returned mail must all be there.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ _MAX_HTML: Final = 131_072
 _EMBEDDED: Final = re.compile(r"^(?:final|original)-recipient:", re.IGNORECASE | re.MULTILINE)
 #: RFC 3463: no answer from host, delivery time expired; and Exchange Online's own for the latter.
 _EXPIRED: Final = {"4.4.1", "4.4.7", "5.4.7", "5.4.316"}
+_PASSED_ON: Final = re.compile(r"\s*(?:re|aw|sv|fwd?|wg|tr|rv|i)\s*:", re.IGNORECASE)
+_HEADER_CHARS: Final = 200
 _GOOD: Final = {"delivered", "relayed", "expanded", "deliverable"}  #: the last is of sendmail's and Postfix's probes
 
 
@@ -130,22 +133,31 @@ def _by_status(
 
 
 def _by_words(mail: ParsedMail, text: str) -> DeliveryReport | None:
-    daemon = is_daemon(mail)
-    named = mail.value("x-failed-recipients")
+    stated = mail.subject[:MAX_SUBJECT]
+    daemon, named, subject = is_daemon(mail), mail.value("x-failed-recipients"), first_found(stated, FAILURE_SUBJECTS)
+    trusted = daemon is not None or named != ""
+    if not trusted and (subject is None or _PASSED_ON.match(stated)):
+        return None
     notice = notice_text(text)
-    subject = first_found(mail.subject[:MAX_SUBJECT], FAILURE_SUBJECTS)
     words = first_found(notice, FAILURE_TEXTS)
-    delayed = first_found(mail.subject[:MAX_SUBJECT], DELAY_SUBJECTS) or first_found(notice, DELAY_TEXTS)
-    expired = first_found(f"{mail.subject[:MAX_SUBJECT]}\n{notice}", EXPIRED_TEXTS)
-    if not (daemon or named) or not (named or subject or words or delayed):
+    delayed = first_found(stated, DELAY_SUBJECTS) or first_found(notice, DELAY_TEXTS)
+    if not (named or subject or words or delayed):
+        return None
+    found = _with_named(named, read_notice(notice, never=_never(mail), domain=_domain(mail)), notice)
+    if not trusted and not (found and words and _returns_a_mail(mail, text, notice)):
         return None
     evidence = [daemon] if daemon else []
-    evidence += [Evidence(one.name, found, one.source) for one, found in filter(None, (subject, words, delayed))]
+    evidence += [Evidence(one.name, said, one.source) for one, said in filter(None, (subject, words, delayed))]
+    expired = first_found(f"{stated}\n{notice}", EXPIRED_TEXTS)
     kind = MailKind.DELAY if delayed and not expired else MailKind.BOUNCE
-    found = _with_named(named, read_notice(notice, never=_never(mail), domain=_domain(mail)), notice)
     recipients = [one if one.permanent is not None else replace(one, permanent=not (delayed or expired)) for one in found]
     over = expired is not None and kind is MailKind.BOUNCE and not any(one.permanent for one in recipients)
     return DeliveryReport(kind, tuple(recipients), _returned(mail, [], text), expired=over, evidence=tuple(evidence))
+
+
+def _returns_a_mail(mail: ParsedMail, text: str, notice: str) -> bool:
+    """What people write about a bounce seldom comes with the whole mail below it."""
+    return next(mail.nested(), None) is not None or len(notice.strip()) < len(text.strip()) - _HEADER_CHARS
 
 
 def _with_named(named: str, found: list[FailedRecipient], notice: str) -> list[FailedRecipient]:

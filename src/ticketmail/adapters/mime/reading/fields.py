@@ -17,7 +17,8 @@ _KNOWN: Final = re.compile(
     rb"|in-reply-to|delivered-to|x-[a-z0-9-]{2,60})[ \t]*:",
     re.IGNORECASE | re.MULTILINE,
 )
-_EMPTY: Final = re.compile(rb"\r?\n\r?\n|\r\r")
+#: What ends a header: an empty line, or a boundary where that was forgotten.
+_EMPTY: Final = re.compile(rb"\r?\n\r?\n|\r\r|\n--")
 _LINE: Final = re.compile(rb"[^\r\n]*(?:\r\n|\n|\r(?!\n)|\Z)")
 _FOLD: Final = re.compile(r"\r\n(?=[ \t])|\n(?=[ \t])|\r(?=[ \t])")
 #: An encoded word whose bytes were not encoded after all: they are in its charset, not in that of the rest.

@@ -65,6 +65,7 @@ class _Reading:
         entity = read_entity(raw, start, end, self._budget)
         placed = Placed(self._budget, self._read_nested, nesting)
         placed.place(entity)
+        placed.settle()
         defects, self._budget.defects = self._budget.defects, outer
         return replace(
             _headed(entity, self._budget.limits),

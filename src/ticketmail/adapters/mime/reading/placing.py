@@ -97,6 +97,15 @@ class Placed:
         else:
             self._add_file(part)
 
+    def settle(self) -> None:
+        """Where nothing is there to be read but a text that bears a file's name, that text is what people are shown."""
+        if self.texts or self.htmls:
+            return
+        for at, part in enumerate(self.files):
+            if part.content_type.value in _BODIES and part.disposition != "attachment" and part.origin == "mime":
+                self._add_body(self.files.pop(at))
+                return
+
     def _is_body(self, part: Part) -> bool:
         kind = part.content_type.value
         if kind not in _BODIES or part.disposition == "attachment":

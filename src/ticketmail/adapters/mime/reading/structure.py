@@ -91,6 +91,8 @@ def _content_type(block: Block, default: str, budget: Budget, path: str) -> Cont
     if is_type(value):
         return ContentType(value, parameters)
     budget.tell("bad-content-type", ascii(text[:80]), path)
+    if value.startswith("text"):
+        return ContentType("text/html" if "html" in value else "text/plain", parameters)
     named = "name" in parameters or block.raw("content-disposition").strip().lower().startswith(b"attachment")
     return ContentType(_OCTETS if named else default, parameters)  # RFC 2045 section 5.2
 
