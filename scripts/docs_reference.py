@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
 import docs_content
+from docs_reading import reading
 from docs_texts import MEANINGS, REMEDIES, TABLES
 from pydantic import BaseModel, SecretStr
 
@@ -66,6 +67,7 @@ def pages() -> dict[str, str]:
     made["profiles"] = profile_page
     made["brokers"] = broker_page
     made["content"] = docs_content.page
+    made["reading"] = reading
     return {name: make() for name, make in made.items()}
 
 

@@ -29,7 +29,7 @@ KINDS: Final = {
 
 
 def described(mail: ParsedMail, verdict: Verdict, body: MailBody) -> dict[str, Any]:
-    """All that ``ticketmail inspect --json`` says of a mail. ``docs/reference/inbound.md`` says what each field means."""
+    """All that ``ticketmail inspect --json`` says of a mail. ``docs/how-to/inspect-a-mail.md`` says what each field means."""
     notes = {part.path: note for part, note in zip(mail.attachments, notes_of(mail, body.images), strict=True)}
     return {
         "class": verdict.kind.value,

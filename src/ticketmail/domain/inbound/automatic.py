@@ -46,7 +46,7 @@ class HeaderRule:
 MAX_VALUE: Final = 500  #: so many characters of a value are looked at
 _TRUE: Final = r"^(?!\s*(?:no|false|0)\s*$)"
 RULES: Final = (
-    HeaderRule("vacation", "auto-submitted", Means.AWAY, r"vacation|owner-email=", "Zimbra, Cisco Unity; RFC 3834 section 5"),
+    HeaderRule("vacation", "auto-submitted", Means.AWAY, r"vacation|owner-email=", "Zimbra, Cisco (Zammad out_of_office_check)"),
     HeaderRule("auto-replied", "auto-submitted", Means.REPLY, r"^\s*auto-replied", "RFC 3834 section 5"),
     HeaderRule("auto-generated", "auto-submitted", Means.MACHINE, r"^\s*(?!no\b|auto-replied)\S", "RFC 3834 section 5, RFC 5436"),
     HeaderRule("x-auto-submitted", "x-auto-submitted", Means.MACHINE, r"^\s*(?!no\b)\S", "as RFC 3834, from before it"),
@@ -68,7 +68,6 @@ RULES: Final = (
     HeaderRule("message-class", "x-post-messageclass", Means.REPLY, r"autoresponder", "multi_mail wiki: Symantec, IronPort"),
     HeaderRule("autoresponder", "delivered-to", Means.REPLY, r"^\s*autoresponder", "multi_mail wiki"),
     HeaderRule("apple-vacation", "x-apple-action", Means.AWAY, r"vacation", "sisimai rfc3834"),
-    HeaderRule("inbox-rule", "x-ms-exchange-generated-message-source", Means.AWAY, r"mailbox rules agent", "Exchange Online"),
     HeaderRule(
         "vacation-program", "x-mailer|x-vacation|x-responder", Means.AWAY, r"vacation|auto-?respond", "vacation(1) and kin"
     ),
@@ -89,12 +88,10 @@ RULES: Final = (
         "",
         "Mailman, ezmlm, majordomo, Google Groups, Sympa, fml",
     ),
-    HeaderRule("list-owner", "sender|return-path|errors-to", Means.BULK, r"(?:^|<)owner-[\w.+-]+@|@.*\bvger\.", "majordomo"),
+    HeaderRule("list-owner", "sender|return-path|errors-to", Means.BULK, r"(?:^|<)owner-[\w.+-]+@", "majordomo"),
     HeaderRule("list-bounces", "sender|errors-to", Means.BULK, r"[\w.+-]+-(?:bounces|admin|request)(?:\+[^@]*)?@", "Mailman"),
     HeaderRule("feedback-id", "feedback-id|x-campaign(?:-?id)?|x-mailer-?campaign", Means.BULK, "", "Google: Feedback Loop"),
-    HeaderRule(
-        "suppress", "x-auto-response-suppress", Means.QUIET, r"\b(?:all|autoreply|oof)\b", "MS-OXCMAIL section 2.2.3.2.14"
-    ),
+    HeaderRule("suppress", "x-auto-response-suppress", Means.QUIET, r"\b(?:all|autoreply|oof)\b", "MS-OXCMAIL"),
     HeaderRule("loop", r"x-(?:no-)?loop|(?!x-ms-)x-[\w-]{1,30}-loop", Means.QUIET, _TRUE, "procmail, Znuny, RT"),
 )
 
