@@ -23,7 +23,7 @@ def supervise(mail: TicketMail, processes: int) -> int:
         raise SettingsError(
             "this spool has one writer; more processes would only wait for one another.",
             name="worker --processes",
-            remedy="Use 1, or a PostgreSQL spool.",
+            remedy="Use 1, or a PostgreSQL or MariaDB spool.",
         )
     mail.close()
     argv = _without_processes([sys.executable, "-m", "ticketmail", *sys.argv[1:]])
