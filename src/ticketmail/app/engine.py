@@ -22,6 +22,7 @@ from ticketmail.app.usecases.resolve import Resolve
 from ticketmail.app.usecases.submit import Submit
 from ticketmail.app.wiring.alerting import make_alerts
 from ticketmail.app.wiring.rendering import LazyRenderer
+from ticketmail.app.wiring.sending import marks_of
 from ticketmail.app.wiring.timing import Timing
 from ticketmail.domain.ports.delivering import WorkerSide
 from ticketmail.domain.ports.observing import Meter, Tracer
@@ -123,12 +124,14 @@ def equip(mail: TicketMail, mounting: Mounting) -> Engine:
 
 def _deliver(mail: TicketMail, mounting: Mounting, health: AccountHealth) -> Deliver:
     settings, host, timing = mail.settings, mail.host, mounting.timing
+    live = host.live or (lambda: settings)
     packer = Packer(
         renderer=LazyRenderer(),
         blobs=mail.spool.blobs,
         keys=mail.injector.get(Compiler).keys,
         threads=timing.threads,
         fetch=host.fetch,
+        marks=lambda account: marks_of(live(), account),
     )
     return Deliver(
         deliveries=mounting.side.deliveries,

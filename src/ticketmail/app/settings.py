@@ -146,6 +146,10 @@ class AccountSettings(_Table):
     dsn: bool = False
     pipelining: bool = True
     timeouts: dict[str, Duration] = Field(default_factory=dict)
+    reply_token: bool = False  #: Reply-To carries a token behind a plus: only where plus-addresses arrive
+    bounce_to: OptionalAddress = None  #: each mail gets a return path of its own behind this address's plus (VERP)
+    body_marker: bool = False  #: a line at the end of each mail, found again where an answer quotes it
+    subject_tag: bool = False  #: `[#TICKET-XY]` at the end of the subject: for people, and a last resort
     senders: Annotated[tuple[Recipient, ...], OneOrMany] = ()
     options: dict[str, str] = Field(default_factory=dict)
 

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable
 
 from ticketmail.app.settings import Settings
-from ticketmail.app.settings_limits import gateway_limits_of, limits_of
+from ticketmail.app.settings_limits import gateway_limits_of, limits_of, profile_of
 from ticketmail.app.settings_outbound import ALERT_ROUTE, lanes_of, schedules_of
 from ticketmail.app.settings_values import scheme_of
 from ticketmail.domain.errors import SettingsError
@@ -33,6 +33,7 @@ def check_together(settings: Settings, *, dynamic: bool = False) -> None:
     _check_road(settings)
     _check_webhook(settings)
     _check_mailboxes(settings)
+    _check_return_paths(settings)
     _check_routes(settings, dynamic=dynamic)
     _check_alerts(settings)
     _check_modes(settings)
@@ -41,6 +42,18 @@ def check_together(settings: Settings, *, dynamic: bool = False) -> None:
     gateway_limits_of(settings)
     lanes_of(settings)
     schedules_of(settings)
+
+
+#: Vendors that send as the mailbox alone, whatever the return path says.
+_OWN_RETURN_PATH = frozenset({"office365", "google-workspace"})
+
+
+def _check_return_paths(settings: Settings) -> None:
+    for name, account in settings.accounts.items():
+        profile = profile_of(settings, name) if account.bounce_to is not None else None
+        if profile is not None and profile.name in _OWN_RETURN_PATH:
+            text = f"{profile.name} takes no other return path than the mailbox."
+            raise SettingsError(text, name=f"accounts.{name}.bounce_to", remedy="Unset it.")
 
 
 def _check_mailboxes(settings: Settings) -> None:

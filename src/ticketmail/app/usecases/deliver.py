@@ -156,7 +156,8 @@ class _Attempt:
     async def _outcomes(self, slot: asyncio.Semaphore | None) -> Sequence[Outcome | Fault]:
         try:
             await self._ask_host()
-            outgoing = await self._by._packer.pack(self._mail, tuple(one.recipient for one in self._open))
+            recipients = tuple(one.recipient for one in self._open)
+            outgoing = await self._by._packer.pack(self._mail, recipients, self._errand.account)
         except ContentMissing as error:
             return self._all(Fault("content-missing", FaultScope.MESSAGE, Advice.DEAD, alarm=True, text=str(error)))
         except InvalidSubmission as error:

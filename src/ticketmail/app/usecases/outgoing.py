@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 
 from ticketmail.app.usecases.large import put_back
+from ticketmail.app.usecases.marking import Marking, Marks
 from ticketmail.domain.address import Address
 from ticketmail.domain.body import decode_body
 from ticketmail.domain.message import Message
@@ -28,7 +29,7 @@ class ContentMissing(Exception):
 class Packer:
     """Makes ``Outgoing`` of ``ClaimedMail``. The same claim gives the same bytes, so that a retry is the same mail.
 
-    ``keys()`` gives the token keys. ``fetch`` gets attachments by reference from the host.
+    ``keys()`` gives the token keys. ``fetch`` gets attachments by reference from the host. ``marks`` are by account.
     """
 
     def __init__(
@@ -39,25 +40,28 @@ class Packer:
         keys: Callable[[], Sequence[bytes]],
         threads: Threads,
         fetch: AttachmentFetcher | None = None,
+        marks: Callable[[str], Marks] = lambda account: Marks(),
     ) -> None:
         self._renderer = renderer
         self._blobs = blobs
         self._keys = keys
         self._threads = threads
         self._fetch = fetch
+        self._marks = marks
 
-    async def pack(self, mail: ClaimedMail, recipients: tuple[str, ...]) -> Outgoing:
+    async def pack(self, mail: ClaimedMail, recipients: tuple[str, ...], account: str = "") -> Outgoing:
         """Raises ContentMissing (dead), OSError (again later), InvalidSubmission kin (cannot be rendered: dead)."""
         message = decode_body(mail.body)
         contents = await self._contents(mail.tenant, message)
-        message = put_back(message, contents)
+        marks, marking = self._marks(account), self._marking(mail)
+        message = marking.message(put_back(message, contents), marks)
         mime = self._renderer.render(
             message, headers=self._headers(mail, message), contents=contents, seed=mail.submission_id.hex
         )
         return Outgoing(
             submission_id=mail.submission_id,
             message_id=mail.message_id,
-            return_path=mail.return_path,
+            return_path=marking.return_path(mail.return_path, marks),
             recipients=recipients,
             mime=mime,
             message=None if message.raw is not None else message,
@@ -94,14 +98,16 @@ class Packer:
         except (KeyError, LookupError) as error:
             raise ContentMissing(f"Attachment {reference!r} is not to be had: {type(error).__name__}.") from error
 
+    def _marking(self, mail: ClaimedMail) -> Marking:
+        return Marking(self._keys(), mail.submission_id, mail.tenant, mail.ticket, _bound_to(mail))
+
     def _headers(self, mail: ClaimedMail, message: Message) -> tuple[tuple[str, str], ...]:
         keys = self._keys()
         made = datetime.fromtimestamp(mail.accepted_us // 1_000_000, tz=UTC)
-        tagged = [Address.model_validate(one.recipient).key for one in mail.deliveries] if len(mail.deliveries) == 1 else []
         headers = [
             ("Date", format_datetime(made)),
             ("Message-ID", mail.message_id),
-            x_header(keys, mail.submission_id, tenant=mail.tenant, recipients=tagged),
+            x_header(keys, mail.submission_id, tenant=mail.tenant, recipients=_bound_to(mail)),
         ]
         domain = mail.message_id.rstrip(">").rpartition("@")[2]
         if mail.ticket is not None and not message.references and message.raw is None and domain:
@@ -109,6 +115,11 @@ class Packer:
             own = f" {_bracketed(message.in_reply_to)}" if message.in_reply_to else ""
             headers.append(("References", root + own))
         return tuple(headers)
+
+
+def _bound_to(mail: ClaimedMail) -> list[str]:
+    """Tokens name the one recipient that they were made for."""
+    return [Address.model_validate(one.recipient).key for one in mail.deliveries] if len(mail.deliveries) == 1 else []
 
 
 def _bracketed(ident: str) -> str:

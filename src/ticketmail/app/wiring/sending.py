@@ -10,6 +10,7 @@ from ticketmail.app.settings import AccountSettings, Settings
 from ticketmail.app.settings_limits import limits_of as account_limits
 from ticketmail.app.settings_outbound import lane_ends, lanes_of, policy_of, retention_of, routes_of, schedules_of
 from ticketmail.app.settings_values import host_of, with_login
+from ticketmail.app.usecases.marking import Marks
 from ticketmail.app.wiring.oauth import RefreshingToken, TokenSource
 from ticketmail.domain.errors import SettingsError
 from ticketmail.domain.ports.sending import Gateway, GatewayOptions
@@ -98,3 +99,12 @@ def _token(account: AccountSettings, name: str, tokens: Mapping[str, TokenSource
             remedy="Set url, client_id and refresh_token there, or pass TicketMail(tokens={...}).",
         )
     return RefreshingToken(account.token, name=name)
+
+
+def marks_of(settings: Settings, account: str) -> Marks:
+    """What an account puts into its mails so that answers find back. None for an account that is gone meanwhile."""
+    said = settings.accounts.get(account)
+    if said is None:
+        return Marks()
+    bounce_to = said.bounce_to.addr_spec if said.bounce_to is not None else ""
+    return Marks(reply_to=said.reply_token, bounce_to=bounce_to, body=said.body_marker, subject=said.subject_tag)
