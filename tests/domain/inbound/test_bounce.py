@@ -128,6 +128,9 @@ def test_addresses_of_fields(value: str, address: str) -> None:
         ("host 192.5.1.10 said: 550 no", "", "5"),
         ("version 4.2.1.3", "", ""),
         ("250 2.0.0 Ok", "", ""),
+        ("5.1.0 - Unknown address error 550-'5.2.2 mailbox full'", "5.2.2", "5"),  # the remote server's own words say more
+        ("554 4.4.7 Message expired <421 4.4.2 timed out>", "4.4.2", "5"),
+        ("554 4.4.7 Message expired", "4.4.7", "5"),
     ],
 )
 def test_codes_in_prose(text: str, status: str, kind: str) -> None:
@@ -197,6 +200,7 @@ def test_exim_and_google_name_the_recipients_in_the_header() -> None:
         ("Warning: message delayed 4 hours", "has not yet been delivered\n\n  ann@example.net", MailKind.DELAY),
         ("Delivery Status Notification (Delay)", "THIS IS A WARNING MESSAGE ONLY.\n\n  ann@example.net", MailKind.DELAY),
         ("Mail delivery failed", f"{EXIM}  ann@example.net\n    retry timeout exceeded", MailKind.BOUNCE),
+        ("Mail delivery failed", "Your mail to <ann@example.net>: Could not deliver for the last 9 seconds.", MailKind.BOUNCE),
     ],
 )
 def test_delays(subject: str, body: str, kind: MailKind) -> None:
@@ -216,6 +220,31 @@ def test_delays(subject: str, body: str, kind: MailKind) -> None:
 )
 def test_neither_words_nor_sender_alone_make_a_bounce(sender: str, subject: str, body: str) -> None:
     assert notice(body, subject=subject, head=f"From: {sender}\nTo: help@example.com\n") is None
+
+
+RETURNED = (
+    "\n\nOriginal message follows.\n\nReceived: from x\nFrom: help@example.com\nTo: ann@example.net\nSubject: y\n"
+    + "Hello. " * 40
+)
+
+
+@pytest.mark.parametrize(
+    ("subject", "body", "recipients"),
+    [
+        ("Undeliverable: y", f"Could not be delivered:\n\n  ann@example.net: user unknown{RETURNED}", ["ann@example.net"]),
+        ("Fwd: Undeliverable: y", f"Could not be delivered:\n\n  ann@example.net: user unknown{RETURNED}", None),
+        ("Your order", f"Could not be delivered:\n\n  ann@example.net: user unknown{RETURNED}", None),
+        ("Undeliverable: y", "Could not be delivered:\n\n  ann@example.net: user unknown", None),
+    ],
+)
+def test_a_sender_of_any_name_needs_all_the_other_signs(subject: str, body: str, recipients: list[str] | None) -> None:
+    report = notice(body, subject=subject, head="From: Web Gateway <gw@example.net>\nTo: help@example.com\n")
+
+    assert (report and [one.address for one in report.recipients]) == recipients
+
+
+def test_a_notice_that_names_nobody_is_about_the_one_to_whom_the_returned_mail_went() -> None:
+    assert told(notice(f"Your message could not be delivered.{RETURNED}")) == ("bounce", ["ann@example.net"], True, [""])
 
 
 def test_a_report_that_a_gateway_wrapped_is_opened() -> None:

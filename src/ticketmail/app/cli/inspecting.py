@@ -21,6 +21,7 @@ _BODIES: Final = {".txt": "text", ".html": "html", ".htm": "html"}
 def inspect(context: Context) -> int:
     """One block of lines, or one JSON line, for each file. Exit code 1 if one of them cannot be opened."""
     failed = False
+    _told(b"", "mail")  # what is loaded at first use counts for no file
     for name, path in _files(context.args.files, context.args.files_from):
         began = time.perf_counter()
         try:

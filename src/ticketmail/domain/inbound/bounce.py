@@ -54,9 +54,10 @@ def read_report(mail: ParsedMail) -> DeliveryReport | None:
     if recipients:
         return _by_status(mail, groups, recipients, text)
     report = _by_words(mail, text)
-    if report is not None and not report.recipients and (inner := _wrapped(mail)) is not None:
-        return read_report(inner) or report
-    return report
+    if report is None or report.recipients:
+        return report
+    inner = _wrapped(mail)
+    return (read_report(inner) if inner is not None else None) or replace(report, recipients=_only(report))
 
 
 def read_refusal(mail: ParsedMail) -> DeliveryReport | None:
@@ -143,6 +144,7 @@ def _by_words(mail: ParsedMail, text: str) -> DeliveryReport | None:
     delayed = first_found(stated, DELAY_SUBJECTS) or first_found(notice, DELAY_TEXTS)
     if not (named or subject or words or delayed):
         return None
+    returned = _returned(mail, [], text)
     found = _with_named(named, read_notice(notice, never=_never(mail), domain=_domain(mail)), notice)
     if not trusted and not (found and words and _returns_a_mail(mail, text, notice)):
         return None
@@ -151,8 +153,15 @@ def _by_words(mail: ParsedMail, text: str) -> DeliveryReport | None:
     expired = first_found(f"{stated}\n{notice}", EXPIRED_TEXTS)
     kind = MailKind.DELAY if delayed and not expired else MailKind.BOUNCE
     recipients = [one if one.permanent is not None else replace(one, permanent=not (delayed or expired)) for one in found]
-    over = expired is not None and kind is MailKind.BOUNCE and not any(one.permanent for one in recipients)
-    return DeliveryReport(kind, tuple(recipients), _returned(mail, [], text), expired=over, evidence=tuple(evidence))
+    over = expired is not None and kind is MailKind.BOUNCE and all(one.status in _EXPIRED | {""} for one in recipients)
+    return DeliveryReport(kind, tuple(recipients), returned, expired=over, evidence=tuple(evidence))
+
+
+def _only(report: DeliveryReport) -> tuple[FailedRecipient, ...]:
+    """A notice that names nobody is about the one to whom the returned mail went."""
+    permanent = report.kind is MailKind.BOUNCE and not report.expired
+    named = report.returned.recipients
+    return (FailedRecipient(named[0], permanent=permanent),) if len(named) == 1 else ()
 
 
 def _returns_a_mail(mail: ParsedMail, text: str, notice: str) -> bool:

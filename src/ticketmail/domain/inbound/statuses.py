@@ -13,6 +13,7 @@ MAX_TEXT: Final = 131_072
 _BLOCK: Final = re.compile(r"\n[ \t]*\n")
 _FIELD: Final = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,60})[ \t]*:[ \t]*(.*)")
 _CODE: Final = re.compile(r"(?<![\d.])([45]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")
+_UNTELLING: Final = re.compile(r"\.\d\.0$|\.4\.7$")  #: undefined details; delivery time expired, which says not why
 _STATUS: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _REPLY: Final = re.compile(r"(?<![\d.:/-])([245]\d\d)(?=[\s-](?!\w*\.\w)|[\s-][245]\.\d)")
 _SPEC: Final = re.compile(r"(?:[^\s<>()\[\],;:\"'@]{1,200}|\"[^\"]{1,64}\")@[^\s<>()\[\],;:\"'@]{1,255}")
@@ -62,9 +63,12 @@ def recipients_of(groups: Iterable[StatusGroups]) -> Iterator[FailedRecipient]:
 
 
 def status_in(text: str) -> str:
-    """The first enhanced code of a failure (RFC 3463) in a text, '' if there is none."""
-    match = _CODE.search(text)
-    return match[1] if match else ""
+    """The enhanced code of a failure (RFC 3463) in a text, '' if there is none: of several the first that says something.
+
+    A gateway's own words with a code of the kind "other or undefined" often quote the remote server's, which says more.
+    """
+    found = _CODE.findall(text)
+    return next((code for code in found if not _UNTELLING.search(code)), found[0] if found else "")
 
 
 def reply_class(text: str) -> str:

@@ -134,6 +134,7 @@ EXPIRED_TEXTS = (
         "expired-text",
         "qmail, Exim, sendmail, Exchange, Yahoo",
         (
+            r"could not deliver for the last \d+",
             r"in the queue too long|retry time(?:out exceeded| not reached)|been failing for a long time"
             r"|after multiple retries, giving up",
             r"message (?:has )?expired|delivery time expired|not delivered within \d+ (?:day|hour)"
