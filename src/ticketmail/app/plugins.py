@@ -37,6 +37,7 @@ _log = logging.getLogger("ticketmail.plugins")
 #: Package that is missing -> extra that brings it. Third parties name their own package in the ImportError.
 EXTRA_OF = {
     "aiosmtplib": "worker",
+    "aiosmtpd": "lmtp",
     "imapclient": "imap",
     "rich": "worker",
     "structlog": "worker",

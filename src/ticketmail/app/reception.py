@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 
 from ticketmail.app.facade import TicketMail
+from ticketmail.app.receiving import Doors
 from ticketmail.app.settings import Settings
 from ticketmail.app.usecases.alert import Alerts
 from ticketmail.app.usecases.ingest import Interpret, Settle
@@ -42,6 +43,7 @@ class Reception:
         self._timing = timing
         self._id = timing.random_bytes(8).hex()  # not the worker's row, which may be made anew while we hold mailboxes
         self._watchers: dict[str, Watcher] = {}
+        self._doors = Doors(mail.settings, mail.inbound, timing.threads)
         self._came = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -53,17 +55,20 @@ class Reception:
     async def run(self) -> None:
         """Until cancelled: make events of what is stored; hold mailboxes."""
         self._loop = asyncio.get_running_loop()
-        holding = asyncio.ensure_future(self._hold())
         try:
             await self._timing.threads.run(self._interpret.prepare)
-            while True:
-                self._came.clear()
-                if not await self._round():
-                    await self._until_something_came()
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._hold())
+                both.create_task(self._settle_on())
         finally:
-            holding.cancel()
-            await asyncio.gather(holding, return_exceptions=True)
+            await self._doors.close()
             await self._let_go()
+
+    async def _settle_on(self) -> None:
+        while True:
+            self._came.clear()
+            if not await self._round():
+                await self._until_something_came()
 
     async def _round(self) -> int:
         try:
@@ -93,6 +98,7 @@ class Reception:
     async def _hold(self) -> None:
         watched = [name for name, box in self._settings.mailboxes.items() if box.url.get_secret_value()]
         while True:
+            await self._doors.turn()
             for name in watched:
                 with contextlib.suppress(SpoolError):  # the lease ends by itself, the next turn tries again
                     await self._hold_one(name)

@@ -204,6 +204,15 @@ class MailboxSettings(_Table):
     options: dict[str, str] = Field(default_factory=dict)
 
 
+class ReceiverSettings(_Table):
+    """``[receiver]``: where a mail server hands mail to workers, as ``host:port``; '' for nowhere. Recipients are the
+    ``addresses`` of mailboxes, with or without a plus; a domain there takes all of it. Nobody else is answered with yes."""
+
+    lmtp: str = ""  #: RFC 2033, such as `127.0.0.1:2424`: for `lmtp:inet:127.0.0.1:2424` in Postfix
+    smtp: str = ""  #: for servers that speak no LMTP; keep it where only they reach it
+    max_size: Size = 64 * 1024 * 1024  #: larger mail is refused for good
+
+
 class LaneSettings(_Table):
     """``[lanes.X]``: what differs from the shipped lane of that name, or a lane of the host's own. None: not set here."""
 
@@ -271,6 +280,7 @@ class Settings(_Table):
     accounts: dict[Name, AccountSettings] = Field(default_factory=dict)
     gateways: dict[Name, GatewaySettings] = Field(default_factory=dict)
     mailboxes: dict[Name, MailboxSettings] = Field(default_factory=dict)
+    receiver: ReceiverSettings = ReceiverSettings()
     routes: dict[str, Annotated[tuple[str | tuple[str, ...], ...], OneOrMany]] = Field(default_factory=dict)
     lanes: dict[Name, LaneSettings] = Field(default_factory=dict)
     retry: dict[str, Schedule] = Field(default_factory=dict)

@@ -57,6 +57,10 @@ def _check_return_paths(settings: Settings) -> None:
 
 
 def _check_mailboxes(settings: Settings) -> None:
+    for protocol in ("lmtp", "smtp"):
+        where = getattr(settings.receiver, protocol)
+        if where and not where.rpartition(":")[2].isdigit():
+            raise SettingsError("Not host:port.", name=f"receiver.{protocol}", remedy="Write 127.0.0.1:2424.")
     for name, box in settings.mailboxes.items():
         url = box.url.get_secret_value()
         if url and not scheme_of(url):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import smtplib
+import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -35,3 +38,38 @@ async def test_a_worker_makes_events_of_what_comes_in_and_keeps_what_came_before
         elsewhere.close()
 
     assert sorted(event.text.strip() for event in told) == ["It burns.", "It smokes."]
+
+
+async def test_a_worker_opens_a_door_for_a_mail_server_and_leads_each_mail_to_its_mailbox(tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    boxes = {"help": {"addresses": ["help@example.com"]}, "sales": {"addresses": ["sales.example.com"]}}
+    settings = {"spool": f"sqlite:///{tmp_path}/spool.db", "mailboxes": boxes, "receiver": {"lmtp": f"127.0.0.1:{port}"}}
+    mail = TicketMail(settings=settings)
+    worker = Worker(mail)
+    running = asyncio.ensure_future(worker.run())
+
+    def deliver() -> None:
+        for _ in range(400):
+            try:
+                client = smtplib.LMTP("127.0.0.1", port)
+                break
+            except ConnectionRefusedError:
+                time.sleep(0.05)
+        with client:
+            for recipient in ("help+token@example.com", "anyone@sales.example.com"):
+                client.sendmail("ann@example.net", [recipient], MAIL)
+
+    try:
+        await asyncio.wait_for(asyncio.to_thread(deliver), 30)
+        views = mail.inbound.find()
+    finally:
+        worker.drain()
+        await running
+        mail.close()
+
+    assert sorted((view.mailbox, view.envelope_to, view.envelope_from) for view in views) == [
+        ("help", ("help+token@example.com",), "ann@example.net"),
+        ("sales", ("anyone@sales.example.com",), "ann@example.net"),
+    ]

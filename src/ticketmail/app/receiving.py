@@ -1,0 +1,76 @@
+"""The worker's doors for a mail server: LMTP and SMTP, each recipient led to its mailbox."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Mapping
+
+from ticketmail.app.plugins import missing_extra
+from ticketmail.app.settings import Settings
+from ticketmail.app.usecases.ingest import Inbound
+from ticketmail.domain.inbound.participants import bare_key
+from ticketmail.domain.ports.timing import Threads
+
+#: How often a door that another worker holds is tried again (seconds).
+AGAIN_S = 10.0
+_log = logging.getLogger("ticketmail.lmtp")
+
+
+class Doors:
+    """``[receiver]``: opened by whichever worker is first; another one takes over when it ends."""
+
+    def __init__(self, settings: Settings, inbound: Inbound, threads: Threads) -> None:
+        self._settings = settings
+        self._inbound = inbound
+        self._threads = threads
+        self._mailboxes = mailboxes_of(settings)
+        self._open: dict[str, asyncio.AbstractServer] = {}
+        self._told: set[str] = set()
+
+    async def turn(self) -> None:
+        """Open what is wanted and not open."""
+        for protocol, where in (("lmtp", self._settings.receiver.lmtp), ("smtp", self._settings.receiver.smtp)):
+            if where and protocol not in self._open:
+                await self._try(protocol, where)
+
+    async def close(self) -> None:
+        """Let nobody in any more."""
+        servers, self._open = self._open, {}
+        for server in servers.values():
+            server.close()
+
+    async def _try(self, protocol: str, where: str) -> None:
+        try:
+            from ticketmail.adapters.lmtp import listen
+        except ImportError as error:
+            raise missing_extra(error, protocol, name=f"receiver.{protocol}") from error
+        size = self._settings.receiver.max_size
+        try:
+            self._open[protocol] = await listen(
+                where, protocol, take=self._take, refusal=self._refusal, hostname=socket.gethostname(), max_size_bytes=size
+            )
+        except OSError as error:
+            if protocol not in self._told:
+                _log.warning("%s cannot listen at %s, trying again: %s", protocol, where, error)
+            self._told.add(protocol)
+            return
+        _log.info("%s listens at %s", protocol, where)
+
+    def _refusal(self, address: str) -> str:
+        return "" if self._mailbox(address) else "No such mailbox here"
+
+    def _mailbox(self, address: str) -> str | None:
+        key = address.lower()
+        return self._mailboxes.get(bare_key(key)) or self._mailboxes.get(key.rpartition("@")[2])
+
+    async def _take(self, recipient: str, sender: str, content: bytes) -> None:
+        mailbox = self._mailbox(recipient)
+        assert mailbox is not None
+        await self._threads.run(lambda: self._inbound.receive(mailbox, content, envelope_from=sender, envelope_to=[recipient]))
+
+
+def mailboxes_of(settings: Settings) -> Mapping[str, str]:
+    """Address or domain -> mailbox."""
+    return {address.lower(): name for name, box in settings.mailboxes.items() for address in box.addresses}
