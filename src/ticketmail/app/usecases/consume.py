@@ -20,10 +20,12 @@ from ticketmail.domain.ports.observing import Meter
 from ticketmail.domain.ports.queueing import SUBMIT, Broker, Job, Received, Receiver
 from ticketmail.domain.ports.timing import Sleeper, Threads
 
-#: Jobs in one transaction, at most. More brings nothing, and makes other writers wait.
-BATCH: Final = 250
+#: Jobs in one transaction, at most. More brings little, and makes other writers of the spool wait.
+BATCH: Final = 100
 #: Jobs that one consumer holds: what is committed now, and what comes next.
-PREFETCH: Final = 500
+PREFETCH: Final = 200
+#: A rest after each batch, as a part of the time that it took: sending, which shares spool and processor, has its turn.
+REST: Final = 0.5
 WAIT_S: Final = 1.0
 #: The wait before a batch is tried again, doubling.
 PAUSE_S: Final = (1.0, 30.0)
@@ -110,9 +112,11 @@ class Consume:
             if not received:
                 continue
             jobs = [one.job for one in received]
+            began_s = self._means.monotonic_s()
             if not await self._taken(jobs):
                 return jobs
             await receiver.ack(received)
+            await self._means.sleeper.sleep(REST * (self._means.monotonic_s() - began_s))
         return ()
 
     async def _received(self, receiver: Receiver) -> Sequence[Received]:
