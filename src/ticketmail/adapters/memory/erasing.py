@@ -77,6 +77,10 @@ class _Eraser:
         """What belongs to no mail."""
         theirs = [place for place in self._tx.state.suppressions if place[1] == self._address]
         self.reached["suppressions"] += sum(self._tx.drop(self._tx.state.suppressions, place) for place in theirs)
+        for job in list(self._tx.state.parked.values()):
+            if self._address.encode() in job.body.lower():
+                self.reached["bodies"] += self._tx.drop(self._tx.state.parked, job.id)
+                self._events(job.job_id)
         for seq, row in list(self._tx.state.history.items()):
             if row.scope == f"to:{self._address}":
                 self._tx.amend(seq, scope=f"to:{self._alias}", reason=self._clean(row.reason))
@@ -101,14 +105,18 @@ class _Eraser:
 
     def _traces(self, mail: Submission) -> None:
         state = self._tx.state
-        told = [e for e in state.events.values() if e.submission_id == mail.id and self._address in e.payload.lower()]
-        self.reached["events"] += sum(self._tx.drop(state.events, event.event_id) for event in told)
+        self._events(mail.id.hex)
         for seq in state.history_of.get(mail.id, ()):
             row = state.history[seq]
             cleaned = replace(row, reason=self._clean(row.reason), reply=self._clean(row.reply))
             if cleaned != row:
                 self._tx.amend(seq, reason=cleaned.reason, reply=cleaned.reply)
                 self.reached["history"] += 1
+
+    def _events(self, about: str) -> None:
+        events = self._tx.state.events
+        told = [e.event_id for e in events.values() if e.submission_id.hex == about and self._address in e.payload.lower()]
+        self.reached["events"] += sum(self._tx.drop(events, event_id) for event_id in told)
 
     def _clean(self, text: str) -> str:
         return re.sub(re.escape(self._address), self._alias, text, flags=re.IGNORECASE)

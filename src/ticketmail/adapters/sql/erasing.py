@@ -61,6 +61,8 @@ class EraseStatements:
         forgotten |= dict.fromkeys(("author", "envelope_from"), bound("p_alias"))
         state = case((i.state == "stored", "done"), else_=i.state)
         self.forget = update(t.inbound).where(i.id == of).values(state=state, **forgotten)
+        self.parked = select(t.parked.c.id, t.parked.c.job_id, t.parked.c.body)
+        self.drop_parked = delete(t.parked).where(t.parked.c.id == of)
         self.suppressions = delete(t.suppression).where(x.address == bound("p_address"))
 
 
@@ -116,6 +118,10 @@ class _Eraser:
         """What belongs to no mail."""
         book = tx.book(EraseStatements)
         self.reached["suppressions"] += tx.run(book.suppressions, p_address=self._address)
+        for id_, job_id, body in tx.rows(book.parked):  # few, or somebody should look at them
+            if self._address.encode() in bytes(body).lower():
+                self.reached["bodies"] += tx.run(book.drop_parked, p_id=id_)
+                self._events(tx, job_id)
         notes = tx.rows(book.noted, p_scope=f"to:{self._address}")
         params = [{"p_seq": seq, "p_scope": f"to:{self._alias}", "p_reason": self._clean(text)} for seq, _, text in notes]
         self.reached["history"] += sum(tx.each(book.renote, params))
@@ -164,16 +170,18 @@ class _Eraser:
 
     def _traces(self, tx: Tx, submission_id: str) -> None:
         book = tx.book(EraseStatements)
-        events: Sequence[int] = [
-            seq for seq, payload in tx.rows(book.events, p_id=submission_id) if self._address in payload.lower()
-        ]
-        self.reached["events"] += sum(tx.each(book.drop_event, [{"p_seq": seq} for seq in events]))
+        self._events(tx, submission_id)
         told = [
             {"p_seq": seq, "p_reason": self._clean(reason), "p_reply": self._clean(reply)}
             for seq, reason, reply in tx.rows(book.told, p_id=submission_id)
             if self._address in f"{reason} {reply}".lower()
         ]
         self.reached["history"] += sum(tx.each(book.retell, told))
+
+    def _events(self, tx: Tx, about: str) -> None:
+        book = tx.book(EraseStatements)
+        events: Sequence[int] = [seq for seq, payload in tx.rows(book.events, p_id=about) if self._address in payload.lower()]
+        self.reached["events"] += sum(tx.each(book.drop_event, [{"p_seq": seq} for seq in events]))
 
     def _clean(self, text: str) -> str:
         return re.sub(re.escape(self._address), self._alias, text, flags=re.IGNORECASE)

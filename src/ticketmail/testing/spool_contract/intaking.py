@@ -66,6 +66,15 @@ class IntakingContract:
         assert spool.parking.one(read.parked_id) is None
         assert spool.parking.one(unread.parked_id) is not None
 
+    def test_an_erased_persons_job_is_forgotten_with_its_event(self, spool: Any) -> None:
+        event = _event()
+        spool.outbox.put([event])
+        spool.parking.park([_job(b'{"to":"Ann@Example.net"}', job_id=event.submission_id.hex), _job(b"another's")])
+        reached = spool.operating.erase("ann@example.net", actor="mia", reason="asked to")
+        assert [one.body for one in spool.parking.parked(5)] == [b"another's"]
+        assert (reached.bodies, reached.events) == (1, 1)
+        assert list(spool.outbox.take(5, 60)) == []
+
     async def test_tombstones_stand_for_seven_days(self, spool: Any, work: Any, clock: ContractClock) -> None:
         first, second = uuid4(), uuid4()
         spool.tombstones.bury([first])
