@@ -6,12 +6,13 @@ import os
 import random
 import secrets
 import signal
+import socket
 import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -86,10 +87,18 @@ class KilledTarget:
         self._end(signal.SIGTERM)
 
     def _end(self, number: int) -> None:
+        """The whole session: RabbitMQ's own process is a child of the one that was started."""
         for pid in self._pids:
-            os.kill(pid, number)
+            with suppress(ProcessLookupError):
+                os.killpg(pid, number)
         for pid in self._pids:
             os.waitpid(pid, 0)
+        until(lambda: not _listens(self._port), 30, f"{self._kind} is gone")
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 SETTINGS = """

@@ -22,8 +22,10 @@ from ticketmail.domain.job import Parcel, decode, encode
 from ticketmail.domain.ports.queueing import EVENTS, SUBMIT, Broker, Job, Received, Receiver
 from ticketmail.domain.ports.telling import TicketHandler
 
-#: Few, so that several listeners share what comes, and little comes twice when one of them is killed.
-PREFETCH: Final = 16
+#: Few, so that several listeners share what comes.
+PREFETCH: Final = 64
+#: What was told is acknowledged together, at the latest after this: so much comes again when a listener is killed.
+ACK_S: Final = 0.25
 WAIT_S: Final = 0.5
 _PAUSE_S: Final = (1.0, 30.0)
 _ERROR_CHARS: Final = 500
@@ -85,11 +87,18 @@ class Hear:
                 await self._round(receiver, received, tell, stopped)
 
     async def _round(self, receiver: Receiver, received: Sequence[Received], tell: _Tell, stopped: Callable[[], bool]) -> None:
+        told, loop = list[Received](), asyncio.get_running_loop()
+        since_s = loop.time()
         for at, one in enumerate(received):
             if stopped() or not await self._told(one.job, tell, stopped):
                 await receiver.give_back(received[at:])
-                return
-            await receiver.ack([one])
+                break
+            told.append(one)
+            if loop.time() - since_s > ACK_S:
+                await receiver.ack(told)
+                told, since_s = [], loop.time()
+        if told:
+            await receiver.ack(told)
 
     async def _told(self, job: Job, tell: _Tell, stopped: Callable[[], bool]) -> bool:
         """Tell it; the host's word on it goes back before it is acknowledged. False: it was not told, or nobody heard so."""
