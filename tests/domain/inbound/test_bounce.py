@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ticketmail.adapters.mime.reading import parse
 from ticketmail.domain.inbound.bounce import read_report
 from ticketmail.domain.inbound.classify import classify
-from ticketmail.domain.inbound.notices import notice_text, read_notice
+from ticketmail.domain.inbound.notices import divide, read_notice
 from ticketmail.domain.inbound.statuses import address_in, read_groups, recipients_of, reply_class, status_in
 from ticketmail.domain.inbound.verdict import DeliveryReport, MailKind
 
@@ -74,7 +74,8 @@ def test_a_report_leads_back_to_the_mail_that_it_is_about(kind: str) -> None:
         ("Action: relayed", ("delivered", None, "")),
         ("Action: failed\nStatus: 5.0.0\nDiagnostic-Code: smtp; 550 5.7.1 spam", ("bounce", True, "5.7.1")),
         ("Action: failed\nDiagnostic-Code: smtp; 452 try later", ("bounce", False, "")),
-        ("Action: failed", ("bounce", None, "")),
+        ("Action: failed", ("bounce", True, "")),
+        ("Action: error", ("bounce", None, "")),
     ],
 )
 def test_actions_and_codes(fields: str, expected: tuple[str, bool | None, str]) -> None:
@@ -173,13 +174,13 @@ def test_notices_for_people(body: str, expected: tuple[str, bool, str]) -> None:
 def test_the_returned_mail_is_no_part_of_the_notice() -> None:
     text = f"{POSTFIX}<ann@example.net>: no\n\n--- Below this line is a copy of the message.\n\n<bob@example.net>: quoted"
 
-    assert [one.address for one in read_notice(notice_text(text), never=frozenset())] == ["ann@example.net"]
+    assert [one.address for one in read_notice(divide(text)[0], never=frozenset())] == ["ann@example.net"]
 
 
 def test_a_header_begins_the_returned_mail_even_unannounced() -> None:
     text = "<ann@example.net>: no\n\nReceived: from x\nFrom: bob@example.net\nSubject: y\n\n<bob@example.net>: z"
 
-    assert "bob" not in notice_text(text)
+    assert "bob" not in divide(text)[0]
 
 
 def test_several_recipients_have_reasons_of_their_own() -> None:

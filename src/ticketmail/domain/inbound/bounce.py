@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Final
 
 from ticketmail.domain.inbound.mail import ParsedMail
-from ticketmail.domain.inbound.notices import notice_text, read_notice
+from ticketmail.domain.inbound.notices import divide, read_notice
 from ticketmail.domain.inbound.returned import returned_mail
 from ticketmail.domain.inbound.statuses import StatusGroups, read_groups, recipients_of, reply_class, status_in
 from ticketmail.domain.inbound.verdict import DeliveryReport, Evidence, FailedRecipient, MailKind, ReturnedMail
@@ -65,7 +65,8 @@ def read_refusal(mail: ParsedMail) -> DeliveryReport | None:
     text = next((part.text or "" for part in mail.reports if part.content_type.value == "message/disposition-notification"), "")
     if "automatic-action" not in text.lower() or is_daemon(mail) is None:
         return None
-    words = first_found(notice_text(readable(mail)), FAILURE_TEXTS) and first_found(mail.subject[:MAX_SUBJECT], FAILURE_SUBJECTS)
+    notice, _ = divide(readable(mail))
+    words = first_found(notice, FAILURE_TEXTS) and first_found(mail.subject[:MAX_SUBJECT], FAILURE_SUBJECTS)
     groups = read_groups(text)
     recipients = tuple(replace(one, permanent=True) for one in recipients_of([groups]))
     if words is None or not recipients:
@@ -126,11 +127,16 @@ def _by_status(
     actions = {one.action for one in recipients}
     evidence = Evidence("delivery-status", ", ".join(sorted(actions)), "RFC 3464")
     failed = tuple(one for one in recipients if one.action not in _GOOD)
+    returned = _returned(mail, groups, divide(text)[1])
     if not failed:
-        return DeliveryReport(MailKind.DELIVERED, recipients, _returned(mail, groups, text), evidence=(evidence,))
+        return DeliveryReport(MailKind.DELIVERED, recipients, returned, evidence=(evidence,))
     kind = MailKind.DELAY if {one.action for one in failed} == {"delayed"} else MailKind.BOUNCE
-    expired = kind is MailKind.BOUNCE and all(one.status in _EXPIRED for one in failed)
-    return DeliveryReport(kind, failed, _returned(mail, groups, text), expired=expired, evidence=(evidence,))
+    expired = kind is MailKind.BOUNCE and all(_is_expired(one) for one in failed)
+    return DeliveryReport(kind, failed, returned, expired=expired, evidence=(evidence,))
+
+
+def _is_expired(one: FailedRecipient) -> bool:
+    return one.status in _EXPIRED or first_found(one.diagnostic[:MAX_SUBJECT], EXPIRED_TEXTS) is not None
 
 
 def _by_words(mail: ParsedMail, text: str) -> DeliveryReport | None:
@@ -139,14 +145,13 @@ def _by_words(mail: ParsedMail, text: str) -> DeliveryReport | None:
     trusted = daemon is not None or named != ""
     if not trusted and (subject is None or _PASSED_ON.match(stated)):
         return None
-    notice = notice_text(text)
+    notice, copy = divide(text)
     words = first_found(notice, FAILURE_TEXTS)
     delayed = first_found(stated, DELAY_SUBJECTS) or first_found(notice, DELAY_TEXTS)
     if not (named or subject or words or delayed):
         return None
-    returned = _returned(mail, [], text)
     found = _with_named(named, read_notice(notice, never=_never(mail), domain=_domain(mail)), notice)
-    if not trusted and not (found and words and _returns_a_mail(mail, text, notice)):
+    if not trusted and not (found and words and _returns_a_mail(mail, copy)):
         return None
     evidence = [daemon] if daemon else []
     evidence += [Evidence(one.name, said, one.source) for one, said in filter(None, (subject, words, delayed))]
@@ -154,7 +159,7 @@ def _by_words(mail: ParsedMail, text: str) -> DeliveryReport | None:
     kind = MailKind.DELAY if delayed and not expired else MailKind.BOUNCE
     recipients = [one if one.permanent is not None else replace(one, permanent=not (delayed or expired)) for one in found]
     over = expired is not None and kind is MailKind.BOUNCE and all(one.status in _EXPIRED | {""} for one in recipients)
-    return DeliveryReport(kind, tuple(recipients), returned, expired=over, evidence=tuple(evidence))
+    return DeliveryReport(kind, tuple(recipients), _returned(mail, [], copy), expired=over, evidence=tuple(evidence))
 
 
 def _only(report: DeliveryReport) -> tuple[FailedRecipient, ...]:
@@ -164,9 +169,9 @@ def _only(report: DeliveryReport) -> tuple[FailedRecipient, ...]:
     return (FailedRecipient(named[0], permanent=permanent),) if len(named) == 1 else ()
 
 
-def _returns_a_mail(mail: ParsedMail, text: str, notice: str) -> bool:
+def _returns_a_mail(mail: ParsedMail, copy: str) -> bool:
     """What people write about a bounce seldom comes with the whole mail below it."""
-    return next(mail.nested(), None) is not None or len(notice.strip()) < len(text.strip()) - _HEADER_CHARS
+    return next(mail.nested(), None) is not None or len(copy) > _HEADER_CHARS
 
 
 def _with_named(named: str, found: list[FailedRecipient], notice: str) -> list[FailedRecipient]:
@@ -186,6 +191,6 @@ def _never(mail: ParsedMail) -> frozenset[str]:
     return frozenset(one.key for one in (*mail.senders, *mail.to))
 
 
-def _returned(mail: ParsedMail, groups: list[StatusGroups], text: str) -> ReturnedMail:
+def _returned(mail: ParsedMail, groups: list[StatusGroups], copy: str) -> ReturnedMail:
     envelope_id = next((group.message["original-envelope-id"] for group in groups if "original-envelope-id" in group.message), "")
-    return returned_mail(mail, text=text[len(notice_text(text)) :], envelope_id=envelope_id)
+    return returned_mail(mail, text=copy, envelope_id=envelope_id)

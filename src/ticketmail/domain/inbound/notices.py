@@ -74,16 +74,17 @@ class _Found:
     original: str = ""
 
 
-def notice_text(text: str) -> str:
-    """The notice without the mail that it returns. Bounded."""
+def divide(text: str) -> tuple[str, str]:
+    """The notice, and the mail that it returns, as far as it stands in the text. Bounded; blank lines are folded."""
     text = "\n".join(line[:MAX_LINE].rstrip() for line in text[:MAX_TEXT].split("\n"))
     text = _BLANK_LINES.sub("\n\n", text)
     ends = [match.start() for match in (_RETURNED.search(text), _first_header(text)) if match]
-    return text[: min(ends)] if ends else text
+    end = min(ends, default=len(text))
+    return text[:end], text[end:]
 
 
 def read_notice(text: str, *, never: frozenset[str], domain: str = "") -> list[FailedRecipient]:
-    """The failed recipients that a notice (see :func:`notice_text`) names. ``never`` are addresses that are somebody else's,
+    """The failed recipients that a notice (see :func:`divide`) names. ``never`` are addresses that are somebody else's,
     ``domain`` is that of its sender.
     """
     for find in (_leading, _keyed, _transcribed, _anywhere):

@@ -111,13 +111,14 @@ def _recipient(fields: dict[str, str]) -> FailedRecipient:
     stated = _STATUS.match(fields.get("status", ""))
     # What the remote server said is nearer to the fault than what the reporting one made of it.
     status = status_in(diagnostic) or (stated[0] if stated else "")
-    kind = status[:1] or reply_class(diagnostic)
+    action = fields.get("action", "").split(" ")[0].strip(";,.").lower()
+    kind = status[:1] or reply_class(diagnostic) or action
     return FailedRecipient(
         address=final if "." in final.rpartition("@")[2] or not original else original,
         original=original if original.lower() != final.lower() and "@" in original else "",
-        action=fields.get("action", "").split(" ")[0].strip(";,.").lower(),
+        action=action,
         status=status,
-        permanent={"5": True, "4": False}.get(kind),
+        permanent={"5": True, "4": False, "failed": True, "delayed": False}.get(kind),
         diagnostic=diagnostic.partition(";")[2].strip() if ";" in diagnostic[:20] else diagnostic,
         remote_mta=fields.get("remote-mta", "").partition(";")[2].strip() or fields.get("remote-mta", ""),
     )

@@ -134,7 +134,9 @@ EXPIRED_TEXTS = (
         "expired-text",
         "qmail, Exim, sendmail, Exchange, Yahoo",
         (
-            r"could not deliver for the last \d+",
+            r"could not deliver for the last \d+|could not be delivered for more than",
+            r"not reachable within the allowed queue period",
+            r"(?:delivery|message) (?:has )?(?:expired|timed out)|it has not been collected after",
             r"in the queue too long|retry time(?:out exceeded| not reached)|been failing for a long time"
             r"|after multiple retries, giving up",
             r"message (?:has )?expired|delivery time expired|not delivered within \d+ (?:day|hour)"

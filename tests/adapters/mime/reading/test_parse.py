@@ -176,6 +176,22 @@ def test_alternatives_and_related_parts() -> None:
     assert (read.tier, codes(read)) == (Tier.FULL, [])
 
 
+def test_a_text_with_a_file_name_is_read_where_nothing_else_is() -> None:
+    named = "--b\nContent-Disposition: inline; filename=note.txt\n\nfrom the file\n"
+
+    alone = mail("Content-Type: multipart/mixed; boundary=b", f"{named}--b--")
+    beside = mail("Content-Type: multipart/mixed; boundary=b", f"--b\n\nwords\n{named}--b--")
+
+    assert (alone.text, alone.attachments) == ("from the file", ())
+    assert (beside.text, [one.filename for one in beside.attachments]) == ("words", ["note.txt"])
+
+
+def test_what_only_one_vendor_shows_is_no_file() -> None:
+    body = "--b\n\nplain\n--b\nContent-Type: text/x-amp-html\n\n<html amp4email>\n--b--"
+
+    assert mail("Content-Type: multipart/alternative; boundary=b", body).attachments == ()
+
+
 def test_text_that_stands_alone_among_related_parts_is_read() -> None:
     body = "--b\nContent-Type: image/png\n\nx\n--b\nContent-Type: text/plain\n\nread me\n--b--"
 

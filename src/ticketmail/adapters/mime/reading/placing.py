@@ -21,6 +21,8 @@ from ticketmail.domain.inbound.mail import REPORT_TYPES, ContentType, ParsedMail
 _BODIES: Final = ("text/plain", "text/html")
 _MAILS: Final = ("message/rfc822", "message/global", "message/news")
 _TNEF: Final = ("application/ms-tnef", "application/vnd.ms-tnef")
+#: The same mail once more, for one vendor's program: https://amp.dev/documentation/guides-and-tutorials/email/learn/email-spec/amp-email-structure
+_UNSEEN: Final = ("text/x-amp-html",)
 _SIGNED: Final = ("application/pkcs7-mime", "application/x-pkcs7-mime")
 
 
@@ -86,6 +88,8 @@ class Placed:
             self._add_file(replace(one, origin="smime"))
 
     def _place_leaf(self, entity: Entity) -> None:
+        if entity.content_type.value in _UNSEEN:
+            return
         part = make_part(entity, self.budget)
         kind = part.content_type.value
         if kind in REPORT_TYPES:
