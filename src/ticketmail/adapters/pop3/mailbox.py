@@ -1,0 +1,183 @@
+"""``Mailbox`` over POP3: known by UIDL, stored first, deleted (if at all) only then.
+
+A server forgets deletions when the session breaks before QUIT (RFC 1939 section 6): such a mail comes again, and the ledger knows
+it. There is one folder and nothing is announced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import poplib
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from ticketmail.domain.errors import MailboxError, MailboxRefused, MailboxUnreachable, SettingsError
+from ticketmail.domain.ports.receiving import Inbox, Letter, Mailbox, MailboxCapabilities, MailboxOptions
+
+TIMEOUT_S: Final = 60.0
+#: poplib takes 2,048 bytes a line; mail in the wild has longer ones.
+LINE_BYTES: Final = 1 << 20
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_PORTS: Final = {"pop3": 110, "pop3s": 995}
+
+
+class _LongLines:
+    """poplib's reader with a limit of ours."""
+
+    file: Any
+
+    def _getline(self) -> tuple[bytes, int]:
+        line: bytes = self.file.readline(LINE_BYTES + 1)
+        if len(line) > LINE_BYTES or not line:
+            raise poplib.error_proto("line too long" if line else "-ERR EOF")
+        return line.rstrip(b"\r\n"), len(line)
+
+
+class _Pop3(_LongLines, poplib.POP3):
+    pass
+
+
+class _Pop3Tls(_LongLines, poplib.POP3_SSL):
+    pass
+
+
+class Pop3Mailbox:
+    """See the module."""
+
+    def __init__(self, url: str, options: MailboxOptions) -> None:
+        parts = urlsplit(url)
+        self._host, self._port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
+        self._tls = parts.scheme == "pop3s"
+        self._user = unquote(parts.username or "") or options.user
+        self._password = unquote(parts.password or "") or options.password
+        self._options = options
+        self._deletes = options.options.get("delete", "") in ("true", "yes", "1")
+        self._client: poplib.POP3 | None = None
+
+    @property
+    def capabilities(self) -> MailboxCapabilities:
+        return MailboxCapabilities(watches=False, keeps=not self._deletes)
+
+    def poll(self, inbox: Inbox) -> int:
+        """A session shows what was there when it began: each poll is one."""
+        with self._session() as client:
+            came = 0
+            there = self._uidl(client)
+            stored = inbox.has([_key(uid) for uid in there.values()])
+            for number, uid in there.items():
+                if _key(uid) not in stored:
+                    inbox.store([self._letter(client, number, uid)])
+                    came += 1
+                if self._deletes:
+                    client.dele(number)
+            return came
+
+    def wait(self, timeout_s: float) -> bool:
+        return False
+
+    def census(self) -> Iterator[str]:
+        with self._session() as client:
+            yield from [_key(uid) for uid in self._uidl(client).values()]
+
+    def abort(self) -> None:
+        client = self._client
+        if client is not None:
+            with contextlib.suppress(Exception):
+                client.sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(Exception):
+                client.close()
+
+    @contextmanager
+    def _session(self) -> Iterator[poplib.POP3]:
+        """Logged in; QUIT at its end, which makes deletions so. After an error nothing is deleted."""
+        try:
+            with _translated(f"{self._host}:{self._port} cannot be read"):
+                client = self._client = self._connect()
+                yield client
+                client.quit()
+        finally:
+            self.close()
+
+    def _connect(self) -> poplib.POP3:
+        context = ssl.create_default_context(cafile=self._options.ca_file or None)
+        if self._tls:
+            client: poplib.POP3 = _Pop3Tls(self._host, self._port, timeout=TIMEOUT_S, context=context)
+        else:
+            client = _Pop3(self._host, self._port, timeout=TIMEOUT_S)
+        self._client = client
+        if not self._tls:
+            self._secure(client, context)
+        try:
+            client.user(self._user)
+            client.pass_(self._password)
+        except poplib.error_proto:
+            # The server's words are left out: some repeat what was sent.
+            raise MailboxRefused(
+                f"{self._host} does not let {self._user} in.", remedy="Check user and password; some want an app password."
+            ) from None
+        return client
+
+    def _secure(self, client: poplib.POP3, context: ssl.SSLContext) -> None:
+        if "STLS" in client.capa():
+            client.stls(context)
+        elif not (self._host in _LOOPBACK or self._options.allow_plaintext):
+            raise MailboxRefused(
+                f"{self._host} offers no TLS, and the password would be readable on its way.",
+                remedy="Use pop3s://, or set allow_plaintext where the network is yours.",
+            )
+
+    def _uidl(self, client: poplib.POP3) -> dict[int, str]:
+        try:
+            lines = client.uidl()[1]
+        except poplib.error_proto as error:
+            raise MailboxRefused(f"{self._host} has no UIDL, without which mails cannot be told apart.") from error
+        words = (line.decode("ascii", "replace").split(maxsplit=1) for line in lines)
+        return {int(number): uid.strip() for number, uid in words}
+
+    def _letter(self, client: poplib.POP3, number: int, uid: str) -> Letter:
+        answer: Any = client.list(number)  # one line where one was asked for; its type says else
+        size = int(answer.split()[2])
+        if size > self._options.max_size_bytes:
+            note = f"X-Ticketmail-Too-Large: {size} bytes, still in the mailbox".encode()
+            return Letter(_key(uid), b"\r\n".join([note, *client.top(number, 0)[1], b""]))
+        return Letter(_key(uid), b"\r\n".join([*client.retr(number)[1], b""]))
+
+
+def _key(uid: str) -> str:
+    return f"uidl;{uid}"[:255]
+
+
+@contextmanager
+def _translated(what: str) -> Iterator[None]:
+    """The one table of what poplib and the network raise."""
+    try:
+        yield
+    except MailboxError:
+        raise
+    except ssl.SSLCertVerificationError as error:
+        raise MailboxRefused(f"{what}: its certificate is not trusted.", remedy="Set ca_file, or mend the server.") from error
+    except poplib.error_proto as error:
+        raise MailboxError(f"{what}: {str(error)[:200]}.", remedy="It is tried again by itself.") from error
+    except (ConnectionError, TimeoutError, EOFError, socket.gaierror, ssl.SSLError) as error:
+        raise MailboxUnreachable(f"{what}: {error}.", remedy="It is tried again by itself.") from error
+
+
+def create(url: str, options: MailboxOptions) -> Mailbox:
+    """A mailbox at ``pop3s://user:password@host`` (TLS) or ``pop3://...`` (STLS). ``options.delete = "true"`` deletes there what
+    is safe here. Opens nothing. Raises SettingsError."""
+    parts = urlsplit(url)
+    if not parts.hostname or parts.path not in ("", "/"):
+        raise SettingsError("This is no POP3 URL.", name="mailboxes", remedy="Write pop3s://user:password@host.")
+    if options.token is not None:
+        raise SettingsError("POP3 with OAuth2 is not spoken here.", name="mailboxes", remedy="Use IMAP.")
+    if options.folders != ("INBOX",) or options.processed:
+        raise SettingsError("POP3 has no folders.", name="mailboxes", remedy="Use IMAP, or leave folders and processed out.")
+    return Pop3Mailbox(url, options)

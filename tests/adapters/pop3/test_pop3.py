@@ -1,0 +1,107 @@
+"""POP3 against Dovecot keeps the shipped contract; deletes only what is safe; secrets stay secret."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import pytest
+from imapclient import IMAPClient
+
+from ticketmail.adapters.pop3 import create
+from ticketmail.domain.errors import MailboxRefused, SettingsError, SpoolUnreachable
+from ticketmail.domain.ports.receiving import Mailbox, MailboxOptions
+from ticketmail.testing.mailboxes import InboxBook, MailboxContract, mail
+
+USER = "pop@desk.test"
+
+
+class Server:
+    """The maildrop, filled by IMAP."""
+
+    def __init__(self) -> None:
+        if "TICKETMAIL_TEST_DOVECOT" not in os.environ:
+            pytest.skip("Dovecot does not run (scripts/services start dovecot)")
+        imap, pop = (urlsplit(os.environ[f"TICKETMAIL_TEST_DOVECOT{one}"]) for one in ("", "_POP3"))
+        self.password = os.environ["TICKETMAIL_TEST_DOVECOT_PASSWORD"]
+        self.url = f"pop3://{quote(USER, safe='')}:{self.password}@{pop.netloc}"
+        self.client = IMAPClient(imap.hostname, imap.port, ssl=False)
+        self.client.login(USER, self.password)
+        self.client.select_folder("INBOX")
+        self.client.delete_messages(self.client.search())
+        self.client.expunge()
+
+    def deliver(self, content: bytes) -> None:
+        self.client.append("INBOX", content)
+
+    def count(self) -> int:
+        self.client.noop()
+        return len(self.client.search())
+
+    def open(self, **options: Any) -> Mailbox:
+        return create(self.url, MailboxOptions(**{"ca_file": os.environ["TICKETMAIL_TEST_DOVECOT_CA"], **options}))
+
+
+@pytest.fixture
+def dovecot() -> Iterator[Server]:
+    made = Server()
+    yield made
+    made.client.shutdown()
+
+
+@pytest.mark.dovecot
+class TestPop3(MailboxContract):
+    @pytest.fixture
+    def server(self, dovecot: Server) -> Server:
+        return dovecot
+
+    @pytest.fixture
+    def make_mailbox(self, dovecot: Server) -> Callable[..., Mailbox]:
+        return dovecot.open
+
+
+@pytest.mark.dovecot
+def test_only_what_is_safe_is_deleted(dovecot: Server) -> None:
+    for number in range(3):
+        dovecot.deliver(mail(number))
+    inbox = InboxBook()
+    inbox.fail_at = 1
+    box = dovecot.open(options={"delete": "true"})
+    with pytest.raises(SpoolUnreachable):
+        box.poll(inbox)
+    assert dovecot.count() == 3
+
+    box.poll(inbox)
+
+    assert dovecot.count() == 0
+    assert len(inbox.letters) == 3
+    assert inbox.stored_twice == []
+
+
+@pytest.mark.dovecot
+def test_lines_longer_than_poplib_takes_and_headers_of_what_is_too_large(dovecot: Server) -> None:
+    dovecot.deliver(b"Subject: long\r\n\r\n" + b"x" * 5000 + b"\r\n")
+    inbox, small = InboxBook(), InboxBook()
+    dovecot.open().poll(inbox)
+    dovecot.open(max_size_bytes=1000).poll(small)
+
+    assert len(next(iter(inbox.letters.values())).content) > 5000
+    assert next(iter(small.letters.values())).content.startswith(b"X-Ticketmail-Too-Large: ")
+
+
+@pytest.mark.dovecot
+def test_a_wrong_password_and_a_strange_certificate_are_told_without_secrets(dovecot: Server) -> None:
+    with pytest.raises(MailboxRefused, match="certificate"):
+        create(dovecot.url, MailboxOptions()).poll(InboxBook())
+    dovecot.url = dovecot.url.replace(dovecot.password, "canary")
+    with pytest.raises(MailboxRefused, match=r"does not let pop@desk\.test in") as caught:
+        dovecot.open().poll(InboxBook())
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("options", [{"folders": ("A",)}, {"processed": "Done"}, {"token": lambda force: "t"}])
+def test_what_pop3_has_not_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError):
+        create("pop3s://u:p@host", MailboxOptions(**options))
