@@ -11,7 +11,8 @@ import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import amqp
@@ -26,6 +27,7 @@ from ticketmail.domain.ports.queueing import BrokerCapabilities, BrokerOptions, 
 WINDOW: Final = 200
 DELIVERY_LIMIT: Final = 50
 _HEARTBEAT_S: Final = 20
+_GOODBYE_S: Final = 0.5
 _DEAD: Final = ".dead"
 _ENSURE: Final = "Look at it with `ticketmail broker ensure`."
 
@@ -74,18 +76,26 @@ class Amqp:
 
     def depth(self, queue: str) -> int | None:
         """Ready jobs."""
-        connection = self._connect(heartbeat=0)
-        with translated(TABLE, connection), connection:
+        with self._asking() as connection:
             return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
 
     def ensure(self, queue: str) -> Sequence[str]:
         """The queue and its dead letters."""
-        connection = self._connect(heartbeat=0)
-        with translated(TABLE, connection), connection:
+        with self._asking() as connection:
             channel = connection.default_channel
             declare(channel, queue, self._options)
             counts = {name: channel.queue_declare(name, passive=True) for name in (queue, queue + _DEAD)}
         return [f"{name}: {one.message_count} waiting, {one.consumer_count} consumers" for name, one in counts.items()]
+
+    @contextmanager
+    def _asking(self) -> Iterator[Connection]:
+        """A connection for one question."""
+        connection = self._connect(heartbeat=0)
+        try:
+            with translated(TABLE, connection):
+                yield connection
+        finally:
+            hang_up(connection)
 
     def _connect(self, *, heartbeat: int) -> Connection:
         blocked: list[str] = []
@@ -98,6 +108,9 @@ class Amqp:
                 "on_unblocked": blocked.clear,
                 # py-amqp gives up after a second without an answer (TCP_USER_TIMEOUT); a busy broker needs longer.
                 "socket_settings": {socket.TCP_USER_TIMEOUT: int(self._options.confirm_timeout_s * 1000)},
+                # Of each wait for an answer that has no time-out of its own.
+                "read_timeout": self._options.confirm_timeout_s,
+                "write_timeout": self._options.confirm_timeout_s,
                 "client_properties": {"product": "ticketmail", "capabilities": _CAPABILITIES},
             },
         )
@@ -105,6 +118,18 @@ class Amqp:
         with translated(TABLE, connection):
             connection.connect()
         return connection
+
+
+def hang_up(connection: Connection) -> None:
+    """Say goodbye, and go without an answer: a network that swallows everything must hold nobody up. Never raises."""
+    wire = connection._connection  # its public name would connect anew
+    if wire is None:
+        return
+    with suppress(Exception):
+        wire.transport.sock.settimeout(_GOODBYE_S)
+        connection.release()
+    with suppress(Exception):
+        wire.collect()
 
 
 _CAPABILITIES: Final = {"consumer_cancel_notify": True, "connection.blocked": True, "authentication_failure_close": True}
@@ -166,10 +191,7 @@ class AmqpSender:
 
     def close(self) -> None:
         """Never raises."""
-        try:
-            self._connection.release()
-        except Exception:
-            self._connection.collect()
+        hang_up(self._connection)
 
     def _publish(self, queue: str, job: Job, deadline_s: float) -> None:
         message = amqp.Message(
@@ -254,9 +276,9 @@ class AmqpSource:
             with translated(TABLE, self._connection):
                 self._channel.basic_cancel(self._tag)
                 self._channel.close()
-            self._connection.release()
-        except Exception:
-            self._connection.collect()
+        except Exception:  # noqa: S110 - the broker notices by itself
+            pass
+        hang_up(self._connection)
 
     def _readable(self, wait_s: float, wake_fd: int) -> bool:
         sock = self._connection.connection.sock

@@ -46,6 +46,8 @@ class KombuBroker:
             return self._send(kept, queue, jobs, deadline_s)
         except BrokerUnreachable:
             self._forget_idle()
+            if time.monotonic() >= deadline_s:
+                raise
         try:
             return self._send(self._technology.open_sender(), queue, jobs, deadline_s)
         except BrokerError as error:

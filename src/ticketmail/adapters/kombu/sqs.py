@@ -55,7 +55,7 @@ class Sqs:
 
     def open_sender(self) -> SqsSender:
         """A client for publishing."""
-        return SqsSender(*self._connect())
+        return SqsSender(*self._connect(tries=1))  # its caller's time is short, and it knows what to do
 
     def open_source(self, queue: str, prefetch: int) -> SqsSource:
         """A consumer."""
@@ -79,7 +79,7 @@ class Sqs:
             got = channel.sqs().get_queue_attributes(QueueUrl=channel._new_queue(queue), AttributeNames=names)
         return int(got["Attributes"][names[0]]), int(got["Attributes"][names[1]])
 
-    def _connect(self) -> tuple[Connection, Any]:
+    def _connect(self, *, tries: int = 3) -> tuple[Connection, Any]:
         extra = dict(self._options.extra)
         options: dict[str, Any] = {
             "region": extra.get("region", "us-east-1"),
@@ -88,8 +88,8 @@ class Sqs:
             "sqs-creation-attributes": {"MessageRetentionPeriod": str(14 * 86_400)},
             "client-config": {
                 "connect_timeout": self._options.connect_timeout_s,
-                "read_timeout": self._options.confirm_timeout_s + _LONG_POLL_S,
-                "retries": {"max_attempts": 2},
+                "read_timeout": self._options.confirm_timeout_s + (_LONG_POLL_S if tries > 1 else 0),
+                "retries": {"total_max_attempts": tries},
             },
         }
         with translated(TABLE):
