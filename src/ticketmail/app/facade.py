@@ -53,6 +53,7 @@ T = TypeVar("T")
 class TicketMail:
     """Hands mail over, and tells what became of it.
 
+    With ``spool`` it goes there; with ``broker`` and no spool to the mail service behind it, by ``outbox`` or ``bridge`` if set.
     Settings come from code (these names, and any other setting by its name) > environment ``TICKETMAIL_*`` > a file
     (``settings=path``, ``$TICKETMAIL_SETTINGS`` or ``./ticketmail.toml``) > defaults. With ``settings={...}`` no file is read.
 
@@ -125,8 +126,8 @@ class TicketMail:
         Raises:
             InvalidSubmission: it cannot become a mail (the error names the field); nothing was stored.
             KeyReused: the key was used for other content.
-            SpoolError: the spool cannot be used now; nothing was stored.
-            SubmitInDoubt: the commit's answer was lost; ``retry()`` is safe.
+            SpoolError, BrokerError: the spool or the broker cannot be used now; nothing was stored.
+            SubmitInDoubt: the answer to the commit or the publish was lost; ``retry()`` is safe.
             HostTransactionMustBeImmediate: ``connection`` on SQLite is not a writer yet.
         """
         names = {

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ticketmail import Message, TicketMail
+from ticketmail.app.wiring.brokering import broker_of
 
 NOTE = Message(sender="help@example.com", to="ann@example.net", subject="Your printer", text="On its way.")
 CANARY = "canary-Pa55word"
@@ -108,3 +109,13 @@ def test_questions_that_only_the_spool_can_answer_say_where_to_ask(host: Any, ru
     ran = run("find", "all")
 
     assert (ran.code, "where the mail service runs" in ran.err) == (2, True)
+
+
+def test_a_script_hands_over_and_cancels_by_the_broker(host: Any, run: Any) -> None:
+    with host('broker = "BROKER"') as mail:
+        submitted = run("submit", "--from", "help@example.com", "--to", "ann@example.net", "--text", "x", "--key", "k", "--json")
+        cancelled = run("cancel", f"id:{submitted.json['submission_id']}", "--reason", "closed")
+        depth = broker_of(mail.settings).depth("submit")
+
+    assert (submitted.json["durable"], cancelled.code, depth) == ("broker", 0, 2)
+    assert "by the mail service" in cancelled.out

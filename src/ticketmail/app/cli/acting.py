@@ -27,7 +27,9 @@ def mails(count: int) -> str:
 def cancel(context: Context) -> int:
     """What has not begun in a scope."""
     scope = Scope.parse(context.args.scope)
-    count = context.mail.operating.cancel(scope, actor=context.actor, reason=context.reason)
+    count = context.mail.cancel(scope, actor=context.actor, reason=context.reason)
+    if count is None:
+        return done(context, 1, f"Handed over: what has not begun in {scope} is cancelled by the mail service.", scope=str(scope))
     return done(context, count, f"{mails(count)} in {scope} cancelled.", scope=str(scope))
 
 

@@ -43,6 +43,8 @@ def _look_ahead(context: Context) -> None:
     """This process hands over one mail and ends: it takes the look that its receipt's ETA comes from."""
     from ticketmail.app.usecases.eta import Foresight
 
+    if context.mail.settings.by_broker:
+        return
     context.mail.injector.get(Foresight).look()
 
 
