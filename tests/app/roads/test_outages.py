@@ -18,7 +18,7 @@ from ticketmail import BrokerBlocked, BrokerError, BrokerFull, Message, SubmitIn
 from ticketmail.app.wiring.brokering import broker_of
 
 NOTE = Message(sender="help@example.com", to="ann@example.net", subject="Your printer", text="On its way.")
-CONNECT_S, CONFIRM_S, SLACK_S = 1.0, 2.0, 6.0
+CONNECT_S, CONFIRM_S, SLACK_S = 1.0, 2.0, 12.0
 
 
 @pytest.fixture(params=[*sorted(SERVERS), "sqs"])
