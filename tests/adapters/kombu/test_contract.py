@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from adapters.kombu.servers import KafkaServer, LinkedServer, url_of
 from ticketmail.adapters.kombu import create
-from ticketmail.adapters.kombu.broker import KombuBroker
 from ticketmail.domain.errors import BrokerUnsafe
-from ticketmail.domain.ports.queueing import BrokerOptions
-from ticketmail.testing.broker_contract import BrokerContract, CannotPlay
+from ticketmail.domain.ports.queueing import BrokerOptions, Job
+from ticketmail.testing.broker_contract import BrokerContract, job
+from ticketmail.testing.broker_contract.kit import all_of
 
 
 class TestRabbitMQ(BrokerContract):
@@ -40,30 +39,24 @@ class TestSqs(BrokerContract):
         one.link.close()
 
 
-class LossyServer:
-    """A transport that nobody made safe: what the contract asks of a crash it cannot play."""
+async def test_any_other_transport_carries_jobs_too(tmp_path: Path) -> None:
+    """The file system: what is published before anybody listens. kombu takes files that are not wholly written yet."""
+    folders = tuple((name, str(tmp_path)) for name in ("data_folder_in", "data_folder_out", "control_folder"))
+    broker = create("filesystem://", BrokerOptions(extra=folders, allow_lossy=True))
+    jobs = [job(), Job("bytes", bytes(range(256))), Job("", b"no id")]
+    broker.publish("jobs", jobs)
+    assert (broker.depth("jobs"), broker.ensure(["jobs"])) == (3, ["ticketmail.jobs: 3 waiting"])
 
-    def __init__(self, url: str, extra: tuple[tuple[str, str], ...] = ()) -> None:
-        self._url, self._extra = url, extra
+    async with broker.receive("jobs", prefetch=2) as receiver:
+        held = await all_of(receiver, 2)
+        assert await receiver.batch(10, 0.2) == []
+        await receiver.give_back(held[:1])
+        await receiver.ack(held[1:])
+    async with broker.receive("jobs", prefetch=10) as receiver:
+        left = await all_of(receiver, 2, ack=True)
+    broker.close()
 
-    def broker(self, options: BrokerOptions) -> KombuBroker:
-        return create(self._url, replace(options, extra=self._extra, allow_lossy=True))
-
-    def cut(self) -> None:
-        raise CannotPlay("there is no server to be cut off from")
-
-    def heal(self) -> None:
-        """Nothing was cut."""
-
-    def consumer(self, options: BrokerOptions) -> Sequence[str]:
-        raise CannotPlay("it loses what a dead consumer held, and says so")
-
-
-class TestFilesystem(BrokerContract):
-    @pytest.fixture
-    def server(self, tmp_path: Path) -> LossyServer:
-        folders = ("data_folder_in", "data_folder_out", "control_folder")
-        return LossyServer("filesystem://", tuple((name, str(tmp_path)) for name in folders))
+    assert sorted(one.job.body for one in [*left, held[1]]) == sorted(one.body for one in jobs)
 
 
 def test_a_lossy_transport_is_refused_without_leave() -> None:

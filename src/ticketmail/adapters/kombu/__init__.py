@@ -9,7 +9,7 @@ from ticketmail.domain.ports.queueing import BrokerOptions
 
 def create(url: str, options: BrokerOptions) -> KombuBroker:
     """The broker of ``url``: ``amqp[s]://``, ``redis[s]://``, ``sqs://``, ``confluentkafka://``, and with ``allow_lossy`` any
-    other that kombu knows (``filesystem://``, ``sqla+postgresql://...``). Opens nothing.
+    other that kombu knows (``filesystem://``, ``mongodb://...``). Opens nothing.
 
     Raises ImportError naming the package that is missing, BrokerUnsafe.
     """
