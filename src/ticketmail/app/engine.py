@@ -11,6 +11,7 @@ from ticketmail.app.facade import TicketMail
 from ticketmail.app.housekeeping import Housekeeping
 from ticketmail.app.refreshing import Desk, Refreshing
 from ticketmail.app.settings import Settings
+from ticketmail.app.settings_limits import servers_of
 from ticketmail.app.settings_outbound import lanes_of, policy_of, routes_of
 from ticketmail.app.usecases.alert import Alerts
 from ticketmail.app.usecases.compile import Compiler
@@ -86,6 +87,7 @@ def equip(mail: TicketMail, mounting: Mounting) -> Engine:
         pauses=lambda: timing.threads.run(mail.reading.pauses),
         now_us=mounting.now_us,
         jitter=timing.chance,
+        servers=servers_of(settings),
     )
     alerts = make_alerts(settings, side.book, mail.injector.get(Submit), sinks=mail.host.alert_sinks, live=lambda: mail.settings)
     pump = Pump(

@@ -13,7 +13,7 @@ from ticketmail.app.facade import TicketMail
 from ticketmail.app.guarding import Retiring
 from ticketmail.app.housekeeping import Housekeeping
 from ticketmail.app.settings import AccountSettings, Settings
-from ticketmail.app.settings_limits import limits_of, profile_of
+from ticketmail.app.settings_limits import limits_of, profile_of, servers_of
 from ticketmail.app.settings_outbound import routes_of
 from ticketmail.app.settings_source import public_of
 from ticketmail.app.usecases.alert import Alerts
@@ -110,7 +110,7 @@ class Refreshing:
         for name in before.accounts.keys() - settings.accounts.keys():
             self._replace(name, None)
         routes, limits = routes_of(settings), {name: self._desk.limits[name] for name in self._desk.gateways}
-        self._health.use(limits)
+        self._health.use(limits, servers_of(settings))
         self._pump.use(routes, limits)
         self._house.use(settings, routes)
         return trouble

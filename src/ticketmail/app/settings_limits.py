@@ -11,9 +11,7 @@ from ticketmail.app.settings_values import host_of
 from ticketmail.domain.errors import SettingsError
 from ticketmail.domain.outbound.account import AccountLimits, Window
 from ticketmail.domain.outbound.profile import NONE, Combined, Profile, Said, combine, profile_of_host
-
-#: Connections of a gateway that sets none: more than all its accounts could open.
-NO_CAP = 100_000
+from ticketmail.domain.outbound.server import NO_CAP, Server
 
 
 def profile_of(settings: Settings, name: str) -> Profile | None:
@@ -71,6 +69,16 @@ def profiles_of(settings: Settings) -> Mapping[str, Profile]:
     """The profile of each account that has one."""
     found = {name: profile_of(settings, name) for name in settings.accounts}
     return {name: one for name, one in found.items() if one is not None}
+
+
+def servers_of(settings: Settings) -> dict[str, Server]:
+    """By account: the server that it shares with others, where settings limit that."""
+    limits = gateway_limits_of(settings)
+    return {
+        name: Server(account.gateway, limits[account.gateway])
+        for name, account in settings.accounts.items()
+        if account.gateway in limits
+    }
 
 
 def gateway_limits_of(settings: Settings) -> Mapping[str, AccountLimits]:

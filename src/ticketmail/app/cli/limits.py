@@ -44,11 +44,18 @@ def _show(out: Output, view: LimitsView, times: Times) -> None:
     out.line(f"{view.account}{server}{share}", "bold")
     table = Table(("window", "used", "allowed", "from", "next place", "all free"), empty="no windows are known", right=(1, 2))
     table.rows += [_row(one, times) for one in view.windows]
+    table.rows += [_row(one, times) for one in (view.shared.windows if view.shared else ())]
     out.table(table)
     if view.learned is not None:
         _show_learned(out, view.learned, times)
     by = ", ".join(f"{one.held} by {one.process or one.worker[-12:]}" for one in view.leases)
     out.line(f"connections: {view.connections_held} of {view.connections} leased{f' ({by})' if by else ''}")
+    if view.shared is not None and view.shared.connections is not None:
+        by = ", ".join(f"{held} by {account}" for account, held in sorted(view.shared.held_by_account.items()))
+        out.line(
+            f"gateway {view.shared.gateway}: {view.shared.connections_held} of {view.shared.connections} connections "
+            f"of all its accounts leased{f' ({by})' if by else ''}"
+        )
     for cap in view.caps:
         if cap.value is not None:
             out.line(f"{_CAPS[cap.name]}: {cap.value} ({cap.source})")

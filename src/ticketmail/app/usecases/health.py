@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
+from ticketmail.app.usecases.servers import NO_SERVERS, ServerHealth
 from ticketmail.domain.outbound.account import (
     AccountLimits,
     AccountState,
@@ -22,6 +23,7 @@ from ticketmail.domain.outbound.account import (
 )
 from ticketmail.domain.outbound.faults import Fault
 from ticketmail.domain.outbound.learning import Recent
+from ticketmail.domain.outbound.server import Server
 from ticketmail.domain.outbound.settling import settle_fault, settle_success
 from ticketmail.domain.ports.delivering import Book, Change
 from ticketmail.domain.ports.reading import Pause
@@ -47,6 +49,7 @@ class AccountHealth:
         pauses: Callable[[], Awaitable[Sequence[Pause]]],
         now_us: Callable[[], int],
         jitter: Callable[[], float],
+        servers: Mapping[str, Server] = NO_SERVERS,
     ) -> None:
         self._book = book
         self._pauses = pauses
@@ -56,10 +59,12 @@ class AccountHealth:
         self._jitter = jitter
         self._states: dict[str, AccountState] = {}
         self._went: dict[str, deque[int]] = {}
+        self._servers = ServerHealth(book, servers)
 
-    def use(self, limits: Mapping[str, AccountLimits]) -> None:
+    def use(self, limits: Mapping[str, AccountLimits], servers: Mapping[str, Server] = NO_SERVERS) -> None:
         """Other limits from now on. Those of accounts that are gone stay known, for mails that are on their way."""
         self._limits.update(limits)
+        self._servers.use(servers)
 
     async def refresh(self) -> None:
         """Read all states, which other workers change too, and people's pauses of accounts; claims know all other pauses."""
@@ -67,6 +72,7 @@ class AccountHealth:
         self._paused = {one.scope.value: one for one in pauses if one.scope.kind is ScopeKind.ACCOUNT}
         documents = await self._book.load(KIND)
         self._states = {name: AccountState.from_json(content) for name, content in documents.items()}
+        await self._servers.refresh()
 
     def state(self, account: str) -> AccountState:
         """The last state seen."""
@@ -77,7 +83,9 @@ class AccountHealth:
         left to other lanes."""
         now_us = self._now_us()
         return {
-            name: self._pause_of(name, now_us) or hold_of(self.state(name), limits, now_us=now_us, reserve=reserve)
+            name: self._pause_of(name, now_us)
+            or hold_of(self.state(name), limits, now_us=now_us, reserve=reserve)
+            or self._servers.hold(name, now_us)
             for name, limits in self._limits.items()
         }
 
@@ -90,7 +98,7 @@ class AccountHealth:
     async def take(
         self, account: str, worker: str, *, permits: int, connections: int, in_use: int, reserve: float = 0.0
     ) -> Grant:
-        """Permits and connections, from the shared state."""
+        """Permits and connections, from the shared state: of the account, and of the server that it shares with others."""
 
         def step(state: AccountState, now_us: int) -> tuple[AccountState, Grant]:
             return take(
@@ -104,10 +112,20 @@ class AccountHealth:
                 reserve=reserve,
             )
 
-        return await self._change(account, step)
+        grant = await self._change(account, step)
+        if not self._servers.limit(account):
+            return grant
+        together = await self._servers.take(account, worker, grant, in_use=in_use, now_us=self._now_us())
+        await self._give_back(account, worker, grant.permits - together.permits)
+        return together
 
     async def charge(self, account: str, worker: str, *, recipients: int, size_bytes: int) -> Hold | None:
         """Count recipients beyond the first and bytes. A Hold: nothing was counted, the mails wait."""
+        amounts = {"recipients": recipients, "size_bytes": size_bytes}
+        if self._servers.limit(account):
+            own = charge(self.state(account), self._limits[account], worker=worker, now_us=self._now_us(), **amounts)[1]
+            if hold := own or await self._servers.charge(account, worker, **amounts):
+                return hold
         if not any(window.unit != "messages" for window in self._limits[account].ours):
             return None
 
@@ -119,7 +137,11 @@ class AccountHealth:
 
     async def give_back(self, account: str, worker: str, permits: int) -> None:
         """Permits not used."""
-        if permits > 0 and self.metered(account):
+        await self._servers.give_back(account, worker, permits)
+        await self._give_back(account, worker, permits)
+
+    async def _give_back(self, account: str, worker: str, permits: int) -> None:
+        if permits > 0 and metered(self.state(account), self._limits[account]):
             await self._change(account, lambda state, now_us: (give_back(state, worker, permits, now_us), None))
 
     async def drop(self, worker: str) -> None:
@@ -128,10 +150,11 @@ class AccountHealth:
         for name, state in list(self._states.items()):
             if drop_worker(state, worker) is not state:
                 await self._change(name, lambda state, now_us: (drop_worker(state, worker), None))
+        await self._servers.drop(worker)
 
     def metered(self, account: str) -> bool:
         """Whether its mails need permits."""
-        return metered(self.state(account), self._limits[account])
+        return metered(self.state(account), self._limits[account]) or self._servers.counts(account)
 
     def stopped_since(self, account: str, issued_us: int) -> bool:
         """Whether it has begun to be held after that permit was given, by the last state seen."""

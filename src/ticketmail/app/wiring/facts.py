@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from ticketmail.app.plugins import open_gateway
 from ticketmail.app.settings import Settings
-from ticketmail.app.settings_limits import combined_of
+from ticketmail.app.settings_limits import combined_of, servers_of
 from ticketmail.app.settings_outbound import lanes_of, missing_of, routes_of
 from ticketmail.app.settings_values import masked, scheme_of
 from ticketmail.app.usecases.report import AccountFacts, Facts
 from ticketmail.app.wiring.sending import account_url, gateway_options, server_of
 from ticketmail.domain.errors import TicketmailError
+from ticketmail.domain.outbound.server import Server
 
 #: Ours that mail nobody; others are asked.
 _SILENT = ("null", "file")
@@ -17,7 +18,8 @@ _SILENT = ("null", "file")
 
 def facts_of(settings: Settings) -> Facts:
     """Facts for reports. Opens no connection; an account whose gateway cannot be made counts as one with a network."""
-    accounts = {name: _account(settings, name) for name in settings.accounts}
+    servers = servers_of(settings)
+    accounts = {name: _account(settings, name, servers.get(name)) for name in settings.accounts}
     routes, lanes = routes_of(settings), lanes_of(settings)
     return Facts(
         site=settings.site,
@@ -30,10 +32,10 @@ def facts_of(settings: Settings) -> Facts:
     )
 
 
-def _account(settings: Settings, name: str) -> AccountFacts:
+def _account(settings: Settings, name: str, shares: Server | None) -> AccountFacts:
     network, server = _mails_somebody(settings, name), server_of(settings, name)
     combined = combined_of(settings, name)
-    return AccountFacts(network=network, server=server, limits=combined.limits, sources=combined.sources)
+    return AccountFacts(network=network, server=server, limits=combined.limits, sources=combined.sources, shares=shares)
 
 
 def _mails_somebody(settings: Settings, name: str) -> bool:

@@ -10,6 +10,7 @@ from ticketmail.app.usecases.report.times import Times
 from ticketmail.domain.outbound.account import AccountLimits, AccountState
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.routing import FAILOVER_KINDS
+from ticketmail.domain.outbound.server import server_hold
 from ticketmail.domain.ports.reading import DeliveryView, Overview, Pause, WorkerView
 from ticketmail.domain.scope import Scope, ScopeKind
 
@@ -27,6 +28,7 @@ class Surroundings:
     workers: Sequence[WorkerView]
     facts: Facts
     states: Mapping[str, AccountState] = field(default_factory=dict)  #: of accounts whose document can be read
+    servers: Mapping[str, AccountState] = field(default_factory=dict)  #: of gateways that accounts share
 
     @property
     def now_us(self) -> int:
@@ -189,8 +191,14 @@ def route_hold(route: str, around: Surroundings, times: Times) -> Hold | None:
 
 
 def account_holds(name: str, around: Surroundings, times: Times) -> list[Hold]:
-    """What holds an account: its own state, and pauses of it."""
+    """What holds an account: its own state, the server that it shares, and pauses of it."""
     of_account = list(around.accounts[name].holds) if name in around.accounts else []
+    server = around.facts.accounts.get(name, AccountFacts()).shares
+    if server is not None:
+        held = server_hold(around.servers.get(server.name) or AccountState(), server, now_us=around.now_us)
+        if held is not None:
+            text = f"gateway {server.name!r} is held because {held.reason[:1].lower()}{held.reason[1:].rstrip('.')}"
+            of_account.append(Hold(HoldKind(held.kind), f"gateway:{server.name}", text, until_us=held.until_us))
     paused = [one for one in around.pauses if one.scope == Scope(kind=ScopeKind.ACCOUNT, value=name)]
     return [*of_account, *(pause_hold(one, times) for one in paused)]
 

@@ -10,6 +10,7 @@ from ticketmail.app.usecases.report.models import AccountFacts, Hold
 from ticketmail.app.usecases.report.times import Times
 from ticketmail.domain.outbound.account import AccountState, slots_of
 from ticketmail.domain.outbound.learning import Learned
+from ticketmail.domain.outbound.server import Server, accounts_holding
 from ticketmail.domain.outbound.windows import Window, WindowState, next_us, pending
 
 
@@ -64,6 +65,17 @@ class LearnedPace:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedServer:
+    """A gateway that several accounts share: their connections together (``connections`` None: not limited), and windows."""
+
+    gateway: str
+    connections_held: int
+    connections: int | None
+    held_by_account: Mapping[str, int]
+    windows: tuple[WindowUse, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LimitsView:
     """All of one account. ``share`` is our part of windows and connections. ``connections`` are ours."""
 
@@ -77,6 +89,7 @@ class LimitsView:
     caps: tuple[Cap, ...]
     holds: tuple[Hold, ...]
     learned: LearnedPace | None = None
+    shared: SharedServer | None = None
 
 
 def limits_view(name: str, around: Surroundings, times: Times) -> LimitsView:
@@ -99,6 +112,22 @@ def limits_view(name: str, around: Surroundings, times: Times) -> LimitsView:
         ),
         holds=tuple(account_holds(name, around, times)),
         learned=_learned(state.learned),
+        shared=_shared(of_settings.shares, around),
+    )
+
+
+def _shared(server: Server | None, around: Surroundings) -> SharedServer | None:
+    if server is None:
+        return None
+    state, limits = around.servers.get(server.name) or AccountState(), server.limits
+    held = accounts_holding(state.leases, around.now_us)
+    sources = {f"windows.{one}": f"gateway {server.name}" for one in limits.windows}
+    return SharedServer(
+        gateway=server.name,
+        connections_held=sum(held.values()),
+        connections=limits.connections if server.caps_connections else None,
+        held_by_account=held,
+        windows=tuple(_use(one, one.limit, state, sources, around.now_us) for one in limits.ours),
     )
 
 

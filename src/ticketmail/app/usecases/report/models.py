@@ -9,6 +9,7 @@ from uuid import UUID
 
 from ticketmail.domain.outbound.account import AccountLimits
 from ticketmail.domain.outbound.delivery import DeliveryState
+from ticketmail.domain.outbound.server import Server
 
 
 class Level(StrEnum):
@@ -111,6 +112,7 @@ class AccountFacts:
     server: str = ""
     limits: AccountLimits = field(default_factory=AccountLimits)
     sources: Mapping[str, str] = field(default_factory=dict)
+    shares: Server | None = None  #: the server that it shares with other accounts, if that is limited
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,9 @@ def surroundings(reading: Reading, facts: Facts) -> Surroundings:
     names = sorted({*facts.accounts, *documents})
     accounts = {name: account_status(name, documents.get(name), facts, overview.now_us) for name in names}
     states = {name: state for name, content in documents.items() if (state := state_in(content)) is not None}
-    return Surroundings(overview, reading.pauses(), accounts, reading.workers(), facts, states)
+    servers = reading.documents("gateway") if any(one.shares for one in facts.accounts.values()) else {}
+    shared = {name: state for name, content in servers.items() if (state := state_in(content)) is not None}
+    return Surroundings(overview, reading.pauses(), accounts, reading.workers(), facts, states, shared)
 
 
 def status(reading: Reading, facts: Facts, times: Times | None = None, around: Surroundings | None = None) -> Status:
