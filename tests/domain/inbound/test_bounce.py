@@ -211,6 +211,13 @@ def test_delays(subject: str, body: str, kind: MailKind) -> None:
     assert (report.kind, report.permanent, report.expired) == (kind, False, kind is MailKind.BOUNCE)
 
 
+def test_a_postmaster_who_answers_is_a_human() -> None:
+    head = "From: Ann <postmaster@example.net>\nTo: help@example.com\nIn-Reply-To: <t.1@example.com>\n"
+
+    assert notice("Our users still get: 550 5.1.1 user unknown", subject="Re: Mail trouble", head=head) is None
+    assert notice("550 5.1.1 user unknown", subject="Re: x", head=f"Return-Path: <>\n{head}") is not None
+
+
 @pytest.mark.parametrize(
     ("sender", "subject", "body"),
     [

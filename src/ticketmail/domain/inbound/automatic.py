@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 
 from ticketmail.domain.inbound.mail import ParsedMail
@@ -107,14 +107,7 @@ def spoken(mail: ParsedMail) -> Iterator[tuple[Means, Evidence]]:
                 yield rule.means, Evidence(rule.rule, f"{field.name}: {field.value[:80]}", rule.source)
 
 
-_KNOWN: dict[str, tuple[HeaderRule, ...]] = {}
-
-
+@lru_cache(maxsize=4_096)
 def _rules_for(key: str) -> tuple[HeaderRule, ...]:
-    """The rules that look at a field. Names are few, so they are remembered, within bounds."""
-    found = _KNOWN.get(key)
-    if found is None:
-        found = tuple(rule for rule in RULES if rule.patterns[0].fullmatch(key))
-        if len(_KNOWN) < 4_096:
-            _KNOWN[key] = found
-    return found
+    """The rules that look at a field. Names are few, so they are remembered."""
+    return tuple(rule for rule in RULES if rule.patterns[0].fullmatch(key))

@@ -142,7 +142,7 @@ def _is_expired(one: FailedRecipient) -> bool:
 def _by_words(mail: ParsedMail, text: str) -> DeliveryReport | None:
     stated = mail.subject[:MAX_SUBJECT]
     daemon, named, subject = is_daemon(mail), mail.value("x-failed-recipients"), first_found(stated, FAILURE_SUBJECTS)
-    trusted = daemon is not None or named != ""
+    trusted = (daemon is not None and not _is_answer(mail, stated)) or named != ""
     if not trusted and (subject is None or _PASSED_ON.match(stated)):
         return None
     notice, copy = divide(text)
@@ -160,6 +160,11 @@ def _by_words(mail: ParsedMail, text: str) -> DeliveryReport | None:
     recipients = [one if one.permanent is not None else replace(one, permanent=not (delayed or expired)) for one in found]
     over = expired is not None and kind is MailKind.BOUNCE and all(one.status in _EXPIRED | {""} for one in recipients)
     return DeliveryReport(kind, tuple(recipients), _returned(mail, [], copy), expired=over, evidence=tuple(evidence))
+
+
+def _is_answer(mail: ParsedMail, stated: str) -> bool:
+    """Postmasters are people too: one who answers a mail writes as everybody does. Programs send no answers."""
+    return bool(mail.in_reply_to) and _PASSED_ON.match(stated) is not None and mail.value("return-path").strip() != "<>"
 
 
 def _only(report: DeliveryReport) -> tuple[FailedRecipient, ...]:

@@ -285,13 +285,20 @@ def test_winmail_dat_is_opened_and_kept() -> None:
     def attribute(kind: int, value: bytes) -> bytes:
         return struct.pack("<BII", 2, kind, len(value)) + value + b"\0\0"
 
-    wrapped = b"\x78\x9f\x3e\x22\0\0" + attribute(0x69002, b"") + attribute(0x18010, b"a.txt\0") + attribute(0x6800F, b"abc")
+    body_within = attribute(0x2800C, b"words within\0")
+    wrapped = (
+        b"\x78\x9f\x3e\x22\0\0"
+        + body_within
+        + attribute(0x69002, b"")
+        + attribute(0x18010, b"a.txt\0")
+        + attribute(0x6800F, b"abc")
+    )
     body = base64.b64encode(wrapped).decode()
 
     read = mail("Content-Type: application/ms-tnef; name=winmail.dat\nContent-Transfer-Encoding: base64", body)
 
     assert [(one.filename, one.origin) for one in read.attachments] == [("winmail.dat", "mime"), ("a.txt", "tnef")]
-    assert read.attachments[1].content == b"abc"
+    assert (read.attachments[1].content, read.text) == (b"abc", "words within")
 
 
 def tlv(tag: int, content: bytes) -> bytes:

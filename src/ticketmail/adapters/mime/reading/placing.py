@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from ticketmail.adapters.mime.reading import tnef
+from ticketmail.adapters.mime.reading.charsets import decode
 from ticketmail.adapters.mime.reading.leaves import make_part
 from ticketmail.adapters.mime.reading.naming import shown_file_name
 from ticketmail.adapters.mime.reading.smime import unwrap_signed
@@ -133,12 +134,21 @@ class Placed:
             return
         if not found.complete:
             self.budget.tell("tnef-broken", "", part.path)
+        if not (self.texts or self.htmls):
+            self._add_wrapped_bodies(part, found)
         for one in found.files:
             name, sniffed = shown_file_name(one.name) or None, sniff(one.content)
             kind = ContentType(sniffed or "application/octet-stream")
             self._add_file(
                 Part(part.path, kind, "attachment", name, one.content_id or None, one.content, sniffed=sniffed, origin="tnef")
             )
+
+    def _add_wrapped_bodies(self, part: Part, found: tnef.Unwrapped) -> None:
+        """The bodies of the wrapper, where the mail has none beside it."""
+        for kind, body, bodies in (("text/plain", found.text, self.texts), ("text/html", found.html, self.htmls)):
+            if body.strip():
+                read = decode(body[: self.budget.limits.text_bytes])
+                bodies.append(Part(part.path, ContentType(kind), text=read.text, charset=read.charset, origin="tnef"))
 
     def _add_file(self, part: Part) -> None:
         if self.budget.attachments <= 0:
