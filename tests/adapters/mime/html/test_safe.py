@@ -142,6 +142,15 @@ def test_what_people_write_with_stays():
     assert read(html).safe == html
 
 
+def test_letters_stay_readable_where_their_background_does_not_stay():
+    assert read('<p style="background:#c00;color:#fff">a</p>').safe == '<p style="color:#fff;background-color:#c00">a</p>'
+    assert read('<p style="background:url(https://t.example/a);color:#fff">a</p>').safe == "<p>a</p>"
+    assert read('<style>.a{background:#c00}</style><p class="a" style="color:#fff">a</p>').safe == "<p>a</p>"
+    assert read('<body bgcolor="#000" text="#fff"><font color="white">a</font>').safe == (
+        '<div bgcolor="#000"><font color="white">a</font></div>'
+    )
+
+
 def test_links_are_listed_and_lead_to_the_web_mailboxes_and_telephones():
     reading = read(
         '<a href="https://example.org/?a=1&amp;b=2">One</a> <a href="mailto:ann@example.org">Ann</a> <a href="tel:+491">T</a>'
@@ -204,6 +213,7 @@ HIDDEN = {
     "attribute": "<div hidden>secret</div>",
     "outlook": '<div style="mso-hide:all;font-size:0">secret</div>',
     "sheet": "<style>.preheader{display:none!important}</style><div class=preheader>secret</div>",
+    "sheet of the page": '<style>body{background:#fff}</style><p style="color:white">secret</p>',
     "sheet by id": "<style>div#a , .b {display:none}</style><div id=a>secret</div>",
     "nested": '<div style="display:none"><div><p>secret</p></div></div>',
 }
@@ -223,6 +233,10 @@ def test_what_people_do_not_see_is_told_apart(name):
         '<table bgcolor="navy"><tr><td><font color="white">seen</font></td></tr></table>',
         '<div style="background:url(https://example.org/a)"><span style="color:white">seen</span></div>',
         '<style>.button{background:#00f}</style><a class="button" style="color:#fff">seen</a>',
+        '<body bgcolor="#000000">seen',
+        '<body bgcolor="black" text="white">seen',
+        '<style>td{background:#00f}</style><table><tr><td style="color:#fff">seen</td></tr></table>',
+        '<style>.a{color:#000}</style><div style="background:#000;color:#fff"><p class=a style="background:#fff">seen</p></div>',
         '<style>@media (max-width:600px){.wide{display:none}}</style><p class="wide">seen</p>',
         '<style>.a{display:none} .a{display:block}</style><p class="a">seen</p>',
         '<style>.menu .open{display:none}</style><p class="open">seen</p>',

@@ -23,7 +23,6 @@ _DROPPED_WORDS: Final = """
 """
 DROPPED: Final = frozenset(_DROPPED_WORDS.split())
 _WHITE: Final[Colour] = (255, 255, 255)
-_BLACK: Final[Colour] = (0, 0, 0)
 
 
 @dataclass(slots=True)
@@ -35,8 +34,9 @@ class Frame:
     origin: str = ""
     depth: int = 0
     hidden: str = ""
-    ink: Colour | None = _BLACK
+    ink: Colour | None = None  # only what is said: who paints the page black has white letters in mind
     paper: Colour | None = _WHITE
+    lost: bool = False  # that paper does not stay in what is shown
     rest: str = ""
 
 
@@ -136,7 +136,7 @@ class _Walk:
         if frame.hidden:
             return frame
         self._mark(frame, *mark_of(tag, attributes))
-        if frame.paper is None:  # its background does not stay: white letters would be lost with it
+        if frame.lost:  # its background does not stay, and white letters would be lost with it
             style.pop("color", None)
             attributes = {name: value for name, value in attributes.items() if name != "color"}
         self.layout.enter(tag, attributes, style)
@@ -154,13 +154,17 @@ class _Walk:
 
     def _colour(self, frame: Frame, around: Frame, style: Declarations, attributes: Mapping[str, str | None]) -> None:
         """White on white is hidden. A background that is not plain makes all unknown, and so visible."""
-        frame.ink, frame.paper = around.ink, around.paper
-        ink = style.get("color") or attributes.get("color")
+        frame.ink = self._sheet.ink(frame.tag, attributes, around.ink)
+        frame.paper, frame.lost = around.paper, around.lost
+        if (sheet := self._sheet.paper(frame.tag, attributes)) is not None:
+            frame.paper, frame.lost = sheet[0], True
+        ink = style.get("color") or attributes.get("color") or (attributes.get("text") if frame.tag == "body" else None)
         if ink:
             frame.ink = colour(ink)
         paper = style.get("background-color") or style.get("background") or attributes.get("bgcolor")
-        if paper or self._sheet.paints(attributes) or "background" in attributes or "background-image" in style:
+        if paper or "background" in attributes or "background-image" in style:
             frame.paper = colour(paper)
+            frame.lost = frame.paper is None
         if (ink or paper) and not frame.hidden and same(frame.ink, frame.paper):
             frame.hidden = "same-colour"
 

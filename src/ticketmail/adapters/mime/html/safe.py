@@ -89,6 +89,7 @@ class SafeWriter:
         self._open: list[str] = []
         self._depth = 0
         self._embedded = 0
+        self._begun = False
         self._link: str | None = None
         self._said: list[str] = []
 
@@ -98,6 +99,9 @@ class SafeWriter:
 
     def text(self, text: str) -> None:
         """Text of the mail. Where one holds very many ``&``, it is parted: nh3 takes quadratic time on them."""
+        if self._begun:  # parsers drop a first line break in it
+            text = text.lstrip("\r\n")
+        self._begun = False
         if len(text) > CHUNK and text.count("&") > CHUNK // 10:
             chunks = [escape(text[at : at + CHUNK], quote=False) for at in range(0, len(text), CHUNK)]
             self._out.append("<wbr>".join(chunks))
@@ -110,11 +114,14 @@ class SafeWriter:
         """An element begins: :meth:`leave` follows, whatever it is."""
         name = _AS.get(tag, tag)
         self._remote_style(attributes, style)
+        if tag == "body" and self._common(attributes, style):
+            name = "div"  # its background, on which its letters are read
         if name not in TAGS or self._depth >= MAX_DEPTH:
             self._open.append("")
             return
         own = self._own(name, attributes)
         self._out.append(f"<{name}{own}{self._common(attributes, style)}>")
+        self._begun = name == "pre"
         self._open.append("" if name in _VOID else name)
         self._depth += name not in _VOID
 

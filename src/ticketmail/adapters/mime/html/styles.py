@@ -34,7 +34,7 @@ _NUMBER: Final = re.compile(r"\s*(\d{0,6}(?:\.\d{0,4})?)\s*(px|pt|em|rem|%|cm|mm
 _RELATIVE: Final = re.compile(r"em|%|in|cm|mm")
 _COMMENT: Final = re.compile(r"/\*.{0,20000}?\*/|<!--|-->", re.DOTALL)
 _RULE: Final = re.compile(r"([^{}]{1,1000})\{([^{}]{0,4000})\}")
-_NAMED: Final = re.compile(r"[.#][\w-]{1,80}")
+_NAMED: Final = re.compile(r"[.#]?[A-Za-z_][\w-]{0,80}")
 _SIMPLE: Final = re.compile(r"(?:[a-z][a-z0-9]{0,10})?([.#][\w-]{1,80})$", re.IGNORECASE)
 _COLOURS: Final = {"white": (255, 255, 255), "black": (0, 0, 0), "#fff": (255, 255, 255), "transparent": None, "inherit": None}
 _RGB: Final = re.compile(r"rgba?\(\s*(\d{1,3})\s*[,\s]\s*(\d{1,3})\s*[,\s]\s*(\d{1,3})")
@@ -51,6 +51,8 @@ def declarations(style: str | None) -> Declarations:
         name, colon, value = one.partition(":")
         if colon:
             found[name.strip().lower()] = value.strip().lower()
+    if "background" in found and colour(found["background"]) is not None:
+        found.setdefault("background-color", found["background"])
     return found
 
 
@@ -131,10 +133,15 @@ def same(one: Colour | None, other: Colour | None) -> bool:
 
 @dataclass(slots=True)
 class Sheet:
-    """What style sheets say by class or id alone: ``hidden`` names -> how; ``painted`` names have a background we do not know."""
+    """What style sheets say by tag, class or id.
+
+    ``hidden``: name -> how, only where a rule asks for nothing else. ``papers``: name -> background, None if it is not plain.
+    ``inks``: names whose letters have a colour that we do not know.
+    """
 
     hidden: dict[str, str] = field(default_factory=dict)
-    painted: set[str] = field(default_factory=set)
+    papers: dict[str, Colour | None] = field(default_factory=dict)
+    inks: set[str] = field(default_factory=set)
 
     def read(self, css: str) -> None:
         """Take the top rules of a sheet. Those of ``@media`` speak of other screens, and are left out."""
@@ -147,16 +154,31 @@ class Sheet:
             elif "display" in style:
                 for name in _alone(selectors):
                     self.hidden.pop(name, None)
-            if "background" in style or "background-color" in style:
-                self.painted.update(name.lower() for name in _NAMED.findall(selectors))
+            self._colours(selectors, style)
+
+    def _colours(self, selectors: str, style: Declarations) -> None:
+        """A rule may paint all that its selectors name; what it says for sure, it says of a selector that is one name."""
+        paper = style.get("background-color") or style.get("background")
+        names = [name.lower() for name in _NAMED.findall(selectors)] if paper or "color" in style else []
+        if "color" in style:
+            self.inks.update(names)
+        if paper:
+            plain = colour(paper) if len(names) == 1 else None
+            self.papers.update({name: plain for name in names})
 
     def hides(self, attributes: Mapping[str, str | None]) -> str:
         """How the sheets hide an element, '' if they do not."""
         return next((self.hidden[name] for name in _names(attributes) if name in self.hidden), "") if self.hidden else ""
 
-    def paints(self, attributes: Mapping[str, str | None]) -> bool:
-        """Whether an element may have a background from a sheet."""
-        return bool(self.painted) and any(name in self.painted for name in _names(attributes))
+    def paper(self, tag: str, attributes: Mapping[str, str | None]) -> tuple[Colour | None] | None:
+        """The background of an element by the sheets, None if they say nothing of it."""
+        if not self.papers:
+            return None
+        return next(((self.papers[name],) for name in [*_names(attributes), tag] if name in self.papers), None)
+
+    def ink(self, tag: str, attributes: Mapping[str, str | None], around: Colour | None) -> Colour | None:
+        """The colour of its letters: unknown if a sheet may say it."""
+        return None if self.inks and not self.inks.isdisjoint([*_names(attributes), tag]) else around
 
 
 def _names(attributes: Mapping[str, str | None]) -> list[str]:
