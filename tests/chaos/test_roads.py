@@ -16,8 +16,8 @@ from chaos.submitter import read_record
 pytestmark = pytest.mark.chaos
 
 FULL = os.environ.get("TICKETMAIL_TEST_CHAOS") == "full"
-MAILS = int(os.environ.get("TICKETMAIL_TEST_CHAOS_ROAD_MAILS", "20000" if FULL else "600"))
-KILLS = int(os.environ.get("TICKETMAIL_TEST_CHAOS_ROAD_KILLS", "54" if FULL else "5"))
+MAILS = int(os.environ.get("TICKETMAIL_TEST_CHAOS_ROAD_MAILS", "20000" if FULL else "300"))
+KILLS = int(os.environ.get("TICKETMAIL_TEST_CHAOS_ROAD_KILLS", "54" if FULL else "4"))
 SEED = int(os.environ.get("TICKETMAIL_TEST_CHAOS_SEED", "2"))
 PATIENCE_S = 1500.0 if FULL else 100.0
 HOSTS = 4 if FULL else 2

@@ -36,6 +36,13 @@ def _raw(**changes: Any) -> Job:
     return Job("j", json.dumps(whole).encode())
 
 
+def _nested(depth: int) -> Any:
+    found: Any = "x"
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
 POISON = [
     (Job("j", b"\xff\x00 not JSON"), "invalid-job"),
     (Job("j", b""), "invalid-job"),
@@ -45,6 +52,8 @@ POISON = [
     (_raw(kind="event"), "invalid-job"),
     (_raw(id="x"), "invalid-job"),
     (_raw(payload={}), "invalid-message"),
+    (_raw(payload={"message": {"text": _nested(400)}}), "invalid-job"),
+    (Job("j", _raw().body.replace(b'"payload"', b'"x":' + b"9" * 5000 + b',"payload"')), "invalid-job"),
     (_raw(payload={"message": {"sender": "help@example.com", "to": "nobody", "text": "x"}}), "invalid-job"),
     (_raw(kind="cancel", payload={"scope": "id:not-a-uuid", "actor": "a", "reason": "r"}), "invalid-job"),
     (_raw(kind="suppress", payload={"address": "no", "actor": "a", "reason": "r"}), "invalid-job"),
@@ -179,7 +188,7 @@ json_values = st.recursive(
     ),
     kind=st.sampled_from(["submit", "cancel", "suppress", "answer", "event", "spooled"]),
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 def test_whatever_comes_is_taken_in_or_parked(payload: dict[str, Any], kind: Any) -> None:
     with TicketMail(spool="memory://", accounts={"support": "null://"}, settings={}) as mail:
         service = Service(mail)

@@ -224,7 +224,7 @@ def _first_recipient(parcel: Parcel) -> str:
     """For people; '' where it cannot be told."""
     try:
         submission = order_from(parcel).submission
-    except InvalidJob:
+    except (InvalidJob, RecursionError):
         return ""
     message, envelope = submission.message, submission.envelope
     everybody = envelope.recipients if envelope is not None else message.to + message.cc + message.bcc
