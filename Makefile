@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTEST_ARGS ?=
 
-.PHONY: help demo test lint format chaos bench bench-limits bench-reading bench-roads corpora services clean
+.PHONY: help demo test lint format chaos bench bench-intake bench-limits bench-reading bench-roads corpora services clean
 
 help:  ## what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -33,6 +33,10 @@ bench:  ## submit and drain beside what is physically possible and beside peers;
 	@.venv/bin/pip install -q -r benchmarks/peers.txt || echo 'peers are left out'
 	@scripts/services run -- .venv/bin/python benchmarks/core.py
 	@.venv/bin/python benchmarks/sqlite_hosts.py
+
+bench-intake:  ## mail taken in from RabbitMQ and Redis beside a full drain
+	@scripts/venv dev
+	@scripts/services run -- .venv/bin/python benchmarks/intake.py
 
 bench-limits:  ## limits that nobody told the workers, in virtual time: used, refused, found again
 	@scripts/venv dev
