@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Final
 
 from ticketmail.domain.inbound.mail import ParsedMail
-from ticketmail.domain.inbound.notices import divide, read_notice
+from ticketmail.domain.inbound.notices import MAX_TEXT, divide, read_notice
 from ticketmail.domain.inbound.returned import returned_mail
 from ticketmail.domain.inbound.statuses import StatusGroups, read_groups, recipients_of, reply_class, status_in
 from ticketmail.domain.inbound.verdict import DeliveryReport, Evidence, FailedRecipient, MailKind, ReturnedMail
@@ -42,6 +42,7 @@ _EMBEDDED: Final = re.compile(r"^(?:final|original)-recipient:", re.IGNORECASE |
 #: RFC 3463: no answer from host, delivery time expired; and Exchange Online's own for the latter.
 _EXPIRED: Final = {"4.4.1", "4.4.7", "5.4.7", "5.4.316"}
 _PASSED_ON: Final = re.compile(r"\s*(?:re|aw|sv|fwd?|wg|tr|rv|i)\s*:", re.IGNORECASE)
+_ENVELOPE: Final = re.compile(r"^[ \t]*(?:rcpt to|mail from):", re.IGNORECASE | re.MULTILINE)
 _HEADER_CHARS: Final = 200
 _GOOD: Final = {"delivered", "relayed", "expanded", "deliverable"}  #: the last is of sendmail's and Postfix's probes
 
@@ -142,7 +143,7 @@ def _is_expired(one: FailedRecipient) -> bool:
 def _by_words(mail: ParsedMail, text: str) -> DeliveryReport | None:
     stated = mail.subject[:MAX_SUBJECT]
     daemon, named, subject = is_daemon(mail), mail.value("x-failed-recipients"), first_found(stated, FAILURE_SUBJECTS)
-    trusted = (daemon is not None and not _is_answer(mail, stated)) or named != ""
+    trusted = (daemon is not None and not _is_answer(mail, stated, text)) or named != ""
     if not trusted and (subject is None or _PASSED_ON.match(stated)):
         return None
     notice, copy = divide(text)
@@ -162,9 +163,12 @@ def _by_words(mail: ParsedMail, text: str) -> DeliveryReport | None:
     return DeliveryReport(kind, tuple(recipients), _returned(mail, [], copy), expired=over, evidence=tuple(evidence))
 
 
-def _is_answer(mail: ParsedMail, stated: str) -> bool:
-    """Postmasters are people too: one who answers a mail writes as everybody does. Programs send no answers."""
-    return bool(mail.in_reply_to) and _PASSED_ON.match(stated) is not None and mail.value("return-path").strip() != "<>"
+def _is_answer(mail: ParsedMail, stated: str, text: str) -> bool:
+    """Postmasters are people too: one who answers a mail writes as everybody does. Of programs only Apache James sends answers,
+    with the envelope in them."""
+    if not mail.in_reply_to or not _PASSED_ON.match(stated) or mail.value("return-path").strip() == "<>":
+        return False
+    return _ENVELOPE.search(text[:MAX_TEXT]) is None
 
 
 def _only(report: DeliveryReport) -> tuple[FailedRecipient, ...]:
