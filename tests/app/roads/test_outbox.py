@@ -19,9 +19,11 @@ from app.roads.test_handover import NOTE, Failing
 from ticketmail import BrokerUnreachable, SettingsError, Submission, TicketMail
 from ticketmail.app.relaying import run_relay
 from ticketmail.app.wiring.brokering import broker_of, outbox_of
+from ticketmail.app.wiring.timing import Timing
 from ticketmail.domain.job import Parcel, encode, spooled_payload
 from ticketmail.domain.ports.queueing import SPOOLED, SUBMIT, Broker, Job
 from ticketmail.domain.ports.relaying import HostOutbox
+from ticketmail.testing.spool_contract.kit import ContractClock
 
 PATIENCE_S = 30.0
 
@@ -149,6 +151,18 @@ def test_what_does_not_fit_together_is_refused(given: dict[str, Any], setting: s
     with pytest.raises(SettingsError) as caught:
         TicketMail(settings=given)
     assert caught.value.name == setting
+
+
+def test_a_host_whose_outbox_nobody_relays_says_so(settings: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    clock = ContractClock()
+    settings["outbox"] = {"url": settings["outbox"], "alarm_after": "0s"}
+    timing = [lambda binder: binder.bind(Timing, to=InstanceProvider(Timing(clock=clock)))]
+    with TicketMail(settings=settings, overrides=timing) as mail:  # type: ignore[arg-type]
+        mail.submit(NOTE)
+        assert caplog.records == []
+        clock.go(61_000_000)
+        mail.submit(NOTE)
+        assert eventually(lambda: "`ticketmail relay`" in "".join(str(record.__dict__) for record in caplog.records))
 
 
 # --- the bridge -------------------------------------------------------------------------------------------------------------

@@ -6,20 +6,31 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from ticketmail.app.usecases.handover import Durable, Road
 from ticketmail.domain.errors import BrokerError, SpoolError
 from ticketmail.domain.ports.queueing import Job
 from ticketmail.domain.ports.relaying import HostOutbox
 
+#: How often a host looks whether its outbox is relayed (seconds).
+LOOK_EVERY_S: Final = 60.0
+
 _log = logging.getLogger("ticketmail.relay")
 
 
 class OutboxRoad:
-    """Every job goes into the host's database, in the host's own transaction if it likes; a relay brings it to the broker."""
+    """Every job goes into the host's database, in the host's own transaction if it likes; a relay brings it to the broker.
 
-    def __init__(self, outbox: HostOutbox) -> None:
+    A relay that does not run cannot say so: once a minute a host that hands over has ``look`` called, in a thread; it must not
+    raise.
+    """
+
+    def __init__(self, outbox: HostOutbox, *, look: Callable[[], None], monotonic_s: Callable[[], float]) -> None:
         self._outbox = outbox
+        self._look = look
+        self._monotonic_s = monotonic_s
+        self._next_s = monotonic_s() + LOOK_EVERY_S
 
     def prepare(self) -> None:
         """See ``Road.prepare``. The broker is the relay's: it may be away."""
@@ -28,10 +39,21 @@ class OutboxRoad:
     def take(self, jobs: Sequence[Job], *, connection: object | None = None) -> Durable:
         """See ``Road.take``."""
         self._outbox.put(jobs, connection=connection)
+        self._glance()
         return "outbox" if connection is None else "transaction"
 
     def close(self) -> None:
         """See ``Road.close``."""
+
+    def _glance(self) -> None:
+        now_s = self._monotonic_s()
+        if now_s < self._next_s:
+            return
+        self._next_s = now_s + LOOK_EVERY_S
+        try:
+            threading.Thread(target=self._look, name="ticketmail-watch", daemon=True).start()
+        except RuntimeError:  # the interpreter is going down: no new threads
+            _log.debug("no look: the interpreter is going down")
 
 
 class BridgedRoad:

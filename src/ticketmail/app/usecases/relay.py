@@ -65,7 +65,7 @@ class Relay:
         self._clock = clock
         self._meter = meter
         self._chance = chance
-        self._watch = _Backlogs(outbox, rules, clock, tell, meter)
+        self._watch = BacklogWatch(outbox, rules, clock, tell, meter)
         self.trouble = ""  #: why nothing is published now
 
     def run(self, stop: threading.Event, *, until_empty: bool = False) -> None:
@@ -117,7 +117,7 @@ class Relay:
         return good
 
 
-class _Backlogs:
+class BacklogWatch:
     """Counts what waits, now and then; tells once that it waits for too long, and once that it is over."""
 
     def __init__(self, outbox: HostOutbox, rules: RelayRules, clock: Clock, tell: Callable[[Alert], None], meter: Meter) -> None:

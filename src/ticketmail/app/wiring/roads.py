@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Final
 
 from injector import Module, provider, singleton
 
@@ -11,7 +14,7 @@ from ticketmail.app.settings import Settings
 from ticketmail.app.usecases.bridge import BridgedRoad, OutboxRoad
 from ticketmail.app.usecases.handover import BrokerRoad, Handover, Road
 from ticketmail.app.usecases.pack import Packer, PackRules
-from ticketmail.app.usecases.relay import Relay, RelayRules
+from ticketmail.app.usecases.relay import BacklogWatch, Relay, RelayRules
 from ticketmail.app.usecases.word import AwaitWord
 from ticketmail.app.wiring.alerting import teller
 from ticketmail.app.wiring.brokering import blobs_of, broker_of, job_secrets, outbox_of
@@ -25,6 +28,9 @@ from ticketmail.domain.ports.queueing import Broker
 from ticketmail.domain.ports.relaying import HostOutbox
 from ticketmail.domain.ports.rendering import Renderer
 from ticketmail.domain.ports.sharing import SharedBlobs
+
+#: What a host says of an outbox that is not drained: it sees no relay, alive or dead.
+UNRELAYED: Final = "No relay brings them there, or it is behind: see `ticketmail relay`."
 
 
 @dataclass(frozen=True)
@@ -41,18 +47,10 @@ class Relaying:
 
     def relay(self, meter: Meter | None = None) -> Relay:
         """A relay of this host's. Raises SettingsError if there is nothing to relay."""
-        bridged = bool(self.settings.bridge.get_secret_value())
-        rules = RelayRules(
-            word_s=self.settings.outbox.again if self._awaits_word else None,
-            in_order=bridged,
-            alarm_after_s=self.settings.outbox.alarm_after,
-            site=self.settings.site,
-            name="bridge" if bridged else "outbox",
-        )
         return Relay(
             self.required_outbox,
             self.broker,
-            rules=rules,
+            rules=self._rules,
             clock=self.timing.clock,
             tell=teller(self.settings, self.host.alert_sinks),
             meter=meter or self.host.meter or NullMeter(),
@@ -77,7 +75,7 @@ class Relaying:
         if self.outbox is None:
             return direct
         if not self.settings.bridge.get_secret_value():
-            return OutboxRoad(self.outbox)
+            return OutboxRoad(self.outbox, look=self._look_of(self.outbox), monotonic_s=self.timing.clock.monotonic_s)
         return BridgedRoad(direct, self.outbox, lambda stop: self.relay().run(stop, until_empty=True))
 
     @property
@@ -90,6 +88,22 @@ class Relaying:
                 remedy="Set outbox to the host's database, or bridge to a file.",
             )
         return self.outbox
+
+    def _look_of(self, outbox: HostOutbox) -> Callable[[], None]:
+        meter = self.host.meter or NullMeter()
+        tell = teller(self.settings, self.host.alert_sinks)
+        return partial(BacklogWatch(outbox, self._rules, self.timing.clock, tell, meter).look, UNRELAYED)
+
+    @property
+    def _rules(self) -> RelayRules:
+        bridged = bool(self.settings.bridge.get_secret_value())
+        return RelayRules(
+            word_s=self.settings.outbox.again if self._awaits_word else None,
+            in_order=bridged,
+            alarm_after_s=self.settings.outbox.alarm_after,
+            site=self.settings.site,
+            name="bridge" if bridged else "outbox",
+        )
 
     @property
     def _awaits_word(self) -> bool:
