@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 import smtplib
 import socket
+import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+
+import pytest
 
 from ticketmail import TicketMail
+from ticketmail.app import reception
 from ticketmail.app.worker import Worker
+from ticketmail.testing.mailboxes import FakeMailbox, FakeMailServer
 
 MAIL = b"From: ann@example.net\r\nTo: help@example.com\r\nSubject: Printer\r\n\r\nIt burns.\r\n"
 
@@ -73,3 +78,51 @@ async def test_a_worker_opens_a_door_for_a_mail_server_and_leads_each_mail_to_it
         ("help", ("help+token@example.com",), "ann@example.net"),
         ("sales", ("anyone@sales.example.com",), "ann@example.net"),
     ]
+
+
+class Box(FakeMailbox):
+    """Notes who reads it."""
+
+    readers: ClassVar[set[str]] = set()
+
+    def poll(self, inbox: Any) -> int:
+        self.readers.add(threading.current_thread().name + str(id(self)))
+        return super().poll(inbox)
+
+
+async def test_of_two_workers_one_watches_a_mailbox_and_the_other_takes_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = FakeMailServer()
+    monkeypatch.setattr(reception, "make_mailbox", lambda *_: Box(server))
+    monkeypatch.setattr(reception, "CLAIM_S", 0.05)
+    settings = {"spool": f"sqlite:///{tmp_path}/spool.db", "mailboxes": {"help": {"url": "imaps://u:p@host"}}}
+    mails = [TicketMail(settings=settings) for _ in range(2)]
+    mails[0].prepare()
+    workers = [Worker(mail) for mail in mails]
+    tasks = [asyncio.ensure_future(worker.run()) for worker in workers]
+
+    async def stored(count: int) -> None:
+        async with asyncio.timeout(30):
+            while len(await asyncio.to_thread(mails[0].inbound.find)) < count:
+                await asyncio.sleep(0.02)
+
+    try:
+        server.deliver(MAIL)
+        await stored(1)
+        await asyncio.sleep(0.2)
+        watchers = [worker._reception._watchers for worker in workers]
+        assert sorted(len(one) for one in watchers) == [0, 1]
+        first = 0 if watchers[0] else 1
+        workers[first].drain()
+        await tasks[first]
+        server.deliver(MAIL.replace(b"burns", b"smokes"))
+        await stored(2)
+    finally:
+        for worker in workers:
+            if not worker._stopping.is_set():
+                worker.drain()
+        await asyncio.gather(*tasks)
+        for mail in mails:
+            mail.close()
+    assert len(Box.readers) == 2
