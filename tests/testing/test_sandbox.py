@@ -195,3 +195,14 @@ def test_books_that_do_not_balance_are_told() -> None:
         tm.world.arrived.clear()
         with pytest.raises(AssertionError, match="said to be sent, but never arrived"):
             tm.check_books()
+
+
+def test_mail_that_is_handed_in_becomes_an_event_and_no_real_mailbox_is_read() -> None:
+    with memory(mailboxes={"help": {"url": "imaps://u:p@127.0.0.1:1", "addresses": ["help@example.com"]}}) as tm:
+        sent = tm.mail.submit(Message(sender="help@example.com", to="ann@example.net", text="Hi."), ticket="4711")
+        tm.run_until_idle()
+        tm.mail.inbound.receive("help", f"From: ann@example.net\r\nIn-Reply-To: {sent.message_id}\r\n\r\nThanks.\r\n".encode())
+        tm.run_for(5)
+        received = [event for event in tm.events if event.kind == "received"]
+
+    assert [(event.ticket, event.text) for event in received] == [("4711", "Thanks.")]

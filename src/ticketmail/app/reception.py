@@ -30,9 +30,12 @@ _log = logging.getLogger("ticketmail.reception")
 
 
 class Reception:
-    """Nothing happens before :meth:`run`."""
+    """Nothing happens before :meth:`run`. ``outside`` False: no mailbox is read, no door is opened; what is handed in becomes
+    events all the same."""
 
-    def __init__(self, mail: TicketMail, *, book: Book, alerts: Alerts, meter: Meter, timing: Timing) -> None:
+    def __init__(
+        self, mail: TicketMail, *, book: Book, alerts: Alerts, meter: Meter, timing: Timing, outside: bool = True
+    ) -> None:
         self._mail = mail
         self._settings: Settings = mail.settings
         self._settle = mail.injector.get(Settle)
@@ -42,6 +45,7 @@ class Reception:
         self._meter = meter
         self._timing = timing
         self._id = timing.random_bytes(8).hex()  # not the worker's row, which may be made anew while we hold mailboxes
+        self._outside = outside
         self._watchers: dict[str, Watcher] = {}
         self._doors = Doors(mail.settings, mail.inbound, timing.threads)
         self._came = asyncio.Event()
@@ -58,7 +62,8 @@ class Reception:
         try:
             await self._timing.threads.run(self._interpret.prepare)
             async with asyncio.TaskGroup() as both:
-                both.create_task(self._hold())
+                if self._outside:
+                    both.create_task(self._hold())
                 both.create_task(self._settle_on())
         finally:
             await self._doors.close()

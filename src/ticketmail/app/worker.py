@@ -138,7 +138,10 @@ class Worker:
         self._house, self._alerts, self._refreshing = engine.house, engine.alerts, engine.refreshing
         beside = Beside(self._timing, self._meter, side.book, engine.alerts, lambda: engine.house.full)
         self._roads = RoadEnds(self._mail, beside, intake_url=self._intake_url)
-        self._reception = Reception(self._mail, book=side.book, alerts=engine.alerts, meter=self._meter, timing=self._timing)
+        outside = self._gateways is None  # with ready gateways it is a test: no real mailbox is read either
+        self._reception = Reception(
+            self._mail, book=side.book, alerts=engine.alerts, meter=self._meter, timing=self._timing, outside=outside
+        )
 
     async def _register(self, side: WorkerSide) -> None:
         info = WorkerInfo(host=socket.gethostname(), pid=os.getpid(), version=__version__, site=self._settings.site)

@@ -62,9 +62,9 @@ def erase(context: Context) -> int:
     else:
         context.out.line(
             f"Erased: {mails(erased.deliveries)}; bodies {erased.bodies}, attachments {erased.blobs}, events {erased.events}, "
-            f"history rows {erased.history}, suppressions {erased.suppressions}."
+            f"history rows {erased.history}, suppressions {erased.suppressions}, mails that came in {erased.received}."
         )
-    return OK if erased.deliveries or erased.suppressions else NOT_QUITE
+    return OK if erased.deliveries or erased.suppressions or erased.received else NOT_QUITE
 
 
 def adopt(context: Context) -> int:
