@@ -1,0 +1,87 @@
+"""Claims under narrow pauses: looking through a paused backlog takes a small part of the time."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from ticketmail.adapters.sql import create, scans
+from ticketmail.adapters.sql.scans import CHEAP_S, Scans
+from ticketmail.domain.ports.delivering import Want
+from ticketmail.domain.ports.reading import Pause
+from ticketmail.domain.ports.spooling import SpoolOptions
+from ticketmail.domain.scope import Scope
+from ticketmail.testing.spool_contract.kit import HOUR, SECOND, WORKER, ContractClock, entry
+
+REPLY = Want("main", "reply", 10)
+PAUSED = (Scope.parse("tenant:acme"),)
+
+
+class Seconds:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_long_look_is_rested_from_twenty_times_as_long() -> None:
+    clock = Seconds()
+    memory = Scans(clock)
+    memory.looked_through(REPLY, PAUSED, now_us=50 * SECOND, seconds=0.1)
+
+    assert memory.floor_us(REPLY, PAUSED) == 48 * SECOND
+    clock.now += 1.9
+    assert memory.floor_us(REPLY, PAUSED) == 48 * SECOND
+    clock.now += 0.2
+    assert memory.floor_us(REPLY, PAUSED) == 0
+
+
+def test_other_pauses_lanes_and_cheap_looks_look_at_all() -> None:
+    memory = Scans(Seconds())
+    memory.looked_through(REPLY, PAUSED, now_us=50 * SECOND, seconds=0.1)
+    memory.looked_through(Want("main", "bulk", 10), PAUSED, now_us=50 * SECOND, seconds=CHEAP_S)
+
+    assert memory.floor_us(REPLY, (*PAUSED, Scope.parse("ticket:7"))) == 0
+    assert memory.floor_us(Want("main", "notice", 10), PAUSED) == 0
+    assert memory.floor_us(Want("main", "bulk", 10), PAUSED) == 0
+
+
+def test_new_mail_and_a_resume_are_seen_at_once_while_a_look_is_rested_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scans, "CHEAP_S", -1.0)  # every look counts as a long one,
+    monkeypatch.setattr(scans, "_REST", 1e9)  # and is rested from
+    clock = ContractClock()
+    spool = create(f"sqlite:///{tmp_path}/spool.db", SpoolOptions(clock=clock))
+    spool.intake.accept([entry(tenant="acme") for _ in range(3)])
+    spool.operating.pause(Pause(PAUSED[0], clock.now_us(), None, "why", "ann"))
+    clock.go(HOUR)
+
+    async def run() -> tuple[list[int], list[int]]:
+        side = spool.worker_side()
+        worker = (await side.workers.register(WORKER)).worker_id
+        found, looked = [], []
+        for act in ("nothing", "again", "new mail", "resume"):
+            if act == "new mail":
+                spool.intake.accept([entry()])
+            if act == "resume":
+                spool.operating.resume(PAUSED[0], actor="ann", reason="why")
+            looked.append(claiming_floor(side))
+            found.append(len(await side.deliveries.claim(worker, [REPLY])))
+            clock.go(SECOND // 10)
+        await side.aclose()
+        return found, looked
+
+    found, looked = asyncio.run(run())
+    spool.close()
+
+    assert found == [0, 0, 1, 3]
+    assert [floor > 0 for floor in looked] == [False, True, True, True]
+
+
+def claiming_floor(side: object) -> int:
+    memory: Scans = side.deliveries._scans  # type: ignore[attr-defined]
+    return memory.floor_us(REPLY, PAUSED)
