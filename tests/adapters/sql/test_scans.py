@@ -27,22 +27,28 @@ class Seconds:
         return self.now
 
 
-def test_a_long_look_is_rested_from_twenty_times_as_long() -> None:
+def looked(memory: Scans, want: Want = REPLY, *, first_s: int | None = None, seconds: float = 0.1) -> None:
+    first_us = None if first_s is None else first_s * SECOND
+    memory.looked(want, PAUSED, first_us=first_us, now_us=50 * SECOND, seconds=seconds)
+
+
+def test_after_a_long_look_the_next_ones_begin_further_on_for_twenty_times_as_long() -> None:
     clock = Seconds()
     memory = Scans(clock)
-    memory.looked_through(REPLY, PAUSED, now_us=50 * SECOND, seconds=0.1)
-
-    assert memory.floor_us(REPLY, PAUSED) == 48 * SECOND
+    looked(memory, first_s=30)
+    assert memory.floor_us(REPLY, PAUSED) == 30 * SECOND
+    looked(memory, seconds=0.001)
+    assert memory.floor_us(REPLY, PAUSED) == 48 * SECOND  # to the end, but for what hosts commit late
     clock.now += 1.9
     assert memory.floor_us(REPLY, PAUSED) == 48 * SECOND
     clock.now += 0.2
     assert memory.floor_us(REPLY, PAUSED) == 0
 
 
-def test_other_pauses_lanes_and_cheap_looks_look_at_all() -> None:
+def test_other_pauses_lanes_and_cheap_looks_begin_at_the_beginning() -> None:
     memory = Scans(Seconds())
-    memory.looked_through(REPLY, PAUSED, now_us=50 * SECOND, seconds=0.1)
-    memory.looked_through(Want("main", "bulk", 10), PAUSED, now_us=50 * SECOND, seconds=CHEAP_S)
+    looked(memory)
+    looked(memory, Want("main", "bulk", 10), seconds=CHEAP_S)
 
     assert memory.floor_us(REPLY, (*PAUSED, Scope.parse("ticket:7"))) == 0
     assert memory.floor_us(Want("main", "notice", 10), PAUSED) == 0

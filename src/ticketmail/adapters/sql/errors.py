@@ -42,7 +42,7 @@ SQLITE: dict[int, tuple[type[SpoolError], str]] = {
     1: (SchemaMismatch, _TABLES),  # ERROR: no such table, no such column
     17: (SchemaMismatch, _TABLES),  # SCHEMA
     11: (SpoolError, "The file is corrupt: restore it, then `ticketmail adopt SITE --hold --reason ...`."),  # CORRUPT
-    26: (SpoolError, "This file is no SQLite database."),  # NOTADB
+    26: (SpoolError, "This file is no SQLite database: move it away, or name another as `spool`."),  # NOTADB
 }
 
 #: SQLSTATE, whole or its class (PostgreSQL manual, appendix A).

@@ -73,6 +73,8 @@ def _written(args: Any, limit: int) -> Message:
 
     if args.text == "-" and args.html == "-":
         raise UsageError("--text - and --html - both read standard input.", remedy="Give a file for one of them.")
+    if args.text is None and args.html is None and not args.attach and (args.sender or args.to):
+        raise UsageError("There is nothing to send.", remedy="Add --text TEXT, --text - to read standard input, or --html FILE.")
     text = _standard_input(limit).decode("utf-8", "replace") if args.text == "-" else args.text
     html = None if args.html is None else _html(args.html, limit)
     attachments = tuple(attach(path, max_bytes=limit) for path in args.attach)

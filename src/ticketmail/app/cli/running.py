@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ticketmail.app.cli import BAD, INTERRUPTED
@@ -23,9 +24,17 @@ if TYPE_CHECKING:
 
 def run(argv: Sequence[str]) -> int:
     """Parse, run, and say what went wrong in one line. Only ``--debug`` shows tracebacks."""
+    _open_what_is_shut()
     code = _run(argv)
     # A mail server that gets any other code than 0 and 75 sends the mail back: whatever went wrong, it is to keep it.
     return TEMPFAIL if code and _command(argv) == "pipe" else code
+
+
+def _open_what_is_shut() -> None:
+    """A script may start us with standard streams closed (``>&-``)."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("r" if name == "stdin" else "w"))  # noqa: SIM115 - until we end
 
 
 def _command(argv: Sequence[str]) -> str:
