@@ -269,15 +269,15 @@ def test_the_claim_reads_its_indexes_and_nothing_else(file: Path) -> None:
     database = spool._database
     compiler = Compiler(database.language, database.tables)
     values = {"p_route": "main", "p_lane": "reply", "p_now": 1, "p_limit": 10, "p_ids": '["x"]', "p_worker": "w"}
-    values |= {"p_tenant": "a", "p_most": 64}
+    values |= {"p_tenant": "a", "p_most": 64, "p_floor": 0}
     statements = {**vars(compiler.book(PickStatements)), "take": compiler.book(ClaimStatements).take}
     with contextlib.closing(database.store.own_connection()) as c:
         plans = {}
         for name, statement in statements.items():
             sql, fixed = compiler.text(statement)
             plans[name] = " ".join(row[3] for row in c.execute(f"EXPLAIN QUERY PLAN {sql}", {**values, **fixed}))
-    assert "ix_ticketmail_delivery_claim (route=? AND lane=? AND due_us<?)" in plans["oldest"]
-    assert "ix_ticketmail_delivery_turn (route=? AND lane=? AND tenant=? AND due_us<?)" in plans["of_tenant"]
+    assert "ix_ticketmail_delivery_claim (route=? AND lane=? AND due_us>? AND due_us<?)" in plans["oldest"]
+    assert "ix_ticketmail_delivery_turn (route=? AND lane=? AND tenant=? AND due_us>? AND due_us<?)" in plans["of_tenant"]
     assert "INDEX ix_ticketmail_delivery_turn (route=? AND lane=? AND tenant>?)" in plans["tenants"]
     assert "INDEX ix_ticketmail_delivery_turn (route=? AND lane=? AND tenant>?)" in plans["tenants_after"]
     assert not [name for name, plan in plans.items() if "TEMP B-TREE" in plan]
@@ -454,7 +454,7 @@ class TestPostgresql:
         spool.intake.accept([entry(f"u{i}@example.net", lane=f"l{i % 10}", tenant=f"t{i % 7}") for i in range(2000)])
         database = spool._database
         compiler = Compiler(database.language, database.tables)
-        values = {"p_route": "main", "p_lane": "l1", "p_now": 1, "p_limit": 10, "p_tenant": "t1", "p_most": 64}
+        values = {"p_route": "main", "p_lane": "l1", "p_now": 1, "p_limit": 10, "p_tenant": "t1", "p_most": 64, "p_floor": 0}
         plans = {}
         with psycopg.connect(postgresql_url, autocommit=True) as c:
             c.execute("ANALYZE")

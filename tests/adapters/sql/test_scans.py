@@ -16,7 +16,8 @@ from ticketmail.domain.scope import Scope
 from ticketmail.testing.spool_contract.kit import HOUR, SECOND, WORKER, ContractClock, entry
 
 REPLY = Want("main", "reply", 10)
-PAUSED = (Scope.parse("tenant:acme"),)
+PAUSED = (Scope.parse("domain:example.net"),)
+PLACE = ("main", "reply", "")
 
 
 class Seconds:
@@ -27,32 +28,32 @@ class Seconds:
         return self.now
 
 
-def looked(memory: Scans, want: Want = REPLY, *, first_s: int | None = None, seconds: float = 0.1) -> None:
+def looked(memory: Scans, *, first_s: int | None = None, seconds: float = 0.1) -> None:
     first_us = None if first_s is None else first_s * SECOND
-    memory.looked(want, PAUSED, first_us=first_us, now_us=50 * SECOND, seconds=seconds)
+    memory.looked(PLACE, first_us=first_us, now_us=50 * SECOND, seconds=seconds)
 
 
 def test_after_a_long_look_the_next_ones_begin_further_on_for_twenty_times_as_long() -> None:
     clock = Seconds()
     memory = Scans(clock)
     looked(memory, first_s=30)
-    assert memory.floor_us(REPLY, PAUSED) == 30 * SECOND
+    assert memory.floor_us(PLACE) == 30 * SECOND
     looked(memory, seconds=0.001)
-    assert memory.floor_us(REPLY, PAUSED) == 48 * SECOND  # to the end, but for what hosts commit late
+    assert memory.floor_us(PLACE) == 48 * SECOND  # to the end, but for what hosts commit late
     clock.now += 1.9
-    assert memory.floor_us(REPLY, PAUSED) == 48 * SECOND
+    assert memory.floor_us(PLACE) == 48 * SECOND
     clock.now += 0.2
-    assert memory.floor_us(REPLY, PAUSED) == 0
+    assert memory.floor_us(PLACE) == 0
 
 
-def test_other_pauses_lanes_and_cheap_looks_begin_at_the_beginning() -> None:
-    memory = Scans(Seconds())
+def test_other_places_cheap_looks_and_other_pauses_begin_at_the_beginning() -> None:
+    memory = Scans(Seconds()).under(PAUSED)
+    looked(memory, seconds=CHEAP_S)
+    assert memory.floor_us(PLACE) == 0
     looked(memory)
-    looked(memory, Want("main", "bulk", 10), seconds=CHEAP_S)
-
-    assert memory.floor_us(REPLY, (*PAUSED, Scope.parse("ticket:7"))) == 0
-    assert memory.floor_us(Want("main", "notice", 10), PAUSED) == 0
-    assert memory.floor_us(Want("main", "bulk", 10), PAUSED) == 0
+    assert memory.floor_us(("main", "bulk")) == 0
+    assert memory.under(PAUSED).floor_us(PLACE) > 0
+    assert memory.under((*PAUSED, Scope.parse("ticket:7"))).floor_us(PLACE) == 0
 
 
 def test_new_mail_and_a_resume_are_seen_at_once_while_a_look_is_rested_from(
@@ -62,7 +63,7 @@ def test_new_mail_and_a_resume_are_seen_at_once_while_a_look_is_rested_from(
     monkeypatch.setattr(scans, "_REST", 1e9)  # and is rested from
     clock = ContractClock()
     spool = create(f"sqlite:///{tmp_path}/spool.db", SpoolOptions(clock=clock))
-    spool.intake.accept([entry(tenant="acme") for _ in range(3)])
+    spool.intake.accept([entry() for _ in range(3)])
     spool.operating.pause(Pause(PAUSED[0], clock.now_us(), None, "why", "ann"))
     clock.go(HOUR)
 
@@ -72,7 +73,7 @@ def test_new_mail_and_a_resume_are_seen_at_once_while_a_look_is_rested_from(
         found, looked = [], []
         for act in ("nothing", "again", "new mail", "resume"):
             if act == "new mail":
-                spool.intake.accept([entry()])
+                spool.intake.accept([entry("bob@example.org")])
             if act == "resume":
                 spool.operating.resume(PAUSED[0], actor="ann", reason="why")
             looked.append(claiming_floor(side))
@@ -90,4 +91,4 @@ def test_new_mail_and_a_resume_are_seen_at_once_while_a_look_is_rested_from(
 
 def claiming_floor(side: object) -> int:
     memory: Scans = side.deliveries._scans  # type: ignore[attr-defined]
-    return memory.floor_us(REPLY, PAUSED)
+    return memory.floor_us(PLACE)

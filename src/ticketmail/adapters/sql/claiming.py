@@ -13,6 +13,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from ticketmail.adapters.sql.mails import FENCE, claim_columns, mails
 from ticketmail.adapters.sql.picking import Lane, Picker
+from ticketmail.adapters.sql.scans import Scans
 from ticketmail.adapters.sql.schema import Tables
 from ticketmail.adapters.sql.transaction import Language, Row, Tx, bound
 from ticketmail.domain.ports.delivering import ClaimedMail, Want
@@ -93,14 +94,14 @@ class Picked:
     turns: dict[Lane, str]
 
 
-def claim(tx: Tx, worker_id: UUID, wants: Sequence[Want], turns: Mapping[Lane, str]) -> Claimed | None:
+def claim(tx: Tx, worker_id: UUID, wants: Sequence[Want], turns: Mapping[Lane, str], scans: Scans) -> Claimed | None:
     """See ``Deliveries.claim``. None: pauses may make the pick scan, so it should not be done under a file's write lock; ask
     :func:`picks`, then :func:`take_picked`."""
     paused = _pauses(tx)
     allowed = _allowed(tx.tables, paused)
     if allowed is not None and not tx.language.locks_rows:
         return None
-    picker = Picker(tx, paused, allowed, turns)
+    picker = Picker(tx, paused, allowed, turns, scans)
     found: list[ClaimedMail] = []
     for want in wants:
         if not _is_paused(want, paused):
@@ -108,10 +109,10 @@ def claim(tx: Tx, worker_id: UUID, wants: Sequence[Want], turns: Mapping[Lane, s
     return Claimed(found, picker.turns)
 
 
-def picks(tx: Tx, wants: Sequence[Want], turns: Mapping[Lane, str]) -> Picked:
+def picks(tx: Tx, wants: Sequence[Want], turns: Mapping[Lane, str], scans: Scans) -> Picked:
     """Submissions that may be claimed now, by reading alone."""
     paused = _pauses(tx)
-    picker = Picker(tx, paused, _allowed(tx.tables, paused), turns)
+    picker = Picker(tx, paused, _allowed(tx.tables, paused), turns, scans)
     ids = [id_ for want in wants if not _is_paused(want, paused) for id_ in picker.pick(want)]
     return Picked(ids, picker.turns)
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from ticketmail.adapters.sql import claiming, outcomes, unknowns
 from ticketmail.adapters.sql.engine import Database
+from ticketmail.adapters.sql.scans import Scans
 from ticketmail.adapters.sql.thread import SpoolThread
 from ticketmail.adapters.sql.waiting import Listener
 from ticketmail.domain.errors import SpoolError
@@ -27,6 +28,7 @@ class SqlDeliveries:
         self._thread = thread
         self._listener = Listener(database, thread)
         self._turns: dict[tuple[str, str], str] = {}
+        self._scans = Scans()
 
     async def claim(self, worker_id: UUID, wants: Sequence[Want]) -> Sequence[ClaimedMail]:
         found: list[ClaimedMail] = []
@@ -41,9 +43,9 @@ class SqlDeliveries:
 
     async def _claim(self, worker_id: UUID, wants: Sequence[Want]) -> list[ClaimedMail]:
         turns = dict(self._turns)
-        found = await self._thread.submit(lambda tx: claiming.claim(tx, worker_id, wants, turns), undo=claiming.undo)
+        found = await self._thread.submit(lambda tx: claiming.claim(tx, worker_id, wants, turns, self._scans), undo=claiming.undo)
         if found is None:
-            picked = await asyncio.to_thread(self._database.read, lambda tx: claiming.picks(tx, wants, turns))
+            picked = await asyncio.to_thread(self._database.read, lambda tx: claiming.picks(tx, wants, turns, self._scans))
             if not picked.ids:
                 return []
             found = await self._thread.submit(lambda tx: claiming.take_picked(tx, worker_id, picked), undo=claiming.undo)

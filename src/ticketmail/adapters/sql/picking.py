@@ -5,6 +5,7 @@ On servers the submissions of what is picked are locked, and what another worker
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -14,6 +15,7 @@ from sqlalchemy import Select, func, literal, select, true
 from sqlalchemy.sql import Executable
 from sqlalchemy.sql.elements import ColumnElement
 
+from ticketmail.adapters.sql.scans import Scans
 from ticketmail.adapters.sql.schema import Tables
 from ticketmail.adapters.sql.transaction import Language, Row, Tx, bound
 from ticketmail.domain.outbound.turns import from_there, in_turn
@@ -53,9 +55,9 @@ def _pick(t: Tables, language: Language, allowed: ColumnElement[bool], whose: Co
     """On servers their submissions are locked, in a materialised CTE: a plan may otherwise run the LIMIT more than once."""
     d, s = t.delivery.c, t.submission.c
     due = (
-        select(d.submission_id, d.number)
+        select(d.submission_id, d.number, d.due_us)
         .where(d.state == "queued", d.route == bound("p_route"), d.lane == bound("p_lane"), whose)
-        .where(d.due_us <= bound("p_now"), d.deadline_us > bound("p_now"), allowed)
+        .where(d.due_us <= bound("p_now"), d.due_us >= bound("p_floor"), d.deadline_us > bound("p_now"), allowed)
         .order_by(d.due_us, d.submission_id)
         .limit(bound("p_limit"))
     )
@@ -66,7 +68,7 @@ def _pick(t: Tables, language: Language, allowed: ColumnElement[bool], whose: Co
         hint = f"FORCE INDEX (ix_{t.prefix}{index})"
         return locked.with_hint(t.delivery, hint, "mariadb").prefix_with("STRAIGHT_JOIN")
     picked = locked.cte("picked").prefix_with("MATERIALIZED")
-    return select(picked.c.submission_id, picked.c.number)
+    return select(picked.c.submission_id, picked.c.number, picked.c.due_us)
 
 
 def _queued(t: Tables, column: ColumnElement[str]) -> Select[Any]:
@@ -113,8 +115,16 @@ class _Look:
 class Picker:
     """Picks for several wants of one claim. ``turns`` begins as given, and ends with whom this claim served last."""
 
-    def __init__(self, tx: Tx, paused: Sequence[Scope], allowed: ColumnElement[bool] | None, turns: Mapping[Lane, str]) -> None:
+    def __init__(
+        self,
+        tx: Tx,
+        paused: Sequence[Scope],
+        allowed: ColumnElement[bool] | None,
+        turns: Mapping[Lane, str],
+        scans: Scans,
+    ) -> None:
         self._tx = tx
+        self._scans = scans.under(paused)
         self._paused = {scope.value for scope in paused if scope.kind is ScopeKind.TENANT}
         self._allowed = allowed
         self.turns = dict(turns)
@@ -184,11 +194,18 @@ class Picker:
     def _rows(self, want: Want, name: str, several: Sequence[Mapping[str, object]]) -> list[list[Row]]:
         """Rows of the kept statement, or of one built for the pauses of the moment, for each of ``several``."""
         tx = self._tx
-        shared = {"p_route": want.route, "p_lane": want.lane, "p_now": tx.now_us}
+        shared = {"p_route": want.route, "p_lane": want.lane, "p_now": tx.now_us, "p_floor": 0}
         params = [{**shared, **one} for one in several]
         if self._allowed is None:
             return tx.each_rows(getattr(tx.book(PickStatements), name), params)
-        return tx.each_rows_once(_BUILDERS[name](tx.tables, tx.language, self._allowed), params)
+        places = [(want.route, want.lane, *([str(one["p_tenant"])] if "p_tenant" in one else [])) for one in several]
+        floors = [{**one, "p_floor": self._scans.floor_us(place)} for one, place in zip(params, places, strict=True)]
+        began_s = time.monotonic()
+        found = tx.each_rows_once(_BUILDERS[name](tx.tables, tx.language, self._allowed), floors)
+        seconds = (time.monotonic() - began_s) / max(1, len(floors))
+        for place, rows in zip(places, found, strict=True):
+            self._scans.looked(place, first_us=rows[0][2] if rows else None, now_us=tx.now_us, seconds=seconds)
+        return found
 
 
 _BUILDERS = {"of_tenant": of_tenant, "oldest": oldest}

@@ -141,6 +141,8 @@ class Tx:
 
     def each_rows_once(self, statement: Executable, params: Sequence[Params]) -> list[list[Row]]:
         """As :meth:`each_rows`, for a statement that was built for this call."""
+        if not params:
+            return []
         sql, fixed = self._compiler.once(statement)
         return [rows for _, rows in self.language.each(self.cursor, sql, [{**fixed, **one} for one in params], fetch=True)]
 
