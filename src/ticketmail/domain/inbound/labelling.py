@@ -45,6 +45,7 @@ class Labeller:
         self._forwarded = forwarded
         self._labels: list[Label] = []
         self._written = False  # something visible stands above
+        self._blocks = False  # block quotations are quotes: one stood below an attribution
         self._signing = False  # below a delimiter of signatures
         self._ends: dict[int, Found | None] = {}
         self._headers = 0
@@ -63,7 +64,7 @@ class Labeller:
             self._rest(at, line.origin, Kind.FORWARDED)
         elif line.mark is Mark.REST:
             self._rest(at, line.origin)
-        elif line.mark is Mark.QUOTE or self._is_quoted(at):
+        elif line.mark is Mark.QUOTE or (self._blocks and line.mark is Mark.INDENT) or self._is_quoted(at):
             self._quote(at, line.origin or ">")
         elif line.mark is Mark.ATTRIBUTION:
             self._labels.append(Label(Kind.ATTRIBUTION, line.origin))
@@ -78,7 +79,7 @@ class Labeller:
         """The first line of what a program quotes says *Forwarded message*."""
         if self._labels and self._labels[-1].kind is Kind.QUOTE:
             return False
-        broken = worded_break(self._texts[at], at)
+        broken = worded_break(self._texts[at])
         return broken is not None and broken.forwarded
 
     def _worded(self, at: int, line: Line) -> None:
@@ -102,7 +103,7 @@ class Labeller:
     def _broken(self, at: int) -> Break | None:
         """The break between two mails that this line makes."""
         text = self._texts[at]
-        broken = worded_break(text, at)
+        broken = worded_break(text)
         if broken is None and self._headers < MAX_HEADERS and field_of(text) is not None:
             self._headers += 1
             broken = header_at(self._texts, at)
@@ -173,6 +174,7 @@ class Labeller:
             line = self.lines[at]
             if line.depth > depth or (depth and line.depth == depth):
                 rule = line.origin or rule
+                self._blocks = True
             elif line.text.strip() and not _SUPERCITED.match(line.text):
                 return
             self._labels.append(Label(Kind.HIDDEN, line.origin) if line.mark is Mark.HIDDEN else Label(Kind.QUOTE, rule))

@@ -28,9 +28,8 @@ class Role(StrEnum):
 
 
 class Break(NamedTuple):
-    """From line ``first`` on another mail begins; ``forwarded`` if it was passed on rather than answered."""
+    """Another mail begins; ``forwarded`` if it was passed on rather than answered."""
 
-    first: int
     rule: str
     forwarded: bool = False
 
@@ -82,24 +81,24 @@ def field_of(text: str) -> tuple[Role, str] | None:
     return (role, match[2].strip(" *")) if match and role else None
 
 
-def worded_break(text: str, at: int) -> Break | None:
+def worded_break(text: str) -> Break | None:
     """The break that a line makes by its words: a separator, or *reply above this line*."""
     if len(text) > LOOKED_AT:
         return None
     folded = text.casefold()
     if _REFERENCE.match(folded) or (len(text) <= 160 and any(marker in folded for marker in _MARKERS)):
-        return Break(at, "reply-above")
+        return Break("reply-above")
     ruled = _RULED.match(folded)
     if ruled is not None:
-        return _said(ruled[1].strip(" .:*"), at)
+        return _said(ruled[1].strip(" .:*"))
     bare = _BARE.match(folded) if folded.rstrip(" *").endswith((":", "：")) else None
-    return _said(bare[1].strip(), at) if bare else None
+    return _said(bare[1].strip()) if bare else None
 
 
-def _said(words: str, at: int) -> Break | None:
+def _said(words: str) -> Break | None:
     if _FORWARDED.match(words):
-        return Break(at, "forwarded-message", forwarded=True)
-    return Break(at, "original-message") if _ORIGINAL.fullmatch(words) else None
+        return Break("forwarded-message", forwarded=True)
+    return Break("original-message") if _ORIGINAL.fullmatch(words) else None
 
 
 def header_at(texts: Sequence[str], at: int) -> Break | None:
@@ -113,7 +112,7 @@ def header_at(texts: Sequence[str], at: int) -> Break | None:
     addressed = any(_ADDRESS.search(value) for _, value in fields)
     enough = len(roles) >= 3 or (len(roles) == 2 and addressed)
     telling = addressed or bool(roles & {Role.SUBJECT, Role.SENT})
-    return Break(at, "quoted-header") if Role.SENDER in roles and enough and telling else None
+    return Break("quoted-header") if Role.SENDER in roles and enough and telling else None
 
 
 def quoted_fields(texts: Sequence[str], at: int) -> list[tuple[Role, str]]:

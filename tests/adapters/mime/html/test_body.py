@@ -129,6 +129,16 @@ def test_answers_between_quotes_are_kept_with_them():
     assert body.top == "> Is it on?\n\nYes.\n\n> Is it red?\n\nNo."
 
 
+def test_answers_between_blocks_of_gmail_are_kept_with_them():
+    html = (
+        '<div class="gmail_quote"><div class="gmail_attr">On Monday Ann wrote:<br></div><blockquote class="gmail_quote">Is it on?'
+        '</blockquote></div><div>Yes.</div><blockquote class="gmail_quote">Is it red?</blockquote><div>No.</div>'
+    )
+    body = body_of_html(html)
+    assert body.note == "interleaved"
+    assert body.top == "On Monday Ann wrote:\n\n> Is it on?\n\nYes.\n\n> Is it red?\n\nNo."
+
+
 def test_a_block_that_somebody_set_in_is_their_own():
     assert body_of_html("<p>The manual says:</p><blockquote>Turn it on.</blockquote><p>It is.</p>").top.split() == (
         ["The", "manual", "says:", "Turn", "it", "on.", "It", "is."]
