@@ -25,9 +25,9 @@ _LOGO: Final = re.compile(
     r"\.(?:png|jpe?g|gif|bmp)$|"
     r"(?:.*[\W_])?(?:logo|banner|signature|signatur|icon|facebook|linkedin|twitter|instagram|xing|youtube|footer)(?:[\W_\d].*)?$"
 )
-#: Written from right to left, ``gpj.exe`` reads as a picture (CVE-2009-3376 and its kin).
-_TURNED: Final = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
 _UNFIT: Final = re.compile(r"[\x00-\x1f\x7f-\x9f<>:\"|?*\u2028\u2029]")
+#: Signs that turn the direction of writing (``gpj.exe`` reads as a picture, CVE-2009-3376 and its kin), surrogates, unassigned ones.
+_UNSEEN: Final = ("Cf", "Cs", "Co", "Cn")
 _ENDS: Final = re.compile(r"\.([A-Za-z0-9_-]{1,16})")
 
 
@@ -81,8 +81,7 @@ def fit_name(name: str) -> str:
 
     The end of the name is kept when it is cut. A name of which nothing is left becomes ``attachment``.
     """
-    text = unicodedata.normalize("NFC", _TURNED.sub("", name))
-    text = "".join(sign for sign in text if unicodedata.category(sign) not in ("Cf", "Cs", "Co", "Cn"))
+    text = "".join(sign for sign in unicodedata.normalize("NFC", name) if unicodedata.category(sign) not in _UNSEEN)
     text = _UNFIT.sub("_", text.replace("\\", "/").rpartition("/")[2])
     text = " ".join(text.split()).strip(". ")
     if text.split(".")[0].strip().lower() in RESERVED:

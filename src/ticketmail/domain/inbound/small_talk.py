@@ -74,7 +74,9 @@ def _read(part: Part) -> CalendarNote:
         elif inside[-1:] in (["VEVENT"], ["VTODO"], ["VCALENDAR"]):
             found.setdefault(name.upper(), (parameters, value.strip()))
             if name.upper() == "ATTENDEE" and len(answers) < 200:
-                answers.append(f"{_MAILTO.sub('', value.strip())}: {_parameter(parameters, 'PARTSTAT') or 'NEEDS-ACTION'}")
+                answers.append(
+                    f"{_MAILTO.sub('', value.strip())[:320]}: {_parameter(parameters, 'PARTSTAT')[:40] or 'NEEDS-ACTION'}"
+                )
     method = found.get("METHOD", ("", ""))[1] or part.content_type.parameters.get("method", "")
     return _note(found, method.upper()[:40], tuple(answers))
 
