@@ -26,7 +26,7 @@ _LOGO: Final = re.compile(
     r"(?:.*[\W_])?(?:logo|banner|signature|signatur|icon|facebook|linkedin|twitter|instagram|xing|youtube|footer)(?:[\W_\d].*)?$"
 )
 _UNFIT: Final = re.compile(r"[\x00-\x1f\x7f-\x9f<>:\"|?*\u2028\u2029]")
-#: Signs that turn the direction of writing (``gpj.exe`` reads as a picture, CVE-2009-3376 and its kin), surrogates, unassigned ones.
+#: Signs that turn the direction of writing (``gpj.exe`` reads as a picture, CVE-2009-3376), surrogates, unassigned ones.
 _UNSEEN: Final = ("Cf", "Cs", "Co", "Cn")
 _ENDS: Final = re.compile(r"\.([A-Za-z0-9_-]{1,16})")
 
