@@ -11,6 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from conftest import Host, letter
+from ticketmail.app.usecases.ingest import settle as settling
 from ticketmail.domain.errors import SettingsError
 from ticketmail.domain.ports.hosting import TicketState
 from ticketmail.domain.ports.receiving import InboundState
@@ -134,6 +135,32 @@ def test_a_host_that_fails_loses_nothing(host: Host, monkeypatch: pytest.MonkeyP
     (view,) = host.mail.inbound.find()
     assert (view.state, view.attempts) == (InboundState.STORED, 1)
     assert "ZeroDivisionError" in view.error
+
+
+def test_a_mail_that_nobody_can_interpret_is_told_in_the_end_and_read_again_when_a_human_asks(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = host.answers("4711")
+    monkeypatch.setattr(settling, "RETRY_AFTER_S", (0.0,))
+    with monkeypatch.context() as broken:
+        broken.setattr(host.tickets, "look", lambda **_: 1 / 0)
+        stored = host.mail.inbound.receive("help", letter(In_Reply_To=sent.message_id))
+        while not (dead := host.mail.inbound.settle().dead):
+            pass
+    (minimal,) = host.told()
+    assert (dead, minimal.tier, minimal.ticket) == (1, "minimal", None)
+    assert host.mail.inbound.content(minimal, minimal.raw).startswith(b"From: Ann")
+
+    assert host.mail.inbound.ledger.again(stored.inbound_id)
+    host.mail.inbound.settle()
+
+    (full,) = host.told()
+    assert (full.ticket, full.replaces, full.text) == ("4711", minimal.event_id, "Thanks, it works.")
+
+
+def test_a_mail_whose_body_was_left_on_the_server_says_so(host: Host) -> None:
+    assert "too-large" in host.gets(b"X-Ticketmail-Too-Large: 99 bytes\r\n" + letter()).risks
+    assert "too-large" not in host.gets(letter(X_Ticketmail_Too_Large="99 bytes")).risks
 
 
 def test_our_own_mail_that_comes_back_is_no_answer(host: Host) -> None:

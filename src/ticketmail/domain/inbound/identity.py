@@ -22,11 +22,11 @@ _EVENTS: Final = UUID("0b0c6c1e-2f0c-5a39-8f4b-1f1f7a8f2f55")  #: names of event
 def content_key(mail: ParsedMail, raw: bytes) -> str:
     """A hash of what the author's program wrote: own header fields and the body, with any line ends. Hexadecimal."""
     digest = hashlib.sha256()
-    for name in _OWN_FIELDS:
-        for field in mail.fields(name):
-            digest.update(name.encode() + b":" + _BLANKS.sub(b" ", field.raw).strip() + b"\n")
-    end = _END.search(raw)
-    body = raw[end.end() :] if end is not None else b""
+    said = [(name, field.raw) for name in _OWN_FIELDS for field in mail.fields(name)]
+    for name, value in said:
+        digest.update(name.encode() + b":" + _BLANKS.sub(b" ", value).strip() + b"\n")
+    end = _END.search(raw) if said else None  # without a header of its own a mail is all of its bytes
+    body = raw[end.end() :] if end is not None else raw
     digest.update(body.replace(b"\r\n", b"\n").rstrip())
     return digest.hexdigest()
 

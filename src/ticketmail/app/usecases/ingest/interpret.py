@@ -10,6 +10,7 @@ from ticketmail.app.usecases.ingest.threading import Threading
 from ticketmail.domain.inbound.acknowledging import Pace, acknowledge, is_racing
 from ticketmail.domain.inbound.authentication import HEADER, Authenticated, authenticated
 from ticketmail.domain.inbound.conversation import Writer
+from ticketmail.domain.inbound.mail import ParsedMail, Tier
 from ticketmail.domain.inbound.participants import author_key, bare_key
 from ticketmail.domain.inbound.policy import MailboxRules
 from ticketmail.domain.inbound.reading import Reading
@@ -17,6 +18,9 @@ from ticketmail.domain.inbound.subjects import is_forward
 from ticketmail.domain.ports.receiving import InboundView, Ledger, Reader
 from ticketmail.domain.received import Acknowledge, Thread
 from ticketmail.domain.ticket import X_HEADER, find
+
+#: Sources put it above the header of a mail whose body they left where it is.
+TOO_LARGE = "X-Ticketmail-Too-Large"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,5 +125,23 @@ class Interpret:
             "stranger-in-ticket": thread.ticket is not None and thread.strength == "strong" and not reading.reported,
             "loop-suspected": is_racing(pace, rules.budget),
             "not-read-in-full": reading.mail.tier != "full",
+            "too-large": reading.mail.has(TOO_LARGE) and reading.mail.headers[0].key == TOO_LARGE.lower(),
         }
         return (*(code for code, holds in found.items() if holds), *reading.content.risks)
+
+
+def unread(view: InboundView, error: str) -> Interpreted:
+    """What is known of a mail that nobody could interpret: that it is there."""
+    return Interpreted(
+        view=view,
+        reading=Reading(ParsedMail(tier=Tier.MINIMAL, size_bytes=view.size_bytes), error=error),
+        category="human",
+        author="",
+        proof=Authenticated(),
+        thread=Thread(),
+        participants=frozenset(),
+        acknowledge=Acknowledge(allowed=False, reason="It could not be read."),
+        risks=("sender-unclear", "not-read-in-full"),
+        subjects=(),
+        own=(),
+    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ticketmail.app.usecases.ingest.events import TEXTS, event_of, ids_of
 from ticketmail.app.usecases.ingest.feedback import feedback
-from ticketmail.app.usecases.ingest.interpret import Interpret, Interpreted
+from ticketmail.app.usecases.ingest.interpret import Interpret, Interpreted, unread
 from ticketmail.domain.errors import SpoolError
 from ticketmail.domain.events import MailReceived
 from ticketmail.domain.inbound.identity import content_key, event_id, revised
@@ -22,6 +22,8 @@ LEASE_S = 180.0
 BATCH = 16
 #: Seconds before the second, third, ... try of a mail that could not be settled for a fault of ours or the host's.
 RETRY_AFTER_S = (1.0, 5.0, 30.0, 120.0, 600.0)
+#: About four hours of them.
+MOST_TRIES = 30
 #: Text that stands in the event itself; what is longer is kept apart, and begins there.
 INLINE_CHARS = 16_384
 _log = logging.getLogger("ticketmail.ingest")
@@ -69,10 +71,18 @@ class Settle:
         except SpoolError:
             raise
         except Exception as error:
-            wait_s = RETRY_AFTER_S[min(item.view.attempts, len(RETRY_AFTER_S) - 1)]
-            _log.exception("incoming mail %s could not be settled, again in %g s", item.view.inbound_id, wait_s)
-            self._ledger.failed(item, f"{type(error).__name__}: {error}", wait_s)
-            return None
+            return self._failed(item, error)
+
+    def _failed(self, item: InboundItem, error: Exception) -> InboundState | None:
+        """Again later; after MOST_TRIES it is told with nothing but its bytes, and waits for a human."""
+        text = f"{type(error).__name__}: {error}"
+        if item.view.attempts >= MOST_TRIES:
+            _log.exception("incoming mail %s is dead", item.view.inbound_id)
+            return self._ledger.settle(item, self.settlement(unread(item.view, text), item))
+        wait_s = RETRY_AFTER_S[min(item.view.attempts, len(RETRY_AFTER_S) - 1)]
+        _log.exception("incoming mail %s could not be settled, again in %g s", item.view.inbound_id, wait_s)
+        self._ledger.failed(item, text, wait_s)
+        return None
 
     def settlement(self, found: Interpreted, item: InboundItem) -> Settlement:
         """What is written. Puts files and long texts into the blob store. Raises SpoolError kin."""
