@@ -15,6 +15,7 @@ WRITTEN = {
     "gmail en wrapped": "On Mon, Feb 1, 2016 at 6:32 PM, Ann Example\n<ann@example.org> wrote:",
     "gmail en wrapped twice": "On Mon, Feb 1, 2016 at 6:32 PM, Ann Example via Support <\nann@example.org>\nwrote:",
     "gmail en wrapped bracket": "On Mon, Feb 1, 2016 at 6:32 PM Ann Example <ann@example.org\n> wrote:",
+    "polymail": "On Thu, 31 Mar 2016 at 11:16 Ann Example\n\n<\nmailto:Ann Example <ann@example.org>\n> wrote:",
     "apple en": "On 11-Apr-2011, at 6:54 PM, Ann Example <ann@example.org> wrote:",
     "apple ios en": "On Apr 3, 2012, at 4:19 PM, Ann Example <ann@example.org> wrote:",
     "thunderbird en": "On 04/19/2011 07:10 AM, Ann Example wrote:",

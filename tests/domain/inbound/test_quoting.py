@@ -123,6 +123,17 @@ def test_reply_above_in_every_language(words):
     assert fold_text(f"Yes.\n\n##- Please: {words} -##\nTicket 4711\n").top == "Yes."
 
 
+@pytest.mark.parametrize(
+    "line", ["--- Reply above. Do not remove this line. ---", "Please reply above", "## Write your reply above ##"]
+)
+def test_reply_above_in_few_words(line):
+    assert fold_text(f"Yes.\n\n{line}\n\nTicket 4711\n").top == "Yes."
+
+
+def test_prose_about_a_reply_above_something_is_kept():
+    assert kinds("This is a reply above headers.\n\nIt is kept.") == [Kind.VISIBLE]
+
+
 def test_our_own_marker_parts_two_mails():
     assert fold_text("Yes.\n\n[ref abcdefghijklmnopqrstuvwxyz234567]\nYour ticket.\n").top == "Yes."
 

@@ -14,7 +14,7 @@ from ticketmail.domain.inbound.lines import LOOKED_AT
 from ticketmail.domain.inbound.quote_words import ATTRIBUTIONS
 
 #: Lines that one attribution may take: name, address and verb may each wrap to a line of their own.
-MAX_LINES: Final = 4
+MAX_LINES: Final = 5
 #: An attribution as a whole is not longer than this.
 MAX_CHARS: Final = 320
 
@@ -68,6 +68,11 @@ def may_end(text: str) -> bool:
     return bare.endswith(_ENDS) or bare[:4].isdigit() or bare.startswith("posted by")
 
 
+def closes(text: str) -> bool:
+    """``> wrote:`` and ``>:``: the end of an address that was wrapped, and no quote."""
+    return text.rstrip().endswith((":", "：")) and (not _plain(text).rstrip(":： ") or _plain(text).rstrip(":： ") in _VERBS)
+
+
 def find(texts: Sequence[str], last: int, quoted_next: bool) -> Found | None:
     """The attribution that ends with line ``last``, if one does.
 
@@ -76,6 +81,8 @@ def find(texts: Sequence[str], last: int, quoted_next: bool) -> Found | None:
     """
     alone = None
     for first in range(last, max(last - MAX_LINES, -1), -1):
+        if not texts[first].strip() and texts[first + 1 : first + 2] == ["<"]:
+            continue  # Polymail sets the address apart
         if not texts[first].strip(" \t>*") or (first < last and not _wraps(texts[first])):
             break
         found = _span(texts, first, last, quoted_next)

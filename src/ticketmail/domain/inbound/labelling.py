@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from ticketmail.domain.inbound.attribution import Found, find, may_end
+from ticketmail.domain.inbound.attribution import MAX_LINES, Found, closes, find, may_end
 from ticketmail.domain.inbound.lines import LOOKED_AT, Kind, Line, Mark
 from ticketmail.domain.inbound.separators import Break, field_of, header_at, is_rule, worded_break
 from ticketmail.domain.inbound.signature import is_delimiter, is_list_footer
@@ -119,10 +119,10 @@ class Labeller:
         self._labels.append(Label(Kind.QUOTE, rule))
 
     def _attribution(self, at: int) -> Found | None:
-        """The attribution that ends at this line or within the next three."""
-        for last in range(at, min(at + 4, len(self._texts))):
+        """The attribution that ends at this line or within the next four."""
+        for last in range(at, min(at + MAX_LINES, len(self._texts))):
             text = self._texts[last]
-            if not text.strip() or self.lines[last].mark in _QUOTES:
+            if (not text.strip() and self._texts[last + 1 : last + 2] != ["<"]) or self.lines[last].mark in _QUOTES:
                 return None
             if may_end(text) and (found := self._ending(last)) is not None:
                 return found if found.first == at else None
@@ -137,7 +137,7 @@ class Labeller:
     def _quote_follows(self, at: int) -> bool:
         """Whether the next line with words is quoted: by a sign, by structure, or indented as a block."""
         for line in self.lines[at + 1 : at + 4]:
-            if line.mark in _QUOTES or line.mark is Mark.INDENT or _QUOTED.match(line.text):
+            if line.mark in _QUOTES or line.mark is Mark.INDENT or (_QUOTED.match(line.text) and not closes(line.text)):
                 return True
             if line.text.strip():
                 return _SUPERCITED.match(line.text) is not None

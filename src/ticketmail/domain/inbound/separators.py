@@ -12,6 +12,8 @@ from ticketmail.domain.inbound.quote_words import FORWARDED, HEADINGS, ORIGINAL,
 
 #: Lines of a quoted header, wrapped ones and blank ones between them included.
 MAX_HEADER_LINES: Final = 24
+#: Characters of a line that says *reply above this line*.
+MAX_MARKER: Final = 160
 #: Wrapped lines in a row within one field.
 MAX_WRAPPED: Final = 4
 
@@ -61,6 +63,10 @@ def _phrases(words: Sequence[str]) -> re.Pattern[str]:
 _ROLES: Final = _roles()
 _ORIGINAL: Final = _phrases(ORIGINAL)
 _FORWARDED: Final = _phrases(FORWARDED)
+#: The same in few words: at the start of a line only, for prose speaks of replies above something too.
+_REPLY_ABOVE: Final = re.compile(
+    r"[\s>*#=_-]{0,40}(?:please )?(?:reply|respond|answer|write|type)(?: your (?:reply|answer))? above\b"
+)
 _MARKERS: Final = tuple(one.casefold() for one in REPLY_MARKERS)
 _FIELD: Final = re.compile(r"[\s>*_|]{0,12}([^:：*\n]{1,24}?)[\s*_]{0,4}[:：][\s*_]{0,6}(.*)")
 #: Dashes around words, or a colon behind them.
@@ -86,7 +92,8 @@ def worded_break(text: str) -> Break | None:
     if len(text) > LOOKED_AT:
         return None
     folded = text.casefold()
-    if _REFERENCE.match(folded) or (len(text) <= 160 and any(marker in folded for marker in _MARKERS)):
+    short = len(text) <= MAX_MARKER
+    if _REFERENCE.match(folded) or (short and (_REPLY_ABOVE.match(folded) or any(marker in folded for marker in _MARKERS))):
         return Break("reply-above")
     ruled = _RULED.match(folded)
     if ruled is not None:
