@@ -168,7 +168,7 @@ FORWARDED: Final = _words(
 #: In a line of its own, whatever stands around it: the answer stands above, all below is quoted.
 REPLY_MARKERS: Final = _words(
     """
-    reply above this line | write your type your reply above | enter your reply above | reply above |
+    reply above this line | write your reply above | type your reply above | enter your reply above |
     respond above this line | reply between these lines | antworten sie oberhalb dieser | oberhalb dieser zeile |
     oberhalb dieser linie | über dieser zeile antworten | au-dessus de cette ligne | au dessus de cette ligne |
     por encima de esta línea | encima de esta línea | acima desta linha | sopra questa riga | sopra questa linea |
