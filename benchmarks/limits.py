@@ -13,7 +13,6 @@ import argparse
 import json
 import logging
 import os
-import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -26,7 +25,7 @@ import limits_real
 import limits_virtual
 from limits_scenarios import FULL, SHORT, Result, quotas, scenarios
 from limits_site import SERVER
-from limits_table import line, table
+from limits_table import line, put, table
 
 
 def main() -> int:
@@ -45,16 +44,8 @@ def main() -> int:
     text = f"{table(results)}\n\n{sum(not one.missed for one in results)} of {len(results)} runs meet all goals."
     print(f"\n{text}")
     if options.page:
-        _put(Path(options.page), "virtual" if options.virtual else "real", text)
+        put(Path(options.page), "virtual" if options.virtual else "real", text)
     return int(any(one.missed for one in results))
-
-
-def _put(page: Path, name: str, text: str) -> None:
-    """Between the page's marks of that name, with the command that measured it."""
-    text = f"`python benchmarks/limits.py {shlex.join(sys.argv[1:])}`:\n\n{text}"
-    before, begin, rest = page.read_text().partition(f"<!-- {name} -->\n")
-    _, end, after = rest.partition(f"<!-- end of {name} -->")
-    page.write_text(f"{before}{begin}{text}\n{end}{after}")
 
 
 def _runs(options: argparse.Namespace) -> list[Callable[[], Result]]:

@@ -1,6 +1,6 @@
 """Who waits for whom: a reply among waiting bulk, and tenants beside one that floods. Real processes, real time, SQLite.
 
-    python benchmarks/limits_fairness.py [--only reply] [--bulk 100000] [--flood 50000] [--seconds 60]
+    python benchmarks/limits_fairness.py [--only reply] [--bulk 100000] [--flood 50000] [--seconds 60] [--page FILE]
 
 Time is measured from before the call that hands a mail over until the mail server took it. Exit code 1: a goal was missed.
 """
@@ -8,11 +8,14 @@ Time is measured from before the call that hands a mail over until the mail serv
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from limits_site import Site, until
+from limits_table import put
 
 from ticketmail import Message, Submission, TicketMail
 from ticketmail.testing.smtpd_limits import ServerLimits
@@ -34,24 +37,46 @@ def main() -> int:
     parser.add_argument("--flood", type=int, default=50_000)
     parser.add_argument("--seconds", type=float, default=60.0, help="of measuring, for each")
     parser.add_argument("--only", choices=["reply", "tenants"])
+    parser.add_argument("--page", metavar="FILE", help="the page of the documentation that shows the table")
     options = parser.parse_args()
-    missed = [] if options.only == "tenants" else _replies(options.bulk, options.seconds)
-    missed += [] if options.only == "reply" else _tenants_apart(options.flood, options.seconds)
+    table = _Table()
+    missed = [] if options.only == "tenants" else _replies(table, options.bulk, options.seconds)
+    missed += [] if options.only == "reply" else _tenants_apart(table, options.flood, options.seconds)
     print(f"missed: {', '.join(missed) or 'nothing'}")
+    if options.page:
+        put(Path(options.page), "fairness", table.text(missed))
     return int(bool(missed))
 
 
-def _replies(bulk: int, seconds: float) -> list[str]:
+class _Table:
+    """Rows as they come."""
+
+    def __init__(self) -> None:
+        self._rows = ["| | mails | p50 s | p99 s | longest s |", "|---|---|---|---|---|"]
+
+    def add(self, name: str, waits: list[float]) -> None:
+        """Print a row, and keep it."""
+        figures = " | ".join(f"{one:.2f}" for one in (_part(waits, 0.5), _part(waits, 0.99), waits[-1]))
+        self._rows.append(f"| {name} | {len(waits)} | {figures} |")
+        print(self._rows[-1], flush=True)
+
+    def text(self, missed: list[str]) -> str:
+        """The table, and how it went."""
+        load = f"The machine's load was {os.getloadavg()[2]:.0f} on {os.cpu_count()} cores (15 minutes)."
+        return "\n".join(self._rows) + f"\n\nMissed: {', '.join(missed) or 'nothing'}. {load}"
+
+
+def _replies(table: _Table, bulk: int, seconds: float) -> list[str]:
     waits = _waits(_backlog(bulk, lane="bulk"), lambda number: _one(number, lane="reply"), seconds)
-    print(_said(f"replies among {bulk:,} bulk", waits), flush=True)
+    table.add(f"a `reply` among {bulk:,} `bulk` that wait, from before the call until taken", waits)
     return ["reply"] if waits[-1] > REPLY_S else []
 
 
-def _tenants_apart(flood: int, seconds: float) -> list[str]:
+def _tenants_apart(table: _Table, flood: int, seconds: float) -> list[str]:
     alone = _waits([], _tenants, seconds)
-    print(_said("nine tenants alone", alone), flush=True)
+    table.add("nine tenants alone", alone)
     beside = _waits(_backlog(flood, lane="notice", tenant="flood"), _tenants, seconds)
-    print(_said(f"nine tenants beside one with {flood:,}", beside), flush=True)
+    table.add(f"nine tenants beside one that handed over {flood:,} mails before them", beside)
     return ["tenants"] if _part(beside, 0.99) > max(_FLOOR_S, TIMES_ALONE * _part(alone, 0.99)) else []
 
 
@@ -113,10 +138,6 @@ def _one(number: int, *, lane: str, tenant: str = "") -> Submission:
 
 def _part(waits: list[float], part: float) -> float:
     return waits[min(len(waits) - 1, int(len(waits) * part))]
-
-
-def _said(name: str, waits: list[float]) -> str:
-    return f"{name}: {len(waits)} mails, p50 {_part(waits, 0.5):.2f} s, p99 {_part(waits, 0.99):.2f} s, most {waits[-1]:.2f} s"
 
 
 if __name__ == "__main__":

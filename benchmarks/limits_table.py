@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from limits_scenarios import Result
 
@@ -40,3 +43,12 @@ def _cells(result: Result) -> tuple[str, ...]:
 
 def _seconds(value: float | None) -> str:
     return "never" if value is None else f"{value:.0f}"
+
+
+def put(page: Path, name: str, text: str) -> None:
+    """Between the page's marks of that name, with the command that measured it."""
+    command = shlex.join([f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+    text = f"`python {command}`:\n\n{text}"
+    before, begin, rest = page.read_text().partition(f"<!-- {name} -->\n")
+    _, end, after = rest.partition(f"<!-- end of {name} -->")
+    page.write_text(f"{before}{begin}{text}\n{end}{after}")
