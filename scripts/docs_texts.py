@@ -139,7 +139,7 @@ REMEDIES: Final = {
     "broker-unreachable": "Check URL and server; the same `submit` again is safe.",
     "broker-blocked": "Mend the broker's alarm (memory, disk); the same `submit` again is safe.",
     "broker-full": "Look whether the mail service takes jobs (`ticketmail broker show`), or raise its `max_length`.",
-    "mailbox": "`ticketmail doctor`; it is tried again by itself, and what it holds stays there.",
+    "mailbox": "`ticketmail mailbox check` tries it now; it is tried again by itself, and what it holds stays there.",
     "mailbox-unreachable": "Check host, port and network; it is tried again by itself.",
     "mailbox-refused": "Correct login, token, rights or the folder's name.",
     "broker-refused": "`ticketmail broker ensure` with a login that may make queues; correct the login or the prefix.",

@@ -7,13 +7,13 @@ from typing import Any
 
 from ticketmail.adapters.memory.state import Incoming
 from ticketmail.adapters.memory.transaction import Tx, utf8
+from ticketmail.domain.inbound.identity import REUSED
 from ticketmail.domain.ports.accepting import TokenRef
 from ticketmail.domain.ports.receiving import Feedback, InboundState, InboundView, Settlement
 from ticketmail.domain.ticket import id_digest
 
 _S = InboundState
 _TOLD = (_S.DONE, _S.DEAD)
-REUSED = "message-id-reused"
 
 
 def settle(tx: Tx, view: InboundView, s: Settlement) -> InboundState | None:

@@ -11,6 +11,7 @@ from ticketmail.adapters.sql.rows import EventStatements, add_events, add_histor
 from ticketmail.adapters.sql.schema import Tables
 from ticketmail.adapters.sql.transaction import Language, Tx, bound, one_of
 from ticketmail.domain.events import MailReceived
+from ticketmail.domain.inbound.identity import REUSED
 from ticketmail.domain.ports.accepting import TokenRef
 from ticketmail.domain.ports.receiving import Feedback, InboundState, InboundView, Settlement
 from ticketmail.domain.ticket import id_digest
@@ -20,7 +21,6 @@ _SETTLED = (
     *("state", "category", "event_id", "message_key", "author", "subject", "ticket", "strength", "verdict", "error", "rules"),
     *("acknowledged", "settled_us"),
 )
-REUSED = "message-id-reused"
 
 
 class SettleStatements:

@@ -16,6 +16,8 @@ from ticketmail.domain.inbound.mail import ParsedMail
 _OWN_FIELDS: Final = ("from", "to", "cc", "date", "subject", "message-id", "in-reply-to", "references")
 _BLANKS: Final = re.compile(rb"\s+")
 _END: Final = re.compile(rb"\r?\n\r?\n")
+#: The risk of a mail that came under another one's Message-ID with other content.
+REUSED: Final = "message-id-reused"
 _EVENTS: Final = UUID("0b0c6c1e-2f0c-5a39-8f4b-1f1f7a8f2f55")  #: names of events live below this one
 
 

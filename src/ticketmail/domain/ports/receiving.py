@@ -13,7 +13,6 @@ from ticketmail.domain.inbound.acknowledging import Pace
 from ticketmail.domain.inbound.reading import Reading
 from ticketmail.domain.outbound.suppression import Suppression
 from ticketmail.domain.ports.accepting import TokenRef
-from ticketmail.domain.ports.timing import Clock
 
 _IDS = UUID("6b5f5d1e-6f0e-5c39-9a0c-7d3a3c1f6a10")  #: names of incoming mails live below this one (RFC 9562 section 5.5)
 
@@ -196,7 +195,6 @@ class MailboxOptions:
     allow_plaintext: bool = False
     ca_file: str = ""
     options: Mapping[str, str] = field(default_factory=dict)
-    clock: Clock | None = None
 
 
 class Mailbox(Protocol):
