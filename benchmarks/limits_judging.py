@@ -58,4 +58,4 @@ def mails(numbers: Iterable[int]) -> list[Submission]:
 
 def _mail(number: int) -> Submission:
     message = Message(sender="desk@example.com", to=f"c{number}@example.net", subject=f"Note {number}", text="On its way.")
-    return Submission(message=message, ticket=f"t{number}", lane="notice")
+    return Submission(message=message, ticket=f"t{number}", lane="reply")

@@ -32,7 +32,7 @@ def _work(site: Site, scenario: Scenario, span: Span) -> None:
     handed = feed(site.mail, scenario, 0, 0)
     site.worker.start()
     try:
-        until(lambda: site.taken() > 0, 60, f"the first mail is taken: {site.worker.said()}")
+        until(lambda: site.taken() > 0, 300, f"the first mail is taken: {site.worker.said()}")
         end_s = time.monotonic() + span.to_s + FED_EVERY_S
         while time.monotonic() < end_s:
             time.sleep(FED_EVERY_S)

@@ -18,6 +18,7 @@ from ticketmail.domain.outbound.breaker import PROBE_LIFE_US, Breaker, allowed, 
 from ticketmail.domain.outbound.causes import cause_of
 from ticketmail.domain.outbound.learning import Learned, granted, more_connections, next_turn_us, returned
 from ticketmail.domain.outbound.leases import Lease, leased, next_free_us
+from ticketmail.domain.outbound.resets import Resets
 from ticketmail.domain.outbound.slowdown import Slowdown
 from ticketmail.domain.outbound.windows import PERMIT_LIFE_S, Window, WindowState, available, next_us, refund, spend
 
@@ -115,6 +116,7 @@ class AccountState(BaseModel):
     throttle: Slowdown | None = None
     quota: Slowdown | None = None
     learned: Learned | None = None
+    resets: Resets | None = None
     windows: dict[str, WindowState] = {}
     leases: dict[str, Lease] = {}
     blocks: dict[str, Block] = {}

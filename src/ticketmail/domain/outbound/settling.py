@@ -9,6 +9,7 @@ from ticketmail.domain.outbound.account import AccountState
 from ticketmail.domain.outbound.breaker import IN_A_ROW, after_fault, after_success
 from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
 from ticketmail.domain.outbound.learning import Recent, fewer_connections, hold_s, slowed, unblocked
+from ticketmail.domain.outbound.resets import came_back
 from ticketmail.domain.outbound.slowdown import Slowdown, out_of_quota, throttled
 from ticketmail.domain.units import format_duration
 
@@ -41,7 +42,7 @@ def settle_fault(
     if fault.scope not in (FaultScope.ACCOUNT, FaultScope.GATEWAY):
         return state, ""
     if fault.cause in _QUOTAS:
-        quota, note = out_of_quota(state.quota, fault, now_us=now_us, jitter=jitter)
+        quota, note = out_of_quota(state.quota, fault, now_us=now_us, jitter=jitter, resets=state.resets)
         return (state if quota is state.quota else state.model_copy(update={"quota": quota})), note
     if fault.cause in _THROTTLES or _may_mean_too_fast(state, fault, now_us, recent):
         return _throttled(state, fault, now_us, jitter, permits_issued_us, recent)
@@ -60,9 +61,10 @@ def settle_success(state: AccountState, *, now_us: int, permits_issued_us: int |
     older than a hold says nothing about the hold."""
     breaker, note = after_success(state.breaker, now_us=now_us)
     update: dict[str, object] = {} if breaker is state.breaker else {"breaker": breaker}
-    if _is_over(state.quota, now_us, permits_issued_us):
+    if state.quota is not None and _is_over(state.quota, now_us, permits_issued_us):
         note = note or f"Sending again: the quota that was used up {_ago(state.quota, now_us)} ago has room."
         update["quota"] = None
+        update["resets"] = came_back(state.resets, after_us=state.quota.refused_us, before_us=now_us)
     if _is_over(state.throttle, now_us, permits_issued_us):
         update["throttle"] = None
         if state.learned is not None:

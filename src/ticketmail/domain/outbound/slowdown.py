@@ -7,21 +7,25 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 from ticketmail.domain.outbound.faults import Fault
+from ticketmail.domain.outbound.resets import Resets, try_us
 from ticketmail.domain.units import format_duration
 
 THROTTLE_MOST_S: Final = 60.0
-#: One try after a minute, then after twice as long each time; once an hour finds the first free place of a rolling day.
-QUOTA_FIRST_S, QUOTA_PROBE_S = 60.0, 3600.0
+#: One try after a minute, then each time half as late again; once an hour finds the first free place of a rolling day.
+QUOTA_FIRST_S, QUOTA_LATER, QUOTA_PROBE_S = 60.0, 1.5, 3600.0
+#: Where it is known when the quota comes back: it may be raised, too.
+QUOTA_KNOWN_S: Final = 6 * 3600.0
 RETRY_MOST_S: Final = 86_400.0
 
 
 class Slowdown(BaseModel):
-    """Nothing before ``until_us``. ``step`` counts how often in a row. After its end one mail at a time is tried
-    (``probe_until_us``) until one is taken."""
+    """Nothing before ``until_us``. ``step`` counts how often in a row; ``refused_us``: the last one. After its end one mail at a
+    time is tried (``probe_until_us``) until one is taken."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     since_us: int = 0
+    refused_us: int = 0
     until_us: int = 0
     step: int = 0
     probe_until_us: int = 0
@@ -51,14 +55,19 @@ def throttled(
     return _held(old or Slowdown(), fault, now_us, hold_s, step), note
 
 
-def out_of_quota(old: Slowdown | None, fault: Fault, *, now_us: int, jitter: float) -> tuple[Slowdown, str]:
-    """After a refusal because a quota is used up: until the reset if the server names it, else a try now and then, at last one
-    an hour. And a note, the first time."""
+def out_of_quota(
+    old: Slowdown | None, fault: Fault, *, now_us: int, jitter: float, resets: Resets | None = None
+) -> tuple[Slowdown, str]:
+    """After a refusal because a quota is used up: until the reset if the server names it or it is known from before, else a try
+    now and then, at last one an hour. And a note, the first time."""
     if old is not None and now_us < old.until_us:
         return _prolonged(old, fault, now_us, jitter), ""
     step = old.step + 1 if old is not None else 0
-    looks_s = min(QUOTA_FIRST_S * 2.0 ** min(step, 10), QUOTA_PROBE_S)
-    hold_s = min(fault.retry_after_s or looks_s, RETRY_MOST_S) * (1 + 0.1 * jitter)
+    looks_s = min(QUOTA_FIRST_S * QUOTA_LATER ** min(step, 20), QUOTA_PROBE_S)
+    expected_us = try_us(resets, since_us=old.since_us if old is not None else now_us, now_us=now_us)
+    if expected_us is not None:
+        looks_s = min(QUOTA_KNOWN_S, max(QUOTA_FIRST_S, (expected_us - now_us) / 1e6))
+    hold_s = min(fault.retry_after_s or looks_s, RETRY_MOST_S) * (1 + (0.1 * jitter if expected_us is None else 0.0))
     note = "" if old is not None else f"Quota used up; next try in {format_duration(hold_s)}: {fault.text[:500]}"
     held = _held(old or Slowdown(), fault, now_us, hold_s, step)
     return (held if old is None else held.model_copy(update={"since_us": old.since_us})), note
@@ -67,6 +76,7 @@ def out_of_quota(old: Slowdown | None, fault: Fault, *, now_us: int, jitter: flo
 def _held(old: Slowdown, fault: Fault, now_us: int, hold_s: float, step: int) -> Slowdown:
     update = {
         "since_us": now_us,
+        "refused_us": now_us,
         "until_us": max(old.until_us, now_us + int(hold_s * 1e6)),
         "step": step,
         "probe_until_us": 0,
