@@ -31,8 +31,8 @@ def judged(
 ) -> Result:
     """The run's result, by the server's counts and the spool's books."""
     tally, views = merged(tallies), deliveries(mail.reading)
-    if scenario.allowed_per_s:
-        tally.allowed_per_s = scenario.allowed_per_s
+    if not scenario.changes:  # of all accounts, used or not
+        tally.allowed_per_s = scenario.pace
     sent = sum(view.state is DeliveryState.SENT for view in views)
     return Result(
         scenario=scenario.name,

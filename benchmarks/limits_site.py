@@ -84,7 +84,9 @@ def write_settings(directory: Path, spool: str, port: int, logins: Mapping[str, 
     """A file of settings that says nothing about limits. ``logins`` by account: what stands before the host in its URL."""
     accounts = [_ACCOUNT.format(name=name, login=login, port=port) for name, login in (logins or {"desk0": ""}).items()]
     path = directory / "ticketmail.toml"
-    path.write_text(f'site = "bench"\nspool = "{spool}"\n' + "".join(accounts))
+    equals = ", ".join(f'"{name}"' for name in logins or {"desk0": ""})
+    routes = f'[routes]\n"*" = [[{equals}]]\n'
+    path.write_text(f'site = "bench"\nspool = "{spool}"\n{routes}' + "".join(accounts))
     return path
 
 

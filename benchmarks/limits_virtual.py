@@ -28,7 +28,9 @@ def run(scenario: Scenario, workers: int, span: Span, *, seed: int = 0, told: Se
     accounts = {f"desk{number}": {"url": "null://", "limits": list(told)} for number in range(scenario.accounts)}
     virtual = VirtualModule(clock, random.Random(seed))
     spool = f"memory://{time.monotonic_ns()}"
-    with TicketMail(settings={}, overrides=[virtual], spool=spool, accounts=accounts, site="bench") as mail:
+    with TicketMail(
+        settings={}, overrides=[virtual], spool=spool, accounts=accounts, routes={"*": [list(accounts)]}, site="bench"
+    ) as mail:
         result = run_virtual(_Run(mail, clock, scenario.timed(span), workers, span).all(), clock=clock)
     result.real_s = time.monotonic() - began_s
     return result

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ticketmail.domain.errors import SettingsError
 from ticketmail.domain.outbound.account import Hold, HoldKind
-from ticketmail.domain.outbound.routing import Routes, choose, groups_of, may_send, preferred, serving
+from ticketmail.domain.outbound.routing import Routes, groups_of, may_send, preferred, serving
 
 TABLE = {"Support@example.com": ["support", "rescue"], "example.com": ["support"], "@example.org": ["org"], "*": ["rescue"]}
 ACCOUNTS = ("support", "rescue", "org")
@@ -61,34 +61,27 @@ def test_a_route_that_cannot_be_is_refused(table: dict[str, list[str]], said: st
     assert caught.value.name == "routes.x"
 
 
-def test_the_first_account_that_is_well_is_chosen() -> None:
-    assert choose(["a", "b"], {}) == "a"
-    assert choose(["a", "b"], {"a": hold("breaker")}) == "b"
-    assert choose(["a", "b"], {"a": hold("breaker"), "b": hold("quota")}) is None
-    assert choose([], {}) is None
+IN_ORDER = groups_of(["a", "b"])
+
+
+def test_the_first_account_that_is_well_serves() -> None:
+    assert serving(IN_ORDER, {}, {}) == ("a",)
+    assert serving(IN_ORDER, {"a": hold("breaker")}, {}) == ("b",)
+    assert serving(IN_ORDER, {"a": hold("breaker"), "b": hold("quota")}, {}) == ()
+    assert serving((), {}, {}) == ()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_only_trouble_moves_mail_on_and_a_short_limit_is_waited_for(kind: HoldKind) -> None:
-    assert choose(["a", "b"], {"a": hold(kind)}) == ("b" if kind in ("breaker", "quota", "pause") else None)
-
-
-def test_a_ticket_stays_on_the_account_of_its_last_mail_while_that_is_well() -> None:
-    assert choose(["a", "b"], {}, last_account="b") == "b"
-    assert choose(["a", "b"], {"b": hold("breaker")}, last_account="b") == "a"
-    assert choose(["a", "b"], {}, last_account="removed") == "a"
-
-
-@given(st.dictionaries(st.sampled_from("abc"), st.sampled_from(KINDS).map(hold)), st.sampled_from("abcd"))
-def test_what_may_have_been_taken_never_moves_on(holds: dict[str, Hold], last: str) -> None:
-    assert choose(["a", "b", "c"], holds, last_account=last, pinned=True) in (None, last)
+    assert serving(IN_ORDER, {"a": hold(kind)}, {}) == (("b",) if kind in ("breaker", "quota", "pause") else ())
 
 
 @given(st.lists(st.sampled_from("abc"), unique=True), st.dictionaries(st.sampled_from("abc"), st.sampled_from(KINDS).map(hold)))
-def test_no_held_account_is_ever_chosen(accounts: list[str], holds: dict[str, Hold]) -> None:
-    chosen = choose(accounts, holds)
+def test_no_held_account_ever_serves(accounts: list[str], holds: dict[str, Hold]) -> None:
+    chosen = serving(groups_of(accounts), holds, {})
 
-    assert chosen is None or (chosen in accounts and chosen not in holds)
+    assert len(chosen) <= 1
+    assert set(chosen) <= set(accounts) - set(holds)
 
 
 GROUPS = groups_of([["a", "b"], "rescue"])

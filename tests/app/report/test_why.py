@@ -159,7 +159,7 @@ async def test_where_all_accounts_are_in_trouble_the_one_that_is_free_first_deci
 
 
 async def test_a_pace_is_waited_for_though_another_account_is_free(desk) -> None:
-    """As ``routing.choose`` has it."""
+    """As ``routing.serving`` has it."""
     await desk.start_worker()
     desk.facts = replace(
         desk.facts, accounts={**desk.facts.accounts, "rescue": AccountFacts()}, routes={"*": ("support", "rescue")}

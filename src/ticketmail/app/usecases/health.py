@@ -16,6 +16,7 @@ from ticketmail.domain.outbound.account import (
     charge,
     drop_worker,
     give_back,
+    headroom,
     hold_of,
     metered,
     stopped_since,
@@ -88,6 +89,11 @@ class AccountHealth:
             or self._servers.hold(name, now_us)
             for name, limits in self._limits.items()
         }
+
+    def headroom(self) -> dict[str, float]:
+        """By account: the part of its quotas that is left, 0 to 1, by the last state seen."""
+        now_us = self._now_us()
+        return {name: headroom(self.state(name), limits, now_us) for name, limits in self._limits.items()}
 
     def _pause_of(self, account: str, now_us: int) -> Hold | None:
         pause = self._paused.get(account)

@@ -12,7 +12,7 @@ from ticketmail.app.usecases.deliver import Errand, Report
 from ticketmail.app.usecases.health import AccountHealth
 from ticketmail.domain.outbound.account import AccountLimits, Grant, Hold
 from ticketmail.domain.outbound.lanes import Lanes, share
-from ticketmail.domain.outbound.routing import Routes, choose
+from ticketmail.domain.outbound.routing import Routes, preferred, serving
 from ticketmail.domain.outbound.windows import AHEAD_US
 from ticketmail.domain.ports.delivering import ClaimedMail, Deliveries, Fenced, Want
 from ticketmail.domain.ports.timing import Sleeper
@@ -82,6 +82,8 @@ class Pump:
         self._accounts = {name: AccountLane(name, one) for name, one in limits.items()}
         self._carried: dict[str, dict[str, int]] = {}
         self._lone: list[Errand] = []
+        self._headroom: dict[str, float] = {}
+        self._equals: dict[str, tuple[str, ...]] = {}  # by route: the accounts that share its mail now
         self.tasks: set[asyncio.Task[None]] = set()
         self.freed = asyncio.Event()
 
@@ -111,14 +113,17 @@ class Pump:
     def _plan(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, float], list[tuple[str, str]]]:
         """By account, and by the part of a day's quota that is left to other lanes: the (route, lane) pairs to serve now."""
         holds: dict[float, dict[str, Hold | None]] = {}
+        self._headroom = self._health.headroom()
         plan: dict[tuple[str, float], list[tuple[str, str]]] = {}
         for route, lane in pairs:
             reserve = self._lanes.reserved_from(lane)
             if reserve not in holds:
                 holds[reserve] = self._health.holds(reserve=reserve)
-            account = choose(self._routes.accounts_of(route), holds[reserve])
-            if account is not None and account in self._accounts:
-                plan.setdefault((account, reserve), []).append((route, lane))
+            names = serving(self._routes.groups_of(route), holds[reserve], self._headroom)
+            self._equals[route] = names
+            for account in names:
+                if account in self._accounts:
+                    plan.setdefault((account, reserve), []).append((route, lane))
         return plan
 
     async def _feed(self, worker_id: UUID, account: AccountLane, pairs: list[tuple[str, str]], reserve: float) -> bool:
@@ -132,15 +137,44 @@ class Pump:
             wanted = grant.permits
             if wanted <= 0:
                 return False
-        mails = await self._claim(worker_id, account.name, pairs, wanted)
+        claimed = await self._claim(worker_id, account.name, pairs, wanted)
+        mails = await self._shared(worker_id, account, claimed, reserve)
         if grant is None and mails:
             grant = await self._permits(worker_id, account, len(mails), reserve)
         elif grant is not None and len(mails) < wanted:
             await self._health.give_back(account.name, worker_id.hex, wanted - len(mails))
-        account.backlog = self._health.metered(account.name) and len(mails) >= wanted
-        if grant is None:
-            return False
-        return await self._set_going(worker_id, account, mails, grant, issued_us)
+        account.backlog = self._health.metered(account.name) and len(claimed) >= wanted
+        began = grant is not None and await self._set_going(worker_id, account, mails, grant, issued_us)
+        return began or len(mails) < len(claimed)
+
+    async def _shared(
+        self, worker_id: UUID, account: AccountLane, claimed: Sequence[ClaimedMail], reserve: float
+    ) -> list[ClaimedMail]:
+        """Hand over the mails of tickets that keep to an equal account, as far as that has room. Those that stay."""
+        kept: list[ClaimedMail] = []
+        handed: dict[str, list[ClaimedMail]] = {}
+        for mail in claimed:
+            keeps_to = self._keeps_to(mail, account.name)
+            (kept if keeps_to == account.name else handed.setdefault(keeps_to, [])).append(mail)
+        for name, mails in handed.items():
+            other, issued_us = self._accounts[name], self._now_us()
+            await self._lease(worker_id, other)
+            free = other.connections > 0 and other.turns_until_us <= issued_us + AHEAD_US // 2
+            count = min(other.room, len(mails)) if free else 0
+            grant = await self._permits(worker_id, other, count, reserve) if count else None
+            taken = min(grant.permits, count) if grant is not None else 0
+            if grant is not None and taken:
+                await self._set_going(worker_id, other, mails[:taken], grant, issued_us)
+            kept += mails[taken:]
+        return kept
+
+    def _keeps_to(self, mail: ClaimedMail, account: str) -> str:
+        """The account among equals that the mail's ticket keeps to. What has no ticket stays where it is."""
+        equals = self._equals.get(mail.route, ())
+        if not mail.ticket or len(equals) < 2 or account not in equals:
+            return account
+        keeps_to = preferred(mail.ticket, equals)
+        return keeps_to if keeps_to in self._accounts else account
 
     async def _claim(self, worker_id: UUID, account: str, pairs: list[tuple[str, str]], capacity: int) -> list[ClaimedMail]:
         """By the lanes' shares; what a lane had nothing due for flows on to the others, the heavier first."""

@@ -32,6 +32,7 @@ __all__ = [
     "charge",
     "drop_worker",
     "give_back",
+    "headroom",
     "health_hold",
     "hold_of",
     "stopped_since",
@@ -220,6 +221,16 @@ def _with_connections(state: AccountState, limits: AccountLimits, now_us: int) -
 def hold_of(state: AccountState, limits: AccountLimits, *, now_us: int, reserve: float = 0.0) -> Hold | None:
     """Why no mail may begin now, or None. Changes nothing: for people, too."""
     return health_hold(state, now_us) or _pace_hold(state, now_us) or _window_hold(state, limits, now_us, reserve)
+
+
+def headroom(state: AccountState, limits: AccountLimits, now_us: int) -> float:
+    """The part that is left of the window above a minute that is used most, 0 to 1; 1 without such a window."""
+    left = (
+        available(window, state.windows.get(window.key, _FRESH), now_us) / window.limit
+        for window in limits.ours
+        if window.kind != "smooth"
+    )
+    return min(left, default=1.0)
 
 
 def charge(

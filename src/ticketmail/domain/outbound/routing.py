@@ -87,33 +87,12 @@ def may_send(senders: Sequence[str], route: str) -> bool:
     return not senders or route in senders or ("@" in route and route.rpartition("@")[2] in senders)
 
 
-def choose(
-    accounts: Listed,
-    holds: Mapping[str, Hold | None],
-    *,
-    last_account: str = "",
-    pinned: bool = False,
-) -> str | None:
-    """The account to send by now, or None: wait.
-
-    The first that is well. One that is held for a fault of its own, its quota or a pause is passed over; one that only waits
-    for its rate is waited for. ``last_account`` (where the ticket's last mail went) is kept while it is well, if it is listed.
-    ``pinned``: only ``last_account`` will do; what may have been taken there never moves on (it would be a second copy).
-    """
-    groups = groups_of(accounts)
-    listed = any(last_account in group for group in groups)
-    if listed and holds.get(last_account) is None:
-        return last_account
-    if pinned and last_account:
-        return None
-    return next(iter(serving(groups, holds, {})), None)
-
-
 def serving(groups: Groups, holds: Mapping[str, Hold | None], headroom: Mapping[str, float]) -> tuple[str, ...]:
     """The equal accounts that may send now, the one with most headroom first (0 to 1; as listed where equal); (): wait.
 
     They are of the first group that has one that is well. A group of which all are held is passed over if each is held for a
-    fault of its own, its quota or a pause; while one only waits for its rate, it is waited for.
+    fault of its own, its quota or a pause; while one only waits for its rate, it is waited for. What may have been taken by one
+    account never moves on, whatever this says: see ``pump.elsewhere``.
     """
     for group in groups:
         well = [name for name in group if holds.get(name) is None]

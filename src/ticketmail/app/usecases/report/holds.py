@@ -171,7 +171,7 @@ def _of_unknown(view: DeliveryView, times: Times) -> tuple[Hold, ...]:
 
 
 def route_hold(route: str, around: Surroundings, times: Times) -> Hold | None:
-    """What holds a whole route, None if one of its accounts is free (as ``routing.choose`` has it: a pace is waited for,
+    """What holds a whole route, None if one of its accounts is free (as ``routing.serving`` has it: a pace is waited for,
     trouble is passed over). Where all are in trouble, the account that is free first decides."""
     names = around.facts.accounts_of(route)
     if not names:

@@ -169,7 +169,7 @@ class Outlook:
         return next((load.due for load in self._loads() if (load.route, load.lane) == (route, lane)), 0)
 
     def account_of(self, route: str) -> str | None:
-        """The account that the route's next mail leaves by, as ``routing.choose`` has it; None if all wait for a human."""
+        """The account that the route's next mail leaves by, as ``routing.serving`` has it; None if all wait for a human."""
         if route not in self._accounts:
             self._accounts[route] = self._chosen(route)
         return self._accounts[route]

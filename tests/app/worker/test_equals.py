@@ -1,0 +1,66 @@
+"""Equal accounts of a route share its mail; a ticket keeps to one of them while that is well."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import pytest
+
+from ticketmail import Message
+from ticketmail.domain.ports.reading import Pause
+from ticketmail.domain.scope import Scope
+from ticketmail.testing.sandbox import memory
+
+TWO = {"first": {"url": "null://"}, "second": {"url": "null://"}}
+EQUAL = {"*": [["first", "second"]]}
+
+
+def note(number: int = 0) -> Message:
+    return Message(sender="desk@example.com", to=f"c{number}@example.net", subject="Your printer", text="On its way.")
+
+
+def test_tickets_are_shared_and_each_keeps_to_its_account() -> None:
+    with memory(accounts=TWO, routes=EQUAL) as tm:
+        for round_ in range(3):
+            for ticket in range(20):
+                tm.mail.submit(note(round_), ticket=f"t{ticket}")
+            tm.run_until_idle()
+        used = defaultdict(set)
+        for view in tm.sent:
+            used[view.ticket].add(view.account)
+
+    assert len(used) == 20
+    assert all(len(accounts) == 1 for accounts in used.values())
+    assert {account for accounts in used.values() for account in accounts} == {"first", "second"}
+
+
+def test_the_one_with_more_of_its_day_left_takes_more() -> None:
+    accounts = {"first": {**TWO["first"], "limits": ["4/day"]}, "second": {**TWO["second"], "limits": ["40/day"]}}
+    with memory(accounts=accounts, routes=EQUAL) as tm:
+        for number in range(30):
+            tm.mail.submit(note(number))
+            tm.run_until_idle()
+        went = [view.account for view in tm.sent]
+
+    assert went.count("first") in range(2, 5)
+    assert len(went) == 30
+
+
+def test_without_equals_the_first_that_is_well_takes_all() -> None:
+    with memory(accounts=TWO) as tm:
+        for number in range(5):
+            tm.mail.submit(note(number), ticket=f"t{number}")
+        tm.run_until_idle()
+
+        assert {view.account for view in tm.sent} == {"first"}
+
+
+@pytest.mark.parametrize("held", ["first", "second"])
+def test_the_other_takes_all_while_one_is_paused(held: str) -> None:
+    with memory(accounts=TWO, routes=EQUAL) as tm:
+        tm.mail.operating.pause(Pause(Scope.parse(f"account:{held}"), tm.clock.now_us(), None, "moving house", "mia"))
+        for number in range(6):
+            tm.mail.submit(note(number), ticket=f"t{number}")
+        tm.run_until_idle()
+
+        assert {view.account for view in tm.sent} == {"first", "second"} - {held}
