@@ -13,14 +13,13 @@ from ticketmail.testing.books import deliveries
 from ticketmail.testing.smtpd_tally import Tally
 
 FED_EVERY_S = 5.0
-#: What waits is enough for so long, so that a feeder who is late never lets it run dry.
-_AHEAD_S = 60.0
 _ENDED_BADLY = (DeliveryState.DEAD, DeliveryState.FAILED, DeliveryState.EXPIRED)
 
 
-def feed(mail: TicketMail, scenario: Scenario, handed: int, taken: int) -> int:
-    """Hand over what is missing of the backlog. How many have been handed over then."""
-    missing = max(20, int(scenario.pace * _AHEAD_S)) - (handed - taken)
+def feed(mail: TicketMail, scenario: Scenario, handed: int, taken: int, *, ahead_s: float) -> int:
+    """Hand over what is missing of the backlog: enough for ``ahead_s``, so that it never runs dry. How many have been handed
+    over then."""
+    missing = max(40, int(scenario.pace * ahead_s)) - (handed - taken)
     receipts = mail.submit_many(mails(range(handed, handed + missing)))
     assert all(isinstance(one, Receipt) for one in receipts)
     return handed + len(receipts)

@@ -13,6 +13,7 @@ from limits_site import Site, until
 from ticketmail.testing.smtpd_tally import Tally
 
 _DRAINED_WITHIN_S = 300.0
+_AHEAD_S = 60.0  # a feeder may be late
 
 
 def run(scenario: Scenario, workers: int, span: Span) -> Result:
@@ -29,14 +30,14 @@ def run(scenario: Scenario, workers: int, span: Span) -> Result:
 
 
 def _work(site: Site, scenario: Scenario, span: Span) -> None:
-    handed = feed(site.mail, scenario, 0, 0)
+    handed = feed(site.mail, scenario, 0, 0, ahead_s=_AHEAD_S)
     site.worker.start()
     try:
         until(lambda: site.taken() > 0, 300, f"the first mail is taken: {site.worker.said()}")
         end_s = time.monotonic() + span.to_s + FED_EVERY_S
         while time.monotonic() < end_s:
             time.sleep(FED_EVERY_S)
-            handed = feed(site.mail, scenario, handed, site.taken())
+            handed = feed(site.mail, scenario, handed, site.taken(), ahead_s=_AHEAD_S)
         until(lambda: site.taken() >= handed, _DRAINED_WITHIN_S, "all mail has been taken", every_s=0.5)
     except AssertionError as late:
         print(f"{scenario.name}: {late}", file=sys.stderr)

@@ -27,7 +27,7 @@ from ticketmail.domain.outbound.classification import classify
 from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
 from ticketmail.domain.outbound.leases import LEASE_US
 from ticketmail.domain.outbound.outcome import NotReached, Phase, Refused, Reply, Unclear
-from ticketmail.domain.outbound.routing import choose
+from ticketmail.domain.outbound.routing import groups_of, serving
 from ticketmail.domain.outbound.settling import settle_fault, settle_success
 
 SECOND = 1_000_000
@@ -421,7 +421,7 @@ def test_a_refused_reputation_twice_in_a_row_stops_the_account_so_that_another_t
 
     assert hold is not None
     assert (hold.kind, hold.cause, hold.until_us) == ("breaker", "reputation", NOW + 900 * SECOND)
-    assert choose(["a", "b"], {"a": hold}) == "b"
+    assert serving(groups_of(["a", "b"]), {"a": hold}, {}) == ("b",)
 
 
 def test_a_success_on_a_healthy_account_changes_nothing() -> None:

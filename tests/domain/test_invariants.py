@@ -14,7 +14,7 @@ from ticketmail.domain.outbound.delivery import FINAL, LEGAL, DeliveryState
 from ticketmail.domain.outbound.faults import FaultScope
 from ticketmail.domain.outbound.lanes import SHIPPED, Lane
 from ticketmail.domain.outbound.outcome import NotReached, Outcome, Phase, Refused, Reply, Taken, Unclear
-from ticketmail.domain.outbound.routing import choose
+from ticketmail.domain.outbound.routing import groups_of, serving
 from ticketmail.domain.outbound.settling import settle_fault, settle_success
 
 SECOND = 1_000_000
@@ -127,7 +127,8 @@ def test_a_recipients_fault_moves_no_mail_to_another_account(outcomes: list[Outc
 
     then_us = NOW + len(outcomes) * SECOND
     holds = [{"a": hold_of(one, LIMITS, now_us=then_us)} for one in (state, without)]
-    assert choose(["a", "b"], holds[0]) == choose(["a", "b"], holds[1])
+    routes = groups_of(["a", "b"])
+    assert serving(routes, holds[0], {}) == serving(routes, holds[1], {})
 
 
 def test_what_is_final_changes_only_by_a_human() -> None:
