@@ -138,20 +138,23 @@ class Pump:
             if wanted <= 0:
                 return False
         claimed = await self._claim(worker_id, account.name, pairs, wanted)
-        mails = await self._shared(worker_id, account, claimed, reserve)
+        mails, began = await self._shared(worker_id, account, claimed, reserve)
         if grant is None and mails:
             grant = await self._permits(worker_id, account, len(mails), reserve)
         elif grant is not None and len(mails) < wanted:
             await self._health.give_back(account.name, worker_id.hex, wanted - len(mails))
         account.backlog = self._health.metered(account.name) and len(claimed) >= wanted
-        began = grant is not None and await self._set_going(worker_id, account, mails, grant, issued_us)
-        return began or len(mails) < len(claimed)
+        if grant is not None:
+            began |= await self._set_going(worker_id, account, mails, grant, issued_us)
+        return began
 
     async def _shared(
         self, worker_id: UUID, account: AccountLane, claimed: Sequence[ClaimedMail], reserve: float
-    ) -> list[ClaimedMail]:
-        """Hand over the mails of tickets that keep to an equal account, as far as that has room. Those that stay."""
+    ) -> tuple[list[ClaimedMail], bool]:
+        """Hand over the mails of tickets that keep to an equal account, as far as that has room. Those that stay, and whether
+        others were set going."""
         kept: list[ClaimedMail] = []
+        began = False
         handed: dict[str, list[ClaimedMail]] = {}
         for mail in claimed:
             keeps_to = self._keeps_to(mail, account.name)
@@ -164,9 +167,9 @@ class Pump:
             grant = await self._permits(worker_id, other, count, reserve) if count else None
             taken = min(grant.permits, count) if grant is not None else 0
             if grant is not None and taken:
-                await self._set_going(worker_id, other, mails[:taken], grant, issued_us)
+                began |= await self._set_going(worker_id, other, mails[:taken], grant, issued_us)
             kept += mails[taken:]
-        return kept
+        return kept, began
 
     def _keeps_to(self, mail: ClaimedMail, account: str) -> str:
         """The account among equals that the mail's ticket keeps to. What has no ticket stays where it is."""
