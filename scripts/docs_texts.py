@@ -39,7 +39,8 @@ MEANINGS: Final = {
     "MailboxSettings.ca_file": "who signed the server's certificate",
     "MailboxSettings.options": "for settings that only this source's adapter knows",
     "Settings.receiver": "doors for a mail server",
-    "Settings.routes": 'From address, domain or `*` -> accounts in order, equal ones in inner brackets; none: every account, in order, for everybody',
+    "Settings.routes": "From address, domain or `*` -> accounts in order, equal ones in inner brackets; "
+    "none: every account, in order, for everybody",
     "Settings.lanes": "name -> what differs from the shipped lane, or a lane of your own",
     "Settings.retry": "class of causes, or one cause -> schedule",
     "Settings.unknown": "mail that may or may not have been taken",
