@@ -76,7 +76,15 @@ class TestMariadb:
             spool.intake.accept([entry(f"u{i}@example.net", lane=f"l{lane}", tenant=f"t{i % 7}") for i in range(50)])
         database = spool._database  # type: ignore[attr-defined]
         compiler = Compiler(database.language, database.tables)
-        values = {"p_route": "main", "p_lane": "l1", "p_now": 1 << 60, "p_limit": 10, "p_tenant": "t1", "p_most": 64}
+        values = {
+            "p_route": "main",
+            "p_lane": "l1",
+            "p_now": 1 << 60,
+            "p_limit": 10,
+            "p_tenant": "t1",
+            "p_most": 64,
+            "p_floor": 0,
+        }
         plans = {}
         with contextlib.closing(mariadb_connection(mariadb_url)) as c, c.cursor() as cursor:
             cursor.execute("ANALYZE TABLE ticketmail_delivery, ticketmail_submission")
