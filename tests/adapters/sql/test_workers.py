@@ -57,6 +57,22 @@ async def test_waiting_ends_when_another_process_hands_over(spool: Any, work: An
     assert await child.wait() == 0
 
 
+async def test_a_claim_committed_beside_its_workers_burial_is_taken_back(spool: Any, work: Any) -> None:
+    """The burial looked for leases before the claim could be seen: the next reaper finds the mail."""
+    spool.intake.accept([entry()])
+    late, reaper = await work(), await work()
+    (mail,) = await late.claim()
+    workers, database = spool._database.tables.worker, spool._database
+    database.write(lambda tx: tx.run_once(workers.update().where(workers.c.id == late.id.hex).values(dead_us=tx.now_us)))
+    assert await reaper.claim() == []
+
+    (reaped,) = await reaper.side.workers.reap()
+
+    assert (reaped.worker_id, reaped.requeued) == (late.id, 1)
+    assert [one.submission_id for one in await reaper.claim()] == [mail.submission_id]
+    assert await reaper.side.workers.reap() == []
+
+
 async def test_a_reaper_frees_what_waits_behind_nothing(spool: Any, work: Any, clock: HandClock, url: str) -> None:
     """A host's long transaction may put a delivery behind one whose first attempt ended meanwhile."""
     first, second = entry(ticket="7"), entry(ticket="7")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import exists, insert, select, update
 
 from ticketmail.adapters.sql import ends
 from ticketmail.adapters.sql.engine import Database
@@ -39,6 +39,10 @@ class WorkerStatements:
         self.retire = update(t.worker).where(*alive).values(retired_us=bound("p_now"))
         self.bury = update(t.worker).where(*alive).values(dead_us=bound("p_now"))
         self.living = select(w.id, w.beat_us).where(w.retired_us.is_(None), w.dead_us.is_(None))
+        open_one = exists().where(w.id == d.worker_id, w.retired_us.is_(None), w.dead_us.is_(None))
+        self.masterless = (
+            select(d.worker_id).where(d.worker_id.is_not(None), one_of(d.state, ("claimed", "sending")), ~open_one).distinct()
+        )
         self.leases = (
             select(*ends.brief_columns(t), d.lost_alone)
             .join(t.submission, t.submission.c.id == d.submission_id)
@@ -144,6 +148,8 @@ class SqlWorkers:
         is_dead = self._database.store.is_dead
         dead = [id_ for id_, beat_us in tx.rows(book.living) if is_dead(id_, beat_us, tx.now_us)]
         reaped = [_bury(tx, id_) for id_ in dead if tx.run(book.bury, p_id=id_, p_now=tx.now_us)]
+        # A claim that was committed beside the burial of its worker was not seen by it.
+        reaped += [_bury(tx, id_) for (id_,) in tx.rows(book.masterless)]
         free_forgotten(tx, _FORGOTTEN)
         return reaped
 
