@@ -196,6 +196,8 @@ class Worker:
 
     async def _turn(self, side: WorkerSide) -> bool:
         """One round, if we may claim. True if anything was set going. Only a spool that was asked is known to be well."""
+        if self._pump.left_behind and self._renew_by_s is None:
+            self._renew_by_s = self._monotonic_s() + RENEWED_WITHIN_S
         if not self._may_claim():
             self._pump.freed.clear()  # else waiting would end at once, again and again
             await self._renewed(side)
@@ -310,9 +312,10 @@ class Worker:
         gives them back."""
         if self._renew_by_s is None or self._pump.in_flight or self._pump.waits_alone:
             return
+        await self._health.drop(self._id.hex)  # else its connections would stay taken until their lease ends
         await side.workers.retire(self._id)
         await self._register(side)
-        self._renew_by_s = None
+        self._renew_by_s, self._pump.left_behind = None, False
 
     def _ill(self, error: SpoolError) -> None:
         if not self._sick:

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from ticketmail import Message, Scope, TicketMail
+from ticketmail.adapters.sql.deliveries import SqlDeliveries
 from ticketmail.app.usecases import deliver
 from ticketmail.app.worker import Worker
+from ticketmail.domain.errors import SpoolFull
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.outcome import Taken
 from ticketmail.domain.ports.hosting import Verdict
@@ -292,6 +294,34 @@ async def test_a_fault_of_ours_after_the_body_leaves_a_mail_unknown_and_the_work
         (unknown,) = [view for view in views(mail) if view.state is DeliveryState.UNKNOWN]
         assert (unknown.cause, unknown.due_us) == ("undecided", None)
         assert len(server.taken) == 2
+
+
+async def test_claims_that_could_not_be_given_back_are_not_kept_by_a_living_worker(
+    server: SmtpServer, make_mail: Callable[..., TicketMail], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk fails a delivery and then the release of its claim, while no round fails: nobody else would free the mail."""
+    failing = {"begin": 1, "release": 2}
+
+    def fails_once(name: str) -> None:
+        real = getattr(SqlDeliveries, name)
+
+        async def call(*args: object, **names: object) -> object:
+            if failing[name]:
+                failing[name] -= 1
+                raise SpoolFull("The disk is full.")
+            return await real(*args, **names)
+
+        monkeypatch.setattr(SqlDeliveries, name, call)
+
+    fails_once("begin")
+    fails_once("release")
+    with make_mail(server) as mail:
+        await mail.asubmit(letter())
+        async with working(mail):
+            await until(all_in(mail, DeliveryState.SENT))
+
+    assert failing == {"begin": 0, "release": 0}
+    assert len(server.taken) == 1
 
 
 async def test_a_mail_to_more_than_one_transaction_takes_goes_in_several_as_one_mail(

@@ -86,6 +86,7 @@ class Pump:
         self._equals: dict[str, tuple[str, ...]] = {}  # by route: the accounts that share its mail now
         self.tasks: set[asyncio.Task[None]] = set()
         self.freed = asyncio.Event()
+        self.left_behind = False  #: claims could not be given back: they stay with this worker's row until it is retired
 
     @property
     def in_flight(self) -> int:
@@ -316,6 +317,7 @@ class Pump:
         try:
             await self._deliveries.release(worker_id, _claims(errand.mail))
         except Exception:
+            self.left_behind = True
             _log.exception("claims of %s could not be released", errand.mail.submission_id)
 
     @property
