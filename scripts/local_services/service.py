@@ -80,9 +80,11 @@ SPAWNED: list[int] = []
 
 
 def spawn(command: Sequence[str], log: Path) -> int:
-    """Start a process that outlives us; its id."""
+    """Start a process that outlives us, where its log is: what it leaves when it dies must not fall into the checkout. Its id."""
     with log.open("ab") as output:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd=log.parent
+        )
     process.returncode = 0  # it is not ours to wait for: no warning when we end before it
     SPAWNED.append(process.pid)
     return process.pid
