@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 from sql_support import ALL as WANT
-from sql_support import WORKER, entry, kill_connections, mariadb_connection
+from sql_support import WORKER, claims, entry, kill_connections, mariadb_connection
 
-from ticketmail.adapters.sql import create, errors
+from ticketmail.adapters.sql import claiming, create, errors
 from ticketmail.adapters.sql.mariadb import _require_durable, _require_version
+from ticketmail.adapters.sql.outcomes import release
 from ticketmail.adapters.sql.picking import PickStatements
+from ticketmail.adapters.sql.scans import Scans
 from ticketmail.adapters.sql.transaction import Compiler
 from ticketmail.domain.errors import SchemaMismatch, SpoolBusy, SpoolError, SpoolFull, SpoolUnreachable, SpoolUnsafe
 from ticketmail.domain.ports.spooling import SpoolOptions
@@ -117,6 +119,28 @@ class TestMariadb:
         await side.aclose()
         spool.close()
 
+    async def test_what_another_gives_back_amid_a_claim_is_not_taken_unseen(self, mariadb_url: str) -> None:
+        """A claim reads, then writes: what is due only in between would be CLAIMED, and no worker would know of it."""
+        spool = create(mariadb_url, SpoolOptions(site="desk"))
+        database = spool._database  # type: ignore[attr-defined]
+        spool.intake.accept([entry(recipients=("ann@example.net", "bob@example.net"))])
+        side = spool.worker_side()
+        one, other = [(await side.workers.register(WORKER)).worker_id for _ in range(2)]
+        (mail,) = await side.deliveries.claim(one, [WANT])
+        first, second = claims(mail)
+        await side.deliveries.release(one, [first])
+
+        def claim(tx: Any) -> Any:
+            tx.cursor = _Between(tx.cursor, lambda: database.write(lambda meanwhile: release(meanwhile, one, [second], None)))
+            return claiming.claim(tx, other, [WANT], {}, Scans())
+
+        (claimed,) = database.write(claim).mails
+        assert [delivery.number for delivery in claimed.deliveries] == [0]
+        assert [view.state for view in spool.reading.find(ALL)] == ["claimed", "queued"]
+        assert [one.number for mail in await side.deliveries.claim(other, [WANT]) for one in mail.deliveries] == [1]
+        await side.aclose()
+        spool.close()
+
     def test_a_deadlock_that_ended_the_hosts_transaction_is_told(self, mariadb_url: str) -> None:
         from pymysql.err import OperationalError
 
@@ -134,6 +158,21 @@ class TestMariadb:
         ):
             joining.run(spool._database, c, deadlock)  # type: ignore[attr-defined]
         spool.close()
+
+
+class _Between:
+    """A cursor with which something else happens after a claim's locking read."""
+
+    def __init__(self, cursor: Any, happens: Any) -> None:
+        self._cursor, self._happens = cursor, happens
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
+
+    def execute(self, sql: str, params: Any = None) -> Any:
+        self._cursor.execute(sql, params)
+        if sql.endswith("FOR UPDATE"):
+            self._happens()
 
 
 def _rows_read(side: Any) -> int:

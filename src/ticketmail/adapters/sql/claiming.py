@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, exists, not_, or_, select, true, update
+from sqlalchemy import Select, Update, and_, exists, not_, or_, select, true, tuple_, update
 from sqlalchemy.sql import Executable
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -26,8 +26,10 @@ class ClaimStatements:
     """Kept statements."""
 
     def __init__(self, t: Tables, language: Language) -> None:
-        self.take = take(t, language, true())
-        self.held = held(t, language, true())
+        if language.returns:
+            self.take = take(t, language, true())
+        else:
+            self.held, self.take_held = held(t, language, true()), take_held(t, language)
         p = t.pause.c
         self.pauses = select(p.scope).where(or_(p.until_us.is_(None), p.until_us > bound("p_now")))
         d = t.delivery.c
@@ -46,24 +48,26 @@ class ClaimStatements:
 def take(t: Tables, language: Language, allowed: ColumnElement[bool]) -> Executable:
     """All due deliveries of picked submissions. What changed since the pick fails the comparison; so does a worker whose row is
     closed, for nobody would take its leases back."""
-    d = t.delivery.c
-    taken = (
-        update(t.delivery)
-        .where(_may_be_taken(t, language, allowed))
-        .values(
-            state="claimed",
-            fence=d.fence + 1,
-            worker_id=bound("p_worker"),
-            behind_submission_id=None,
-            behind_number=None,
-        )
-    )
-    return taken.returning(*claim_columns(t)) if language.returns else taken
+    return _taking(t).where(_may_be_taken(t, language, allowed)).returning(*claim_columns(t))
 
 
 def held(t: Tables, language: Language, allowed: ColumnElement[bool]) -> Executable:
-    """What :func:`take` is about to take, locked: for databases whose UPDATE does not return rows."""
+    """The same, locked only: for databases whose UPDATE does not return rows. :func:`take_held` takes them."""
     return select(*claim_columns(t)).where(_may_be_taken(t, language, allowed)).with_for_update()
+
+
+def take_held(t: Tables, language: Language) -> Executable:
+    """What was locked, and nothing that has become due since: nobody would know of it."""
+    d = t.delivery.c
+    these = tuple_(d.submission_id, d.number).bool_op("IN")(bound("p_keys"))
+    return _taking(t).where(language.within(d.submission_id, "p_ids"), these)
+
+
+def _taking(t: Tables) -> Update:
+    d = t.delivery.c
+    return update(t.delivery).values(
+        state="claimed", fence=d.fence + 1, worker_id=bound("p_worker"), behind_submission_id=None, behind_number=None
+    )
 
 
 def _may_be_taken(t: Tables, language: Language, allowed: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -137,12 +141,9 @@ def _take(tx: Tx, worker_id: UUID, ids: Sequence[str], allowed: ColumnElement[bo
 
 def _held_and_taken(tx: Tx, allowed: ColumnElement[bool] | None, params: dict[str, Any]) -> list[Row]:
     rows = _rows(tx, "held", held, allowed, params)
-    if not rows:
-        return []
-    if allowed is None:
-        tx.run(tx.book(ClaimStatements).take, **params)
-    else:
-        tx.run_with(take(tx.tables, tx.language, allowed), **params)
+    if rows:
+        keys = tx.pack([(row[0], row[1]) for row in rows])
+        tx.run(tx.book(ClaimStatements).take_held, p_ids=params["p_ids"], p_keys=keys, p_worker=params["p_worker"])
     return [(*row[:FENCE], row[FENCE] + 1, *row[FENCE + 1 :]) for row in rows]
 
 

@@ -157,12 +157,6 @@ class Tx:
         self.cursor.execute(sql, {**fixed, **params})
         return list(self.cursor.fetchall())
 
-    def run_with(self, statement: Executable, **params: Any) -> int:
-        """As :meth:`rows_with`, for the number of rows touched."""
-        sql, fixed = self._compiler.once(statement)
-        self.cursor.execute(sql, {**fixed, **params})
-        return int(self.cursor.rowcount)
-
     def run_once(self, statement: Executable) -> int:
         """As :meth:`rows_once`, for the number of rows touched."""
         self.cursor.execute(*self._compiler.once(statement))
