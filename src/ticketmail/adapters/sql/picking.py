@@ -137,24 +137,24 @@ class Picker:
         passed_over = self._look_round(want, looks)
         self._look_deeper(want, looks)
         served = in_turn([[(tenant, row[0]) for row in look.rows] for tenant, look in looks.items()], want.limit)
-        if passed_over or served:
-            self.turns[want.route, want.lane] = passed_over or served[-1][0]
+        if passed_over is not None or served:
+            self.turns[want.route, want.lane] = served[-1][0] if passed_over is None else passed_over
         ids = [id_ for _, id_ in served]
-        if passed_over and len(ids) < want.limit:
+        if passed_over is not None and len(ids) < want.limit:
             ids += [row[0] for row in self._rows(want, "oldest", [{"p_limit": want.limit}])[0]]
         return list(dict.fromkeys(ids))[: want.limit]
 
-    def _look_round(self, want: Want, looks: dict[str, _Look]) -> str:
-        """One turn of each tenant, until these are enough. Where that takes too many tenants: the last one looked at, else ''."""
-        seen = 0
+    def _look_round(self, want: Want, looks: dict[str, _Look]) -> str | None:
+        """One turn of each tenant, until these are enough. Where that takes too many tenants: the last one of them, else None."""
+        seen: list[str] = []
         for tenants, each in self._pages((want.route, want.lane), want.limit):
-            if seen >= TENANTS:
-                return list(looks)[-1] if looks else ""
-            seen += len(tenants)
+            if len(seen) >= TENANTS:
+                return seen[-1]
+            seen += tenants
             self._look(want, tenants, each, looks)
             if _count(looks) >= want.limit:
                 break
-        return ""
+        return None
 
     def _look_deeper(self, want: Want, looks: dict[str, _Look]) -> None:
         """Further rounds, of those that may have more due."""

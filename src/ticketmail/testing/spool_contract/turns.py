@@ -92,6 +92,20 @@ class TurnContract:
         counts = [len(await worker.claim(Want("main", "reply", 10))) for _ in range(4)]
         assert counts == [10, 10, 10, 0]
 
+    async def test_where_very_many_tenants_are_paused_the_others_have_their_turns(
+        self, spool: Any, work: Any, clock: ContractClock
+    ) -> None:
+        paused = [f"t{number:03}" for number in range(_MANY)]
+        spool.intake.accept([*(entry(tenant=tenant) for tenant in paused), *(entry(tenant="z") for _ in range(20))])
+        for tenant in paused:
+            spool.operating.pause(Pause(Scope.parse(f"tenant:{tenant}"), clock.at, None, "why", "ann"))
+        clock.go(SECOND)
+        spool.intake.accept([entry(tenant="zz")])
+        worker = await work()
+        served = [mail.tenant for _ in range(4) for mail in await worker.claim(Want("main", "reply", 4))]
+        assert len(served) == 16
+        assert "zz" in served
+
     async def test_what_goes_before_a_mail_counts_the_turns_of_others(self, spool: Any, clock: ContractClock) -> None:
         _hand_over(spool, clock, *["flood"] * 6, "b")
         mine = [entry(f"m{number}@example.net", tenant="a") for number in range(3)]
