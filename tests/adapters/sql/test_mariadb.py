@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from sql_support import ALL as WANT
 from sql_support import WORKER, claims, entry, kill_connections, mariadb_connection
 
-from ticketmail.adapters.sql import claiming, create, errors
+from ticketmail.adapters.sql import claiming, create, errors, joining
 from ticketmail.adapters.sql.mariadb import _require_durable, _require_version
 from ticketmail.adapters.sql.outcomes import release
 from ticketmail.adapters.sql.picking import PickStatements
@@ -142,21 +143,44 @@ class TestMariadb:
         spool.close()
 
     def test_a_deadlock_that_ended_the_hosts_transaction_is_told(self, mariadb_url: str) -> None:
-        from pymysql.err import OperationalError
-
-        from ticketmail.adapters.sql import joining
-
         spool = create(mariadb_url, SpoolOptions())
         spool.reading.overview()
-
-        def deadlock(tx: Any) -> None:
-            raise OperationalError(1213, "Deadlock found when trying to get lock; try restarting transaction")
-
         with (
-            contextlib.closing(mariadb_connection(mariadb_url)) as c,
-            pytest.raises(SpoolBusy, match="rolled your whole transaction back"),
+            contextlib.closing(mariadb_connection(mariadb_url)) as host,
+            contextlib.closing(mariadb_connection(mariadb_url)) as other,
+            ThreadPoolExecutor(1) as elsewhere,
         ):
-            joining.run(spool._database, c, deadlock)  # type: ignore[attr-defined]
+            other.cursor().execute("CREATE TABLE tickets (id INT PRIMARY KEY) ENGINE=InnoDB SELECT seq AS id FROM seq_1_to_99")
+            other.cursor().execute("DELETE FROM tickets WHERE id > 1")  # who has done more is not the one to go
+            host.cursor().execute("DELETE FROM tickets WHERE id = 1")
+
+            def close_the_circle(tx: Any) -> None:
+                elsewhere.submit(other.cursor().execute, "DELETE FROM tickets WHERE id = 1")
+                tx.cursor.execute("DELETE FROM tickets WHERE id = 2")
+
+            with pytest.raises(SpoolBusy, match="rolled your whole transaction back"):
+                joining.run(spool._database, host, close_the_circle)  # type: ignore[attr-defined]
+        spool.close()
+
+    async def test_a_host_that_read_what_was_changed_since_is_told_that_all_of_it_is_gone(self, mariadb_url: str) -> None:
+        """Under ``innodb_snapshot_isolation``, as MariaDB has it by itself since 11.6."""
+        spool = create(mariadb_url, SpoolOptions(site="desk"))
+        first = entry()
+        spool.intake.accept([first])
+        side = spool.worker_side()
+        worker = (await side.workers.register(WORKER)).worker_id
+        with contextlib.closing(mariadb_connection(mariadb_url)) as c, c.cursor() as cursor:
+            cursor.execute("CREATE TABLE tickets (id INT) ENGINE=InnoDB")
+            cursor.execute("SET SESSION innodb_snapshot_isolation = ON")
+            cursor.execute("INSERT INTO tickets VALUES (1)")
+            cursor.execute("SELECT count(*) FROM ticketmail_delivery")
+            (mail,) = await side.deliveries.claim(worker, [WANT])
+            await side.deliveries.release(worker, claims(mail))
+            with pytest.raises(SpoolBusy, match="rolled your whole transaction back"):
+                spool.intake.accept([entry(supersedes=first.submission_id)], connection=c)
+            cursor.execute("SELECT count(*) FROM tickets")
+            assert cursor.fetchone() == (0,)
+        await side.aclose()
         spool.close()
 
 

@@ -6,11 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from ticketmail.adapters.sql.errors import DEADLOCK, is_cut, is_foreign, server_code, translate
+from ticketmail.adapters.sql.errors import ROLLED_BACK, is_cut, is_foreign, server_code, translate
 from ticketmail.domain.errors import SpoolBusy, SpoolUnreachable
-
-#: MariaDB: deadlock, record changed since it was read (its codes are numbers, SQLSTATEs are text of five).
-_GIVES_WAY = (DEADLOCK, "1020")
 
 
 class CommitInDoubt(Exception):
@@ -67,4 +64,4 @@ def unreachable(error: BaseException) -> SpoolUnreachable:
 def may_go_again(error: SpoolBusy) -> bool:
     """True if the database chose this transaction to give way (deadlock, serialisation)."""
     code = server_code(error.__cause__)
-    return code.startswith("40") or code in _GIVES_WAY
+    return code.startswith("40") or code in ROLLED_BACK

@@ -81,7 +81,9 @@ MARIADB: dict[int, tuple[type[SpoolError], str]] = {
     1301: (SpoolError, "It is larger than the server takes at once: set max_allowed_packet=64M there."),
     1665: (SpoolError, "Set binlog_format=MIXED or ROW: READ COMMITTED cannot be written to a log of statements."),
 }
-DEADLOCK = "1213"  #: MariaDB's, as ``server_code`` says it
+#: MariaDB rolls a whole transaction back, savepoints and all: deadlock; a row changed since it was read
+#: (``innodb_snapshot_isolation``, on by default since 11.6). As ``server_code`` says it; SQLSTATEs are text of five.
+ROLLED_BACK = frozenset({"1213", "1020"})
 #: After these the connection is gone, whatever the driver thinks of it: shutting down, killed.
 _CUTS = frozenset({1053, 1927})
 
@@ -125,8 +127,8 @@ def mariadb_code(error: BaseException | None) -> int | None:
 
 
 def server_code(error: BaseException | None) -> str:
-    """The SQLSTATE or MariaDB's number that ``error`` carries, or ''."""
-    return getattr(error, "sqlstate", None) or str(mariadb_code(error) or "")
+    """MariaDB's number, or the SQLSTATE, that ``error`` carries, or ''. PyMySQL says both, mysqlclient the number alone."""
+    return str(mariadb_code(error) or getattr(error, "sqlstate", None) or "")
 
 
 def is_cut(error: BaseException) -> bool:

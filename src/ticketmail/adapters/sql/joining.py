@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from ticketmail.adapters.sql.engine import Database
-from ticketmail.adapters.sql.errors import DEADLOCK, server_code, translated
+from ticketmail.adapters.sql.errors import ROLLED_BACK, server_code, translated
 from ticketmail.adapters.sql.postgresql import Psycopg2Language
 from ticketmail.adapters.sql.transaction import Language, Tx
 from ticketmail.adapters.sql.upgrading import require
@@ -30,8 +30,8 @@ def run(database: Database, connection: object, work: Callable[[Tx], T]) -> T:
     Raises:
         InvalidSubmission: ``connection`` is of no known kind, of another database than the spool, or in autocommit mode.
         HostTransactionMustBeImmediate: see there (SQLite).
-        SpoolError kin: nothing was written; the host's transaction is as it was. But for a deadlock on MariaDB, where the
-            server has rolled all of it back (SpoolBusy, which says so).
+        SpoolError kin: nothing was written; the host's transaction is as it was. But on MariaDB, which rolls all of
+            it back to break a deadlock, or where a row was changed since the host read it (SpoolBusy, which says so).
     """
     driver = driver_connection(connection)
     language, cursor = _cursor(database, driver)
@@ -141,14 +141,15 @@ def _not_immediate(why: str) -> HostTransactionMustBeImmediate:
 
 @contextlib.contextmanager
 def _victims_told() -> Iterator[None]:
-    """InnoDB breaks a deadlock by rolling back a whole transaction, savepoints and all: whoever goes on would commit a half."""
+    """InnoDB makes way for another by rolling back a whole transaction, savepoints and all: who goes on would commit a half."""
     try:
         yield
     except SpoolBusy as error:
-        if server_code(error.__cause__) != DEADLOCK:
+        if server_code(error.__cause__) not in ROLLED_BACK:
             raise
         raise SpoolBusy(
-            "MariaDB rolled your whole transaction back, to break a deadlock.", remedy="Begin it again from its first statement."
+            "MariaDB rolled your whole transaction back: it was in another one's way.",
+            remedy="Begin it again from its first statement.",
         ) from error
 
 
