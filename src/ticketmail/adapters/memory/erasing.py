@@ -60,10 +60,12 @@ class _Eraser:
         self.reached["deliveries"] += 1
         self._content(delivery.submission)
         self._traces(delivery.submission)
+        for mail in self._reports(delivery):
+            self.received(mail)
         self._tx.note_on(delivery, "erased", actor=self._actor, reason=self._reason)
 
     def received(self, mail: Incoming) -> None:
-        """A mail of theirs. Its row stays, so that a copy of it is known."""
+        """A mail of theirs, or about one to them. Its row stays, so that a copy of it is known."""
         self._drop_blobs(mail)
         told = [event for event in self._tx.state.events.values() if event.submission_id == mail.id]
         self.reached["events"] += sum(self._tx.drop(self._tx.state.events, event.event_id) for event in told)
@@ -72,6 +74,12 @@ class _Eraser:
         self._tx.change(mail, state=state, **names)
         self._tx.note("erased", submission_id=mail.id, actor=self._actor, reason=self._reason)
         self.reached["received"] += 1
+
+    def _reports(self, delivery: Delivery) -> list[Incoming]:
+        """What came in about a delivery, with its copies."""
+        ids = {id_ for (mail, number, _), id_ in self._tx.state.feedback.items() if (mail, number) == delivery.key}
+        events = {self._tx.state.inbound[id_].event_id for id_ in ids if id_ in self._tx.state.inbound}
+        return [mail for mail in self._tx.state.inbound.values() if mail.event_id in events]
 
     def rest(self) -> None:
         """What belongs to no mail."""

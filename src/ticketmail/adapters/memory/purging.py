@@ -61,6 +61,8 @@ class _Rules:
         for mail in found:
             for delivery in self._tx.state.of(mail):
                 self._tx.leave(delivery)
+            for place in [place for place in self._tx.state.feedback if place[0] == mail.id]:
+                self._tx.drop(self._tx.state.feedback, place)  # a key may be used again: its mail bounces anew
             self._tx.drop(self._tx.state.submissions, mail.id)
         return len(found)
 

@@ -36,7 +36,7 @@ def settle(tx: Tx, view: InboundView, s: Settlement) -> InboundState | None:
     add_refs(tx, s.refs)
     tx.use_blobs(mail, tuple(dict.fromkeys((*mail.blobs, *s.blobs))))
     for one in s.feedback:
-        _feedback(tx, one)
+        _feedback(tx, mail, one)
     return state
 
 
@@ -66,12 +66,12 @@ def _write(tx: Tx, mail: Incoming, s: Settlement, state: InboundState, key: str)
     )
 
 
-def _feedback(tx: Tx, f: Feedback) -> None:
+def _feedback(tx: Tx, mail: Incoming, f: Feedback) -> None:
     """A fact about a delivery, once."""
     place = (f.submission_id, f.number, f.kind)
     if place in tx.state.feedback:
         return
-    tx.put(tx.state.feedback, place, tx.now_us)
+    tx.put(tx.state.feedback, place, mail.id)
     about: dict[str, Any] = {"number": f.number, "cause": f.cause, "reason": utf8(f.reason), "reply": utf8(f.reply)}
     tx.note(f.kind, submission_id=f.submission_id, **about)
     if f.event is not None:

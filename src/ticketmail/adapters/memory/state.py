@@ -203,7 +203,7 @@ class State:
         self.suppressions: dict[tuple[str, str], Suppression] = {}
         self.inbound: dict[UUID, Incoming] = {}
         self.cursors: dict[tuple[str, str], str] = {}
-        self.feedback: dict[tuple[UUID, int, str], int] = {}
+        self.feedback: dict[tuple[UUID, int, str], UUID] = {}  #: (submission, number, kind) to the incoming mail that says so
         self.seq = 0
         self.by_state: dict[DeliveryState, dict[Key, Delivery]] = {state: {} for state in DeliveryState}
         self._by_ticket: dict[tuple[str, str], dict[Key, Delivery]] = {}

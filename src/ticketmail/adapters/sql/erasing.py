@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import case, delete, func, or_, select, update
+from sqlalchemy import and_, case, delete, func, or_, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
 from ticketmail.adapters.sql import ends
@@ -57,6 +57,9 @@ class EraseStatements:
         i = t.inbound.c
         theirs = or_(i.author == bound("p_address"), func.lower(i.envelope_from) == bound("p_address"))
         self.received = select(i.id).where(theirs).order_by(i.id).limit(bound("p_limit"))
+        f, report = t.feedback.c, t.inbound.alias("report")
+        same = and_(report.c.id == f.inbound_id, i.event_id == report.c.event_id)  # with its copies
+        self.reports = select(i.id).where(f.submission_id == of, f.number == bound("p_number"), same)
         forgotten: dict[str, Any] = dict.fromkeys(("subject", "verdict", "error", "digest"), "")
         forgotten |= dict.fromkeys(("author", "envelope_from"), bound("p_alias"))
         state = case((i.state == "stored", "done"), else_=i.state)
@@ -106,12 +109,7 @@ class _Eraser:
         book = tx.book(EraseStatements)
         rows = tx.rows(book.received, p_address=self._address, p_limit=max(1, CHUNK // 5))
         for (id_,) in rows:
-            self._drop_blobs(tx, id_)
-            told = [{"p_seq": seq} for seq, _ in tx.rows(book.events, p_id=id_)]
-            self.reached["events"] += sum(tx.each(book.drop_event, told))
-            tx.run(book.forget, p_id=id_, p_alias=self._alias)
-            add_history(tx, [history_row("erased", tx.now_us, id_, actor=self._actor, reason=self._reason)])
-        self.reached["received"] += len(rows)
+            self._mail(tx, id_)
         return bool(rows)
 
     def rest(self, tx: Tx) -> None:
@@ -149,8 +147,19 @@ class _Eraser:
         self.reached["deliveries"] += 1
         self._content(tx, brief)
         self._traces(tx, brief.submission_id)
+        for (id_,) in tx.rows(tx.book(EraseStatements).reports, p_id=brief.submission_id, p_number=brief.number):
+            self._mail(tx, id_)
         row = history_row("erased", tx.now_us, brief.submission_id, brief.number, fence=brief.fence)
         add_history(tx, [{**row, "actor": self._actor, "reason": self._reason}])
+
+    def _mail(self, tx: Tx, id_: str) -> None:
+        """A mail that came in."""
+        book = tx.book(EraseStatements)
+        self._drop_blobs(tx, id_)
+        told = [{"p_seq": seq} for seq, _ in tx.rows(book.events, p_id=id_)]
+        self.reached["events"] += sum(tx.each(book.drop_event, told))
+        self.reached["received"] += tx.run(book.forget, p_id=id_, p_alias=self._alias)
+        add_history(tx, [history_row("erased", tx.now_us, id_, actor=self._actor, reason=self._reason)])
 
     def _content(self, tx: Tx, brief: ends.Brief) -> None:
         """Body and blobs, unless another recipient still waits for them: then retention takes them."""

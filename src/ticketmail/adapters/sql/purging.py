@@ -46,6 +46,7 @@ class PurgeStatements:
             select(s.id).where(s.body_purged_us.is_not(None), age, ~unfinished).order_by(s.accepted_us).limit(limit)
         )
         self.drop_deliveries = delete(t.delivery).where(d.submission_id == bound("p_id"))
+        self.drop_feedback = delete(t.feedback).where(t.feedback.c.submission_id == bound("p_id"))
         self.drop_submission = delete(t.submission).where(s.id == bound("p_id"))
         used = select(r.submission_id).where(r.tenant == b.tenant, r.digest == b.digest).exists()
         self.blobs = select(b.tenant, b.digest).where(b.touched_us < before, ~used).order_by(b.touched_us).limit(limit)
@@ -134,6 +135,7 @@ def _submissions(retention: Retention, tx: Tx, limit: int) -> int:
     )
     ids = [{"p_id": id_} for (id_,) in found]
     tx.each(book.drop_deliveries, ids)
+    tx.each(book.drop_feedback, ids)  # a key may be used again: its mail bounces anew
     return sum(tx.each(book.drop_submission, ids))
 
 

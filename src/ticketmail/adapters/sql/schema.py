@@ -78,8 +78,6 @@ class Tables:
             Column("kind", _text(16), primary_key=True),
             _us("at_us"),
             _id("inbound_id"),
-            _name("cause", 64),
-            *(Column(name, _text(), nullable=False, server_default="") for name in ("reason", "reply")),
         )
 
     @property

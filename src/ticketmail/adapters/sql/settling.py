@@ -16,7 +16,7 @@ from ticketmail.domain.ports.accepting import TokenRef
 from ticketmail.domain.ports.receiving import Feedback, InboundState, InboundView, Settlement
 from ticketmail.domain.ticket import id_digest
 
-_FEEDBACK = ("submission_id", "number", "kind", "at_us", "inbound_id", "cause", "reason", "reply")
+_FEEDBACK = ("submission_id", "number", "kind", "at_us", "inbound_id")
 _SETTLED = (
     *("state", "category", "event_id", "message_key", "author", "subject", "ticket", "strength", "verdict", "error", "rules"),
     *("acknowledged", "settled_us"),
@@ -133,9 +133,6 @@ def _feedback(tx: Tx, view: InboundView, f: Feedback) -> None:
         "kind": f.kind,
         "at_us": tx.now_us,
         "inbound_id": view.inbound_id.hex,
-        "cause": f.cause,
-        "reason": utf8(f.reason),
-        "reply": utf8(f.reply),
     }
     if tx.run(tx.book(SettleStatements).feedback, **row) != 1:
         return

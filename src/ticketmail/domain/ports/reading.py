@@ -196,7 +196,7 @@ class Erased:
     events: int
     history: int
     suppressions: int
-    received: int = 0  #: mails from them
+    received: int = 0  #: mails from them, and reports about mails to them
 
 
 class Operating(Protocol):

@@ -13,7 +13,7 @@ from ticketmail.domain.ports.accepting import TokenRef
 from ticketmail.domain.ports.delivering import Retention
 from ticketmail.domain.ports.receiving import Feedback, InboundItem, InboundState, RawMail, Settlement
 from ticketmail.domain.ticket import id_ref
-from ticketmail.testing.spool_contract.kit import MINUTE, ContractClock, entry
+from ticketmail.testing.spool_contract.kit import MINUTE, ContractClock, claims, entry, taken
 
 _ACT = {"actor": "ann", "reason": "a test"}
 DAY = 24 * 60 * MINUTE
@@ -208,6 +208,39 @@ class IncomingContract:
         await worker.upkeep.purge(Retention(), 100)
         assert spool.ledger.get(done.view.inbound_id) is None
         assert spool.ledger.get(dead.view.inbound_id) is not None
+
+    async def test_a_key_that_is_used_again_after_its_time_bounces_anew(
+        self, spool: Any, work: Any, clock: ContractClock
+    ) -> None:
+        worker, ident, told_of = await work(), uuid.uuid4(), []
+        for source in ("1", "2"):
+            spool.intake.accept([entry(submission_id=ident, key="note-991")])
+            (mail,) = await worker.claim()
+            await worker.deliveries.begin(worker.id, "a", claims(mail))
+            await worker.deliveries.record(worker.id, [taken(claim) for claim in claims(mail)])
+            spool.ledger.store([raw(source)])
+            item = take_one(spool)
+            event = MailBounced(event_id=uuid.uuid4(), at_us=1, submission_id=ident, recipient="ann@example.net")
+            bounced = Feedback(ident, 0, "bounced", "It came back.", event=event)
+            spool.ledger.settle(item, settlement(item, source, feedback=(bounced,)))
+            told_of += [event.kind for event in told(spool)]
+            clock.go(100 * DAY)
+            await worker.upkeep.purge(Retention(), 100)
+        assert told_of == ["received", "bounced"] * 2
+
+    def test_a_person_is_forgotten_in_reports_about_mails_to_them(self, spool: Any) -> None:
+        mail = entry()
+        spool.intake.accept([mail])
+        spool.ledger.store([raw("1", b"ann@example.net is unknown"), raw("2", b"ann@example.net is unknown"), raw("3")])
+        for item in spool.ledger.take(10, 60):
+            report = item.content != raw().content
+            bounced = Feedback(mail.submission_id, 0, "bounced", "It came back.", reply="550 <ann@example.net> is unknown")
+            feedback = (bounced,) if report else ()
+            spool.ledger.settle(item, settlement(item, "report" if report else "3", author="bob@example.net", feedback=feedback))
+        erased = spool.operating.erase("ann@example.net", **_ACT)
+        assert (erased.received, erased.blobs, erased.events) == (2, 1, 1)
+        assert [view.source for view in spool.ledger.find() if view.raw] == ["3"]
+        assert "ann@" not in str(spool.reading.history(mail.submission_id))
 
     def test_a_person_is_forgotten_in_what_they_wrote_too(self, spool: Any) -> None:
         spool.ledger.store([raw("1", envelope_from="Ann@example.net"), raw("2", b"of bob")])
