@@ -12,8 +12,11 @@ import pytest
 from ticketmail.app.cli import tables
 
 
-def test_upgrade_makes_the_tables_once(desk) -> None:
-    assert desk.run("db", "check").code == 2
+def test_upgrade_makes_the_tables_once(desk, tmp_path: Path) -> None:
+    for look in (("db", "check"), ("db", "upgrade", "--check")):
+        ran = desk.run(*look)
+        assert (ran.code, "Run `ticketmail db upgrade`." in ran.out) == (2, True)
+    assert not list(tmp_path.glob("spool.db*"))
     ran = desk.run("db", "upgrade")
     assert ran.code == 0
     assert ran.out != "Nothing to do.\n"

@@ -38,7 +38,7 @@ class SqlAdministering:
 
     def check(self) -> Sequence[str]:
         try:
-            self._database.open_unchecked()
+            self._database.open_unchecked(make=False)
             return self._database.read_unchecked(self._look)
         except SpoolError as error:
             return [str(error)]

@@ -187,9 +187,9 @@ class Database:
             self.store.before_fork()
         self._is_ready = self._site_checked = False
 
-    def open_unchecked(self) -> None:
-        """Prove safety; leave the tables as they are. Raises SpoolError kin."""
-        self.store.before_open()
+    def open_unchecked(self, *, make: bool = True) -> None:
+        """Prove safety; leave the tables as they are. ``make``: SQLite's file, if it is not there. Raises SpoolError kin."""
+        self.store.before_open(make=make)
         try:
             with translated(), self._leased() as connection, ending(connection):
                 self.store.after_open(connection.cursor())
@@ -198,7 +198,7 @@ class Database:
             raise
 
     def _open(self) -> None:
-        self.open_unchecked()
+        self.open_unchecked(make=self.options.create)
         if self.options.create:
             self.upgrade()
         self._read(upgrading.require)

@@ -12,11 +12,11 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import QueuePool
 
 from ticketmail.adapters.sql.schema import AnyTable, Tables
+from ticketmail.adapters.sql.servers import ServerStore
 from ticketmail.adapters.sql.transaction import NOTHING, Params, Row, bound, one_by_one
 from ticketmail.domain.errors import MissingExtra, SpoolUnreachable, SpoolUnsafe
 from ticketmail.domain.ports.spooling import SpoolCapabilities, SpoolOptions
 
-DEAD_AFTER_US = 30_000_000
 LEAST = (10, 6)  #: SKIP LOCKED
 _NOW = "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6))"
 _DUPLICATE = 1062  #: ER_DUP_ENTRY. It undoes the statement, not the transaction.
@@ -88,17 +88,13 @@ def _insert_once(cursor: Any, sql: str, params: Params) -> int:
     return 1
 
 
-class MariadbStore:
+class MariadbStore(ServerStore):
     """A MariaDB database: how to reach it, and what to demand of it."""
 
     language = MariadbLanguage()
     capabilities = SpoolCapabilities(
         survives_process=True, joins_transactions=True, many_processes=True, rings=False, server_clock=True
     )
-    gap_s = 0.0
-    chunk_s = 0.05
-    poll_s = 0.1
-    leaves_no_handle_at_fork = False
 
     def __init__(self, url: URL, options: SpoolOptions) -> None:
         self._url = url.set(drivername="mariadb+pymysql")
@@ -148,9 +144,6 @@ class MariadbStore:
             "SET SESSION sql_mode = %s, innodb_lock_wait_timeout = %s, lock_wait_timeout = %s", (_MODE, wait_s, _TABLE_WAIT_S)
         )
 
-    def before_open(self) -> None:
-        """Nothing to look at before the server answers."""
-
     def after_open(self, cursor: Any) -> None:
         """Refuse a server that does not keep what it confirms, or that cannot skip locked rows. Raises SpoolUnsafe."""
         found = _variables(cursor)
@@ -169,10 +162,6 @@ class MariadbStore:
         return self.language.server_now_us(cursor)
 
     @contextlib.contextmanager
-    def turn(self, *, write: bool) -> Iterator[None]:
-        yield
-
-    @contextlib.contextmanager
     def alone(self, cursor: Any) -> Iterator[None]:
         """Alone with the schema. Statements that change it commit by themselves here; each may be run again."""
         cursor.execute("SELECT GET_LOCK(%s, %s)", (_LOCK, _TABLE_WAIT_S))
@@ -183,24 +172,6 @@ class MariadbStore:
         finally:
             with contextlib.suppress(Exception):  # it ends with the connection at the latest
                 cursor.execute("SELECT RELEASE_LOCK(%s)", (_LOCK,))
-
-    def changes(self, connection: Any) -> object:
-        return None
-
-    def worker_began(self, worker_id: str) -> None:
-        """Its row is its lease."""
-
-    def worker_ended(self, worker_id: str) -> None:
-        """Its row is its lease."""
-
-    def is_dead(self, worker_id: str, beat_us: int, now_us: int) -> bool:
-        return now_us - beat_us > DEAD_AFTER_US
-
-    def relieve(self) -> bool:
-        return False
-
-    def free_bytes(self) -> int | None:
-        return None
 
     def size_bytes(self, cursor: Any) -> int | None:
         cursor.execute("SELECT sum(data_length + index_length) FROM information_schema.tables WHERE table_schema = DATABASE()")
@@ -222,12 +193,6 @@ class MariadbStore:
 
     def listening_connection(self) -> Any:
         raise NotImplementedError("MariaDB has no NOTIFY; capabilities.rings says so")
-
-    def before_fork(self) -> None:
-        """Sockets are left alone; the child opens its own."""
-
-    def in_child(self) -> None:
-        """Nothing of the parent's is used."""
 
 
 #: A mail of 25 MiB, its bytes escaped.

@@ -12,13 +12,13 @@ from sqlalchemy.dialects.postgresql import ARRAY, psycopg, psycopg2
 from sqlalchemy.engine import URL
 
 from ticketmail.adapters.sql.schema import Tables
+from ticketmail.adapters.sql.servers import ServerStore
 from ticketmail.adapters.sql.transaction import OnConflict, Params, Row, one_by_one
 from ticketmail.domain.errors import MissingExtra, SpoolUnsafe
 from ticketmail.domain.ports.spooling import SpoolCapabilities, SpoolOptions
 
 _NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _NOW_OWN = _NOW.replace("SELECT", "SELECT set_config('lock_timeout', '2000', true),")
-DEAD_AFTER_US = 30_000_000
 
 
 class PostgresqlLanguage(OnConflict):
@@ -72,17 +72,13 @@ class Psycopg2Language(PostgresqlLanguage):
         return one_by_one(cursor, sql, params, fetch=fetch)
 
 
-class PostgresqlStore:
+class PostgresqlStore(ServerStore):
     """A PostgreSQL database: how to reach it, and what to demand of it."""
 
     language = PostgresqlLanguage()
     capabilities = SpoolCapabilities(
         survives_process=True, joins_transactions=True, many_processes=True, rings=True, server_clock=True
     )
-    gap_s = 0.0
-    chunk_s = 0.05
-    poll_s = 0.1
-    leaves_no_handle_at_fork = False
 
     def __init__(self, url: URL, options: SpoolOptions) -> None:
         self._url = url.set(drivername="postgresql+psycopg")
@@ -128,9 +124,6 @@ class PostgresqlStore:
             arguments["prepare_threshold"] = None
         return arguments
 
-    def before_open(self) -> None:
-        """Nothing to look at before the server answers."""
-
     def after_open(self, cursor: Any) -> None:
         """Refuse a server that does not keep what it confirms. Raises SpoolUnsafe."""
         for setting in ("fsync", "full_page_writes"):
@@ -150,33 +143,11 @@ class PostgresqlStore:
         return int(cursor.fetchone()[1])
 
     @contextlib.contextmanager
-    def turn(self, *, write: bool) -> Iterator[None]:
-        yield
-
-    @contextlib.contextmanager
     def alone(self, cursor: Any) -> Iterator[None]:
         """Alone with the schema, and never long in the way of others. Until the commit."""
         cursor.execute("SET LOCAL lock_timeout = '5s'")
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", (zlib.crc32(b"ticketmail schema"),))
         yield
-
-    def changes(self, connection: Any) -> object:
-        return None
-
-    def worker_began(self, worker_id: str) -> None:
-        """Its row is its lease."""
-
-    def worker_ended(self, worker_id: str) -> None:
-        """Its row is its lease."""
-
-    def is_dead(self, worker_id: str, beat_us: int, now_us: int) -> bool:
-        return now_us - beat_us > DEAD_AFTER_US
-
-    def relieve(self) -> bool:
-        return False
-
-    def free_bytes(self) -> int | None:
-        return None
 
     def size_bytes(self, cursor: Any) -> int | None:
         cursor.execute("SELECT pg_database_size(current_database())")
@@ -192,9 +163,3 @@ class PostgresqlStore:
         """In a transaction of its own, after the commit: NOTIFY in a commit serialises commits over the whole server."""
         connection.execute("SELECT pg_notify(%s, '')", (bell,))
         connection.commit()
-
-    def before_fork(self) -> None:
-        """Sockets are left alone; the child opens its own."""
-
-    def in_child(self) -> None:
-        """Nothing of the parent's is used."""

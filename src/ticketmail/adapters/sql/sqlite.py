@@ -19,7 +19,7 @@ from ticketmail.adapters.sql.errors import translated
 from ticketmail.adapters.sql.gate import FILE_MODE, GAP_S, Ballast, Gate, WorkerLocks
 from ticketmail.adapters.sql.schema import Tables
 from ticketmail.adapters.sql.transaction import OnConflict, Params, Row, as_json, one_by_one
-from ticketmail.domain.errors import SettingsError, SpoolUnreachable, SpoolUnsafe
+from ticketmail.domain.errors import SchemaMismatch, SettingsError, SpoolUnreachable, SpoolUnsafe
 from ticketmail.domain.ports.spooling import SpoolCapabilities, SpoolOptions
 
 #: File systems whose locks or syncs SQLite cannot trust (sqlite.org/howtocorrupt.html section 2, sqlite.org/wal.html).
@@ -138,8 +138,8 @@ class SqliteStore:
                     raise
             time.sleep(0.005)
 
-    def before_open(self) -> None:
-        """Refuse what cannot keep its promise. Raises SpoolUnsafe, SpoolUnreachable."""
+    def before_open(self, *, make: bool) -> None:
+        """Refuse what cannot keep its promise; ``make`` the file. Raises SpoolUnsafe, SpoolUnreachable, SchemaMismatch."""
         if not self.path.parent.is_dir():
             raise SpoolUnreachable(f"There is no directory {self.path.parent}.", remedy="Make it, or change the spool's URL.")
         if sqlite3.sqlite_version_info < _LEAST:
@@ -150,6 +150,8 @@ class SqliteStore:
                 f"{self.path} lies on a network file system ({kind}), where SQLite can lose or corrupt mail.",
                 remedy="Put the spool on a local disk, or use PostgreSQL.",
             )
+        if not make and not self.path.exists():
+            raise SchemaMismatch(f"There is no file {self.path}.", remedy="Run `ticketmail db upgrade`.")
         # Only if it is not there: closing a handle of a database file drops this process's locks on it (howtocorrupt.html 2.2).
         with translated(), contextlib.suppress(FileExistsError):
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE))
