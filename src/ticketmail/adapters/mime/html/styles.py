@@ -6,8 +6,9 @@ No CSS engine: what is not understood is visible, and does not stay.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 Declarations = dict[str, str]
@@ -32,8 +33,10 @@ _VALUE: Final = re.compile(r"(?:[\w\s#%.,'\"+-]|rgba?\([\d\s.,%/]{1,40}\)|hsla?\
 _NEGATIVE: Final = re.compile(r"(?:^|\s)-\s*\d")
 _NUMBER: Final = re.compile(r"\s*(\d{0,6}(?:\.\d{0,4})?)\s*(px|pt|em|rem|%|cm|mm|in)?\s*(?:!important)?\s*$")
 _RELATIVE: Final = re.compile(r"em|%|in|cm|mm")
-_COMMENT: Final = re.compile(r"/\*.{0,20000}?\*/|<!--|-->", re.DOTALL)
-_RULE: Final = re.compile(r"([^{}]{1,1000})\{([^{}]{0,4000})\}")
+#: Longest list of selectors that is read of a rule, and longest body.
+MAX_SELECTORS: Final = 1_000
+MAX_BODY: Final = 4_000
+_MARKUP: Final = re.compile(r"<!--|-->")
 _NAMED: Final = re.compile(r"[.#]?[A-Za-z_][\w-]{0,80}")
 _SIMPLE: Final = re.compile(r"(?:[a-z][a-z0-9]{0,10})?([.#][\w-]{1,80})$", re.IGNORECASE)
 _COLOURS: Final = {"white": (255, 255, 255), "black": (0, 0, 0), "#fff": (255, 255, 255), "transparent": None, "inherit": None}
@@ -145,8 +148,7 @@ class Sheet:
 
     def read(self, css: str) -> None:
         """Take the top rules of a sheet. Those of ``@media`` speak of other screens, and are left out."""
-        rules = _RULE.findall(_top_level(_COMMENT.sub(" ", css[:MAX_SHEET])))
-        for selectors, body in rules[:MAX_RULES]:
+        for selectors, body in islice(_rules(_top_level(_without_comments(css[:MAX_SHEET]))), MAX_RULES):
             style = declarations(body)
             how = hides(style)
             if how:
@@ -190,6 +192,26 @@ def _alone(selectors: str) -> list[str]:
     """The classes and ids among selectors that consist of nothing else (a tag name aside)."""
     found = [_SIMPLE.match(one.strip()) for one in selectors.split(",")[:50]]
     return [one[1].lower() for one in found if one]
+
+
+def _without_comments(css: str) -> str:
+    """One that never ends goes on to the end of the sheet (CSS Syntax Level 3, section 4.3.2)."""
+    pieces: list[str] = []
+    at = 0
+    while (start := css.find("/*", at)) >= 0:
+        pieces.append(css[at:start])
+        end = css.find("*/", start + 2)
+        at = end + 2 if end >= 0 else len(css)
+    return _MARKUP.sub(" ", " ".join([*pieces, css[at:]]))
+
+
+def _rules(css: str) -> Iterator[tuple[str, str]]:
+    """Selectors and body of each rule. One look at each character, whatever braces a stranger writes."""
+    for block in css.split("}")[:-1]:
+        head, brace, body = block.rpartition("{")
+        selectors = head.rpartition("{")[2][-MAX_SELECTORS:]
+        if brace and selectors and len(body) <= MAX_BODY:
+            yield selectors, body
 
 
 def _top_level(css: str) -> str:
