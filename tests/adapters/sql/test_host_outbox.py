@@ -1,7 +1,8 @@
-"""A host's outbox on SQLite and PostgreSQL: nothing is lost between the host's commit and the broker's confirm."""
+"""A host's outbox on each database: nothing is lost between the host's commit and the broker's confirm."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import threading
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sql_support import HandClock
+from sql_support import HandClock, mariadb_connection
 
 from ticketmail.adapters.sql.road import create_outbox
 from ticketmail.domain.errors import HostTransactionMustBeImmediate, InvalidSubmission, SettingsError, SpoolUnreachable
@@ -20,13 +21,6 @@ from ticketmail.domain.ports.relaying import HostOutbox, HostOutboxOptions
 LEASE_S = 60.0
 SECOND = 1_000_000
 MakeOutbox = Callable[[], HostOutbox]
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/outbox.db"
-    return str(request.getfixturevalue("postgresql_url"))
 
 
 @pytest.fixture
@@ -228,6 +222,21 @@ def test_on_postgresql_it_commits_and_rolls_back_with_the_hosts_data(postgresql_
         host.rollback()
 
     assert bodies(outbox) == ["kept"]
+    outbox.close()
+
+
+@pytest.mark.mariadb
+def test_on_mariadb_it_commits_and_rolls_back_with_the_hosts_data(mariadb_url: str) -> None:
+    outbox = create_outbox(mariadb_url, HostOutboxOptions())
+    outbox.prepare()
+    with contextlib.closing(mariadb_connection(mariadb_url)) as host:
+        outbox.put([job("kept"), job("kept, too")], connection=host)
+        assert outbox.is_empty()
+        host.commit()
+        outbox.put([job("undone")], connection=host)
+        host.rollback()
+
+    assert bodies(outbox) == ["kept", "kept, too"]
     outbox.close()
 
 

@@ -30,6 +30,13 @@ class TestPostgresql(_WithClock):
         return lambda: create_blobs(postgresql_url, clock)
 
 
+@pytest.mark.mariadb
+class TestMariadb(_WithClock):
+    @pytest.fixture
+    def make_store(self, mariadb_url: str, clock: HandClock) -> MakeStore:
+        return lambda: create_blobs(mariadb_url, clock)
+
+
 def test_a_database_that_is_away_is_told(tmp_path: Path) -> None:
     with pytest.raises(BlobStoreError, match="nowhere"):
         create_blobs(f"sqlite:///{tmp_path}/nowhere/shared.db").put("", b"x")
