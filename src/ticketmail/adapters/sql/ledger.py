@@ -57,10 +57,9 @@ class LedgerStatements:
         mine = and_(i.id == bound("p_id"), i.state == "stored", i.fence == bound("p_fence"))
         self.failed = update(t.inbound).where(mine).values(due_us=bound("p_due"), error=bound("p_error"), attempts=i.attempts + 1)
         free = or_(i.ticket.is_(None), i.ticket == bound("p_ticket"))
-        self.told = select(i.id, i.tenant, i.message_key).where(
-            i.event_id == bound("p_event"), one_of(i.state, ("done", "dead")), free
-        )
-        self.assign = update(t.inbound).where(i.id == bound("p_id"), free).values(ticket=bound("p_ticket"))
+        this = and_(i.event_id == bound("p_event"), one_of(i.state, ("done", "dead")), free)
+        self.told = select(i.id, i.tenant, i.message_key).where(this).with_for_update()
+        self.assign = update(t.inbound).where(i.id == bound("p_id")).values(ticket=bound("p_ticket"))
         self.wrote = select(i.author).where(i.ticket == bound("p_ticket"), i.tenant == bound("p_tenant"), i.author != "")
         self.written = select(d.recipient_key).where(d.ticket == bound("p_ticket"), d.tenant == bound("p_tenant"))
         self.deliveries = select(d.number, d.recipient_key, d.lane).where(d.submission_id == bound("p_id")).order_by(d.number)
