@@ -9,17 +9,20 @@ from typing import Any
 
 import pytest
 from sql_support import ALL as WANT
-from sql_support import WORKER, claims, entry, kill_connections, mariadb_connection
+from sql_support import WORKER, HandClock, claims, entry, kill_connections, mariadb_connection
 
 from ticketmail.adapters.sql import claiming, create, errors, joining
 from ticketmail.adapters.sql.mariadb import _require_durable, _require_version
 from ticketmail.adapters.sql.outcomes import release
 from ticketmail.adapters.sql.picking import PickStatements
+from ticketmail.adapters.sql.purging import PurgeStatements
 from ticketmail.adapters.sql.scans import Scans
 from ticketmail.adapters.sql.transaction import Compiler
 from ticketmail.domain.errors import SchemaMismatch, SpoolBusy, SpoolError, SpoolFull, SpoolUnreachable, SpoolUnsafe
+from ticketmail.domain.ports.delivering import Retention
 from ticketmail.domain.ports.spooling import SpoolOptions
 from ticketmail.domain.scope import Scope
+from ticketmail.testing.spool_contract.incoming import DAY, raw, settlement
 
 ALL = Scope.parse("all")
 
@@ -142,6 +145,23 @@ class TestMariadb:
         await side.aclose()
         spool.close()
 
+    async def test_a_purge_reads_nothing_of_the_incoming_mail_that_was_purged_before(self, mariadb_url: str) -> None:
+        clock = HandClock()
+        spool = create(mariadb_url, SpoolOptions(site="desk", clock=clock))
+        side = spool.worker_side()
+        spool.ledger.store([raw(str(number)) for number in range(100)])
+        for item in spool.ledger.take(100, 60):
+            spool.ledger.settle(item, settlement(item, item.view.source))
+        clock.go(91 * DAY)
+        assert (await side.upkeep.purge(Retention(), 1000))["inbound"] == 100
+        database = spool._database  # type: ignore[attr-defined]
+        look = {"p_before": clock.at - 90 * DAY, "p_limit": 50}
+        before = _rows_read(side)
+        side._thread._connection.cursor().execute(*_bound(database, PurgeStatements, "raw", look))
+        assert _rows_read(side) - before < 20
+        await side.aclose()
+        spool.close()
+
     def test_a_deadlock_that_ended_the_hosts_transaction_is_told(self, mariadb_url: str) -> None:
         spool = create(mariadb_url, SpoolOptions())
         spool.reading.overview()
@@ -197,6 +217,13 @@ class _Between:
         self._cursor.execute(sql, params)
         if sql.endswith("FOR UPDATE"):
             self._happens()
+
+
+def _bound(database: Any, book: type[Any], name: str, values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A kept statement as the driver takes it."""
+    compiler = Compiler(database.language, database.tables)
+    sql, fixed = compiler.text(getattr(compiler.book(book), name))
+    return sql, {**fixed, **values}
 
 
 def _rows_read(side: Any) -> int:

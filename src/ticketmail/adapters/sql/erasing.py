@@ -63,7 +63,7 @@ class EraseStatements:
         forgotten: dict[str, Any] = dict.fromkeys(("subject", "verdict", "error", "digest"), "")
         forgotten |= dict.fromkeys(("author", "envelope_from"), bound("p_alias"))
         state = case((i.state == "stored", "done"), else_=i.state)
-        self.forget = update(t.inbound).where(i.id == of).values(state=state, **forgotten)
+        self.forget = update(t.inbound).where(i.id == of).values(state=state, raw_purged_us=bound("p_now"), **forgotten)
         self.parked = select(t.parked.c.id, t.parked.c.job_id, t.parked.c.body)
         self.drop_parked = delete(t.parked).where(t.parked.c.id == of)
         self.suppressions = delete(t.suppression).where(x.address == bound("p_address"))
@@ -158,7 +158,7 @@ class _Eraser:
         self._drop_blobs(tx, id_)
         told = [{"p_seq": seq} for seq, _ in tx.rows(book.events, p_id=id_)]
         self.reached["events"] += sum(tx.each(book.drop_event, told))
-        self.reached["received"] += tx.run(book.forget, p_id=id_, p_alias=self._alias)
+        self.reached["received"] += tx.run(book.forget, p_id=id_, p_alias=self._alias, p_now=tx.now_us)
         add_history(tx, [history_row("erased", tx.now_us, id_, actor=self._actor, reason=self._reason)])
 
     def _content(self, tx: Tx, brief: ends.Brief) -> None:

@@ -55,10 +55,11 @@ class PurgeStatements:
         )
         i = t.inbound.c
         settled = one_of(i.state, ("done", "duplicate"))
-        raw = select(i.id).where(i.digest != "", settled, i.stored_us < before).order_by(i.stored_us)
-        self.raw = raw.limit(limit)
-        self.drop_raw = update(t.inbound).where(i.id == bound("p_id")).values(digest="")
-        self.inbound = select(i.id).where(i.digest == "", i.stored_us < before).order_by(i.stored_us).limit(limit)
+        raw = select(i.id).where(i.raw_purged_us.is_(None), settled, i.stored_us < before).order_by(i.stored_us)
+        # The server would else walk the rows by their time, through all that were purged before.
+        self.raw = raw.limit(limit).with_hint(t.inbound, f"FORCE INDEX (ix_{t.prefix}inbound_unpurged)", "mariadb")
+        self.drop_raw = update(t.inbound).where(i.id == bound("p_id")).values(digest="", raw_purged_us=bound("p_now"))
+        self.inbound = select(i.id).where(i.raw_purged_us.is_not(None), i.stored_us < before).order_by(i.stored_us).limit(limit)
         self.drop_inbound = delete(t.inbound).where(i.id == bound("p_id"))
         # Rows come in the order of time, or nearly: the oldest tell whether there is anything to do.
         self.history = select(h.seq, h.at_us).order_by(h.seq).limit(limit)
@@ -146,7 +147,7 @@ def _inbound(retention: Retention, tx: Tx, limit: int) -> int:
     tx.each(book.unref, ids)
     old = tx.rows(book.inbound, p_before=_before(tx, retention.history_days), p_limit=limit)
     tx.each(book.drop_inbound, [{"p_id": id_} for (id_,) in old])
-    return sum(tx.each(book.drop_raw, ids))
+    return sum(tx.each(book.drop_raw, [{**params, "p_now": tx.now_us} for params in ids]))
 
 
 def _blobs(retention: Retention, tx: Tx, limit: int) -> int:

@@ -288,6 +288,7 @@ class Tables:
             *(Column(name, _text(), nullable=False, server_default="") for name in ("verdict", "error")),
             _name("rules", 32),
             _us("settled_us", nullable=True),
+            _us("raw_purged_us", nullable=True),
         )
         c = table.c
         self._index("inbound_due", c.due_us, where=c.state == "stored", of=[c.state])
@@ -297,7 +298,7 @@ class Tables:
         self._index("inbound_ticket", c.ticket, where=c.ticket.is_not(None))
         self._index("inbound_author", c.author, c.stored_us, where=c.author != "")
         self._index("inbound_stored", c.stored_us)
-        self._index("inbound_unpurged", c.stored_us, where=c.digest != "")
+        self._index("inbound_unpurged", c.stored_us, where=c.raw_purged_us.is_(None), of=[c.raw_purged_us])
         return table
 
     def _parked(self) -> AnyTable:
