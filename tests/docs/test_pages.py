@@ -40,3 +40,16 @@ def test_the_reference_is_written_from_the_code_as_it_is() -> None:
     )
 
     assert result.stdout + result.stderr == ""
+
+
+def test_each_test_that_a_promise_names_exists() -> None:
+    named_tests = re.findall(r"`([\w/]+\.py)::(\w+)`", (ROOT / "docs" / "explanation" / "promises.md").read_text())
+
+    assert named_tests
+    assert [(path, name) for path, name in named_tests if not _defines(ROOT / path, name)] == []
+
+
+def _defines(path: Path, name: str) -> bool:
+    return (
+        path.exists() and re.search(rf"^\s*((async )?def {name}\(|class {name}\b|{name} = )", path.read_text(), re.M) is not None
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from ticketmail.domain.events import MailBounced, MailComplained, MailEvent
@@ -124,35 +125,22 @@ _SENTENCES = {
 def _event(subject: Subject, view: InboundView, ticket: str | None, now_us: int, reason: str) -> MailEvent | None:
     if subject.submission_id is None or subject.kind not in ("bounced", "complained"):
         return None
-    told = event_id(subject.submission_id, subject.number, subject.kind, 0)
+    common: dict[str, Any] = {
+        "event_id": event_id(subject.submission_id, subject.number, subject.kind, 0),
+        "at_us": now_us,
+        "submission_id": subject.submission_id,
+        "recipient": subject.address,
+        "recipient_number": subject.number,
+        "tenant": view.tenant,
+        "ticket": ticket,
+        "lane": subject.lane,
+        "reason": reason,
+        "inbound_id": view.inbound_id,
+    }
     if subject.kind == "complained":
-        return MailComplained(
-            event_id=told,
-            at_us=now_us,
-            submission_id=subject.submission_id,
-            recipient=subject.address,
-            recipient_number=subject.number,
-            tenant=view.tenant,
-            ticket=ticket,
-            lane=subject.lane,
-            reason=reason,
-            inbound_id=view.inbound_id,
-        )
-    return MailBounced(
-        event_id=told,
-        at_us=now_us,
-        submission_id=subject.submission_id,
-        recipient=subject.address,
-        recipient_number=subject.number,
-        tenant=view.tenant,
-        ticket=ticket,
-        lane=subject.lane,
-        reason=reason,
-        cause=subject.fault.cause if subject.fault is not None else "",
-        status=subject.said.status,
-        reply=subject.said.diagnostic[:2000],
-        inbound_id=view.inbound_id,
-    )
+        return MailComplained(**common)
+    cause = subject.fault.cause if subject.fault is not None else ""
+    return MailBounced(**common, cause=cause, status=subject.said.status, reply=subject.said.diagnostic[:2000])
 
 
 def _suppression(subject: Subject, view: InboundView, now_us: int) -> Suppression | None:
