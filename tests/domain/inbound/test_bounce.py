@@ -251,6 +251,64 @@ def test_a_sender_of_any_name_needs_all_the_other_signs(subject: str, body: str,
     assert (report and [one.address for one in report.recipients]) == recipients
 
 
+@pytest.mark.parametrize(
+    ("subject", "body", "kind"),
+    [
+        ("Re: Your printer", "Ich bin nicht im Büro und konnte Ihre Mail nicht lesen. Schreiben Sie an max@example.net", None),
+        ("Re: Your printer", "I can not reach my mail; in the office again on Monday. ann@example.net", None),
+        ("Mailbox notice", "ann@example.net: 550 5.2.2 mailbox full", MailKind.BOUNCE),
+        ("Undeliverable: Your printer", "Your message to <ann@example.net> could not be delivered.", MailKind.BOUNCE),
+        ("WARNING: delayed mail.", "<ann@example.net>:\n  450 4.2.0 greylisted", MailKind.DELAY),
+        ("Nieuws", f"<ann@example.net>: can not be delivered{RETURNED}", MailKind.BOUNCE),
+    ],
+)
+def test_a_null_return_path_alone_is_no_daemon(subject: str, body: str, kind: MailKind | None) -> None:
+    head = "Return-Path: <>\nFrom: Ann <ann@mx.example.net>\nTo: help@example.com\n"
+
+    report = notice(body, subject=subject, head=head)
+
+    assert (report and report.kind) == kind
+
+
+def test_a_vacation_that_answers_a_mail_about_delivery_is_no_bounce() -> None:
+    head = "Return-Path: <>\nFrom: Ann <ann@example.net>\nTo: help@example.com\nAuto-Submitted: auto-replied\n"
+
+    assert notice("I can not be reached until Monday.", subject="Re: delivery problem", head=head) is None
+
+
+def test_a_postmaster_who_writes_with_a_program_for_people_is_a_human() -> None:
+    head = "From: Ann <postmaster@example.net>\nTo: help@example.com\nUser-Agent: Mozilla Thunderbird\n"
+
+    assert notice("Mails to ann@example.net are rejected: 550 5.7.1", subject="Our mails", head=head) is None
+
+
+def test_a_daemon_that_returns_a_mail_says_so_in_any_language() -> None:
+    assert told(notice(f"Ӱ ӱ ӱ{RETURNED}", subject="Ӱ")) == ("bounce", ["ann@example.net"], True, [""])
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("收件人：ann@example.net", "ann@example.net"),
+        ("收件人邮件地址（ann@example.net）不存在", "ann@example.net"),
+        ("ann@example.net不存在", "ann@example.net"),
+        ("宛先「ann@example.net」が見つかりません。", "ann@example.net"),
+        ("<jörg@müller.example>: unknown", "jörg@müller.example"),
+    ],
+)
+def test_addresses_beside_letters_of_other_scripts(text: str, address: str) -> None:
+    assert [one.address for one in read_notice(text, never=frozenset())] == [address]
+
+
+@pytest.mark.parametrize(
+    "subject",
+    ["Unzustellbar: y", "Non recapitabile: y", "Niet-bestelbaar: y", "Kan ikke leveres: y", "Nedoručitelné: y",
+     "Kézbesíthetetlen: y", "Не удается доставить: y", "Teslim edilemedi: y", "Neisporučivo: y", "配信不能: y", "未送达: y"],
+)  # fmt: skip
+def test_exchange_in_its_languages(subject: str) -> None:
+    assert told(notice("ed@example.net", subject=subject))[:2] == ("bounce", ["ed@example.net"])
+
+
 def test_a_notice_that_names_nobody_is_about_the_one_to_whom_the_returned_mail_went() -> None:
     assert told(notice(f"Your message could not be delivered.{RETURNED}")) == ("bounce", ["ann@example.net"], True, [""])
 
@@ -279,6 +337,18 @@ def test_a_complaint() -> None:
 
     assert report is not None
     assert (report.kind, report.feedback_type, report.returned.message_id) == (MailKind.COMPLAINT, "abuse", "t.1@example.com")
+    assert [one.address for one in report.recipients] == ["ann@example.net"]
+
+
+def test_a_complaint_that_names_nobody_is_of_the_one_to_whom_the_mail_went() -> None:
+    raw = (
+        "Content-Type: multipart/report; report-type=feedback-report; boundary=b\n\n--b\n"
+        f"Content-Type: message/feedback-report\n\nFeedback-Type: abuse\n--b\nContent-Type: message/rfc822\n\n{ORIGINAL}\n--b--"
+    )
+
+    report = classify(parse(raw.encode())).report
+
+    assert report is not None
     assert [one.address for one in report.recipients] == ["ann@example.net"]
 
 

@@ -11,26 +11,41 @@ from typing import Final
 
 from ticketmail.domain.inbound.wordings import Phrases
 
-#: Programs put these in front of the subject that they answer; people's answers would begin with ``Re:``.
+_AUTOMATIC: Final = (
+    r"(?-i:AUTO)|auto(?:matic|mated)?[-: ]*(?:reply|response|answer|acknowledg\w+)|out of (?:the )?office(?: auto-?reply)?"
+    r"|vacation (?:response|reply|message)"
+    r"|automatische (?:antwort|abwesenheit\w*)|abwesenheits(?:notiz|assistent|benachrichtigung|meldung|nachricht)|abwesend"
+    r"|réponse automatique|absence du bureau|message d['’]absence|absent du bureau"
+    r"|respuesta automática|fuera de (?:la )?oficina|resposta autom[áà]tica|(?:fora|ausente) do escritório|risposta automatica"
+    r"|fuori (?:sede|ufficio)|erantzun automatikoa"
+    r"|automatisch(?:e)? (?:antwoord|beantwoord\w*)|afwezig(?:heid\w*)?|niet op kantoor"
+    r"|autosvar|automatiskt? svar|frånvaro\w*|ikke til ?stede|fravær\w*|sjálfvirkt svar|automaattinen vastaus|poissa(?:olo\w*)?"
+    r"|odpowiedź automatyczna|automatyczna odpowiedź|autoodpowiedź|automatická odpově[dď]|automatická odpoveď|mimo kancelář"
+    r"|automatikus válasz|házon kívül|răspuns automat|automatski odgovor|samodejni odgovor|аутоматски одговор|автоматски одговор"
+    r"|автоматичен отговор|автоматический ответ|автоответ(?:чик)?|автоматична відповідь|нет на месте|автоматты жауап"
+    r"|otomatik (?:yanıt|cevap)|ofis dışında|automatinis atsakymas|automātiska atbilde|automaatvastus|αυτόματη απάντηση"
+    r"|εκτός γραφείου"
+    r"|תשובה אוטומטית|מענה אוטומטי|(?:ال)?رد (?:ال)?تلقائي|پاسخ خودکار|स्वचालित (?:उत्तर|जवाब)|(?:การ)?ตอบกลับอัตโนมัติ"
+    r"|(?:thư )?trả lời tự động|balasan (?:otomatis|automatik)"
+    r"|自动(?:回复|答复)|自動(?:回覆|回复|答覆|応答|返信)|不在(?:通知|返信)|자동 ?(?:회신|응답|답장)|부재 ?중(?: 알림)?"
+)
+#: Programs put these in front of the subject that they answer, with a colon; people's answers would begin with ``Re:``.
 PROGRAM_SUBJECTS: Final = (
     Phrases(
         "autoreply-subject",
         "Exchange, Outlook, Domino, GroupWise, Gmail, Zimbra, Open-Xchange in their languages; Discourse is_auto_generated?",
+        (rf"^(?:{_AUTOMATIC})\s?[:：]",),
+    ),
+)
+#: The same as all of a subject, or with a name: people write so too, about such programs and their own absence.
+WEAK_SUBJECTS: Final = (
+    Phrases(
+        "away-subject",
+        "vacation programs, where the absent choose the subject; Domino",
         (
-            r"^(?:auto(?:matic|mated)?[-: ]*(?:reply|response|answer|acknowledg\w+)|out of (?:the )?office(?: auto-?reply)?"
-            r"|auto:)",
-            r"^.{1,80} (?:is|will be) out of (?:the )?office\b|vacation (?:response|reply|message)|^(?:i am|i'm) (?:away|out of)",
-            r"^(?:automatische (?:antwort|abwesenheit\w*)|abwesenheits(?:notiz|assistent|benachrichtigung|meldung)\b|abwesend\b)",
-            r"^(?:réponse automatique|absence du bureau|message d'absence|absent du bureau)",
-            r"^(?:respuesta automática|fuera de (?:la )?oficina|resposta automática|fora do escritório|risposta automatica"
-            r"|fuori (?:sede|ufficio))",
-            r"^(?:automatisch(?:e)? (?:antwoord|beantwoord\w*)|afwezig(?:heid\w*)?\b|niet op kantoor)",
-            r"^(?:autosvar|automatiskt svar|automatisk svar|frånvaro|ikke til ?stede|fravær\w*|automaattinen vastaus"
-            r"|poissaolo\w*)",
-            r"^(?:odpowiedź automatyczna|autoodpowiedź|automatická odpověď|automatická odpoveď|mimo kancelář|automatikus válasz)",
-            r"^(?:автоматический ответ|автоответ|автоматична відповідь|нет на месте|отсутств\w+)",
-            r"^(?:otomatik yanıt|automatinis atsakymas|automātiska atbilde|automaatvastus|răspuns automat|αυτόματη απάντηση)",
-            r"^(?:自动回复|自動回覆|自动答复|自動応答|自動返信|不在通知|자동 ?(?:회신|응답)|부재 ?중)",
+            rf"^(?:auto|{_AUTOMATIC})(?:\s?[:：.!(]|\s?[-–—]\s|\s?$)",
+            r"^.{1,80} (?:is|will be) out of (?:the )?office(?:[.! ]*$|\s*\(|\s(?:until|till|from|and|returning)\b)",
+            r"^(?:i am|i'm) (?:away|out of)\b|^(?:я )?отсутствую\b",
         ),
     ),
 )

@@ -49,7 +49,7 @@ RULES: Final = (
     HeaderRule("vacation", "auto-submitted", Means.AWAY, r"vacation|owner-email=", "Zimbra, Cisco (Zammad out_of_office_check)"),
     HeaderRule("auto-replied", "auto-submitted", Means.REPLY, r"^\s*auto-replied", "RFC 3834 section 5"),
     HeaderRule("auto-generated", "auto-submitted", Means.MACHINE, r"^\s*(?!no\b|auto-replied)\S", "RFC 3834 section 5, RFC 5436"),
-    HeaderRule("x-auto-submitted", "x-auto-submitted", Means.MACHINE, r"^\s*(?!no\b)\S", "as RFC 3834, from before it"),
+    HeaderRule("x-auto-submitted", "x-auto-?submitted", Means.MACHINE, r"^\s*(?!no\b)\S", "as RFC 3834, from before it"),
     HeaderRule(
         "autoreply",
         r"x-auto-?(?:reply|respond|responder|response|reply-?from)|x-mail-autoreply|x-autorespond-.*|x-autoresponder-.*",
@@ -70,6 +70,14 @@ RULES: Final = (
     HeaderRule("apple-vacation", "x-apple-action", Means.AWAY, r"vacation", "sisimai rfc3834"),
     HeaderRule(
         "vacation-program", "x-mailer|x-vacation|x-responder", Means.AWAY, r"vacation|auto-?respond", "vacation(1) and kin"
+    ),
+    HeaderRule("cron", "x-cron-env", Means.MACHINE, "", "Vixie cron and kin"),
+    HeaderRule(
+        "exchange-agent",
+        "x-ms-exchange-generated-message-source",
+        Means.MACHINE,
+        r"mailbox rules agent",
+        "MS-OXCMAIL: rules' mails",
     ),
     HeaderRule("jira", "x-jira-fingerprint", Means.MACHINE, "", "Atlassian Jira"),
     HeaderRule(

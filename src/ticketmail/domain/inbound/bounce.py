@@ -14,6 +14,7 @@ from html import unescape
 from itertools import islice
 from typing import Final
 
+from ticketmail.domain.inbound.automatic import Means, spoken
 from ticketmail.domain.inbound.mail import ParsedMail
 from ticketmail.domain.inbound.notices import MAX_TEXT, divide, read_notice
 from ticketmail.domain.inbound.returned import returned_mail
@@ -42,6 +43,12 @@ _EMBEDDED: Final = re.compile(r"^(?:final|original)-recipient:", re.IGNORECASE |
 #: RFC 3463: no answer from host, delivery time expired; and Exchange Online's own for the latter.
 _EXPIRED: Final = {"4.4.1", "4.4.7", "5.4.7", "5.4.316"}
 _PASSED_ON: Final = re.compile(r"\s*(?:re|aw|sv|fwd?|wg|tr|rv|i)\s*:", re.IGNORECASE)
+#: Programs that people write with; servers that name their own (MDaemon, SMTP32) are not among them.
+_PEOPLE_WRITE_WITH: Final = re.compile(
+    r"thunderbird|outlook|apple mail|ip(?:hone|ad) mail|k-9|evolution|mutt|kmail|sylpheed|claws|the bat|roundcube|webmail|horde"
+    r"|eudora|pegasus|gnus|alpine",
+    re.IGNORECASE,
+)
 _ENVELOPE: Final = re.compile(r"^[ \t]*(?:rcpt to|mail from):", re.IGNORECASE | re.MULTILINE)
 _HEADER_CHARS: Final = 200
 _GOOD: Final = {"delivered", "relayed", "expanded", "deliverable"}  #: the last is of sendmail's and Postfix's probes
@@ -143,16 +150,20 @@ def _is_expired(one: FailedRecipient) -> bool:
 def _by_words(mail: ParsedMail, text: str) -> DeliveryReport | None:
     stated = mail.subject[:MAX_SUBJECT]
     daemon, named, subject = is_daemon(mail), mail.value("x-failed-recipients"), first_found(stated, FAILURE_SUBJECTS)
-    trusted = (daemon is not None and not _is_answer(mail, stated, text)) or named != ""
-    if not trusted and (subject is None or _PASSED_ON.match(stated)):
+    if not (daemon or named) and (subject is None or _PASSED_ON.match(stated)):
         return None
     notice, copy = divide(text)
     words = first_found(notice, FAILURE_TEXTS)
-    delayed = first_found(stated, DELAY_SUBJECTS) or first_found(notice, DELAY_TEXTS)
-    if not (named or subject or words or delayed):
-        return None
+    late = first_found(stated, DELAY_SUBJECTS)
+    delayed = late or first_found(notice, DELAY_TEXTS)
+    returns = _returns_a_mail(mail, copy)
     found = _with_named(named, read_notice(notice, never=_never(mail), domain=_domain(mail)), notice)
-    if not trusted and not (found and words and _returns_a_mail(mail, copy)):
+    by_name = daemon is not None and daemon.rule == "daemon-sender"
+    if named or (daemon and _speaks_for_a_server(mail, daemon, bool(subject or late), text)):
+        tells = bool(named or subject or words or delayed or (by_name and returns))
+    else:
+        tells = bool(found and words and (returns or (daemon and not by_name and status_in(notice))))
+    if not tells:
         return None
     evidence = [daemon] if daemon else []
     evidence += [Evidence(one.name, said, one.source) for one, said in filter(None, (subject, words, delayed))]
@@ -163,10 +174,25 @@ def _by_words(mail: ParsedMail, text: str) -> DeliveryReport | None:
     return DeliveryReport(kind, tuple(recipients), _returned(mail, [], copy), expired=over, evidence=tuple(evidence))
 
 
+def _speaks_for_a_server(mail: ParsedMail, daemon: Evidence, failed: bool, text: str) -> bool:
+    """Whether words of failure in this mail are a server's own.
+
+    A null return path alone proves no bounce: vacation programs use it, too (RFC 3834 section 3.3), and the absent write that
+    they *could not read* something. Postmasters are people: one who answers a mail, or writes with a program for people, does
+    so in nobody's name but his own.
+    """
+    stated = mail.subject[:MAX_SUBJECT]
+    if daemon.rule == "null-return-path" and daemon.found == "<>":
+        return failed and not any(means in (Means.AWAY, Means.REPLY) for means, _ in spoken(mail))
+    if mail.value("return-path").strip() == "<>":
+        return True
+    personal = not failed and _PEOPLE_WRITE_WITH.search(mail.value("user-agent") or mail.value("x-mailer")) is not None
+    return not personal and not _is_answer(mail, stated, text)
+
+
 def _is_answer(mail: ParsedMail, stated: str, text: str) -> bool:
-    """Postmasters are people too: one who answers a mail writes as everybody does. Of programs only Apache James sends answers,
-    with the envelope in them."""
-    if not mail.in_reply_to or not _PASSED_ON.match(stated) or mail.value("return-path").strip() == "<>":
+    """One who answers a mail writes as everybody does. Of programs only Apache James sends answers, with the envelope in them."""
+    if not mail.in_reply_to or not _PASSED_ON.match(stated):
         return False
     return _ENVELOPE.search(text[:MAX_TEXT]) is None
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from ticketmail.domain.inbound.absences import AWAY_TEXTS, CHALLENGES, PROGRAM_SUBJECTS, day_of_return
+from ticketmail.domain.inbound.absences import AWAY_TEXTS, CHALLENGES, PROGRAM_SUBJECTS, WEAK_SUBJECTS, day_of_return
 from ticketmail.domain.inbound.automatic import Means, spoken
 from ticketmail.domain.inbound.bounce import is_daemon, read_refusal, read_report, readable
 from ticketmail.domain.inbound.complaint import read_complaint, read_receipt
@@ -121,12 +121,14 @@ def _automatic(said: list[tuple[Means, Evidence]], away: bool, worded: bool) -> 
 
 
 def _words(mail: ParsedMail, *, supported: bool) -> Iterator[Evidence]:
-    """Words of automatic answers. A program's subject counts alone; behind ``Re:`` the text must say the same."""
+    """Words of automatic answers. A program's subject counts alone; a weaker one, or one behind ``Re:``, if the text says the
+    same."""
     stated = mail.subject[:MAX_SUBJECT].lstrip()
     stripped = _ANSWER.sub("", stated)
-    subject = first_found(stripped, PROGRAM_SUBJECTS)
+    program = first_found(stripped, PROGRAM_SUBJECTS)
+    subject = program or first_found(stripped, WEAK_SUBJECTS)
     text = first_found(readable(mail)[:_READ], AWAY_TEXTS) if subject or supported else None
-    alone = subject is not None and stripped == stated
+    alone = program is not None and stripped == stated
     if subject is not None and (alone or text or supported):
         yield Evidence(subject[0].name, subject[1], subject[0].source)
     if text is not None and (subject or supported):

@@ -7,7 +7,7 @@ from typing import Final
 from ticketmail.domain.inbound.mail import ParsedMail
 from ticketmail.domain.inbound.returned import returned_mail
 from ticketmail.domain.inbound.statuses import address_in, read_groups
-from ticketmail.domain.inbound.verdict import DeliveryReport, Evidence, FailedRecipient, MailKind
+from ticketmail.domain.inbound.verdict import DeliveryReport, Evidence, FailedRecipient, MailKind, ReturnedMail
 
 _FEEDBACK: Final = "message/feedback-report"
 _DISPOSITIONS: Final = ("message/disposition-notification", "message/global-disposition-notification")
@@ -24,9 +24,11 @@ def read_complaint(mail: ParsedMail) -> DeliveryReport | None:
     groups = read_groups(text or "")
     feedback = groups.message.get("feedback-type", "").strip().lower()
     blamed = address_in(groups.message.get("original-rcpt-to", "")) or address_in(groups.message.get("removal-recipient", ""))
-    recipients = (FailedRecipient(blamed),) if "@" in blamed else ()
     evidence = Evidence("feedback-report", f"Feedback-Type: {feedback}", "RFC 5965")
-    return DeliveryReport(MailKind.COMPLAINT, recipients, returned_mail(mail), feedback_type=feedback, evidence=(evidence,))
+    returned = returned_mail(mail)
+    return DeliveryReport(
+        MailKind.COMPLAINT, _complaining(blamed, returned), returned, feedback_type=feedback, evidence=(evidence,)
+    )
 
 
 def _junk_report(mail: ParsedMail) -> DeliveryReport | None:
@@ -36,9 +38,17 @@ def _junk_report(mail: ParsedMail) -> DeliveryReport | None:
     if inner is None:
         return None
     blamed = address_in(inner.value(_JUNK_MARKS[0]))
-    recipients = (FailedRecipient(blamed),) if "@" in blamed else ()
     evidence = Evidence("junk-report", mail.subject[:80], "Outlook.com JMRP")
-    return DeliveryReport(MailKind.COMPLAINT, recipients, returned_mail(mail), feedback_type="abuse", evidence=(evidence,))
+    returned = returned_mail(mail)
+    return DeliveryReport(
+        MailKind.COMPLAINT, _complaining(blamed, returned), returned, feedback_type="abuse", evidence=(evidence,)
+    )
+
+
+def _complaining(blamed: str, returned: ReturnedMail) -> tuple[FailedRecipient, ...]:
+    """Who complains: the one that is named (a field that RFC 5965 section 3.2 leaves open), or the only one it was sent to."""
+    named = [blamed] if "@" in blamed else list(returned.recipients)
+    return (FailedRecipient(named[0]),) if len(named) == 1 else ()
 
 
 def read_receipt(mail: ParsedMail) -> DeliveryReport | None:

@@ -17,8 +17,12 @@ from ticketmail.domain.inbound.verdict import FailedRecipient
 
 MAX_TEXT: Final = 65_536
 MAX_LINE: Final = 1_000
+#: Brackets, colons and stops as East Asian notices write them, without a space beside an address.
+_WIDE: Final = "\u2018-\u201f\u3000-\u3003\u3008-\u3011\uff01-\uff0f\uff1a-\uff20\uff5b-\uff65"
+#: A domain of ASCII ends where CJK text goes on; another one is of any letters (RFC 6531).
 _ADDR: Final = (
-    r"[^\s<>()\[\],;:\"'@=|*]{1,64}@[A-Za-z0-9\u0080-\uffff](?:[A-Za-z0-9\u0080-\uffff._-]{0,250}[A-Za-z0-9\u0080-\uffff])?"
+    rf"[^\s<>()\[\],;:\"'@=|*{_WIDE}]{{1,64}}@(?>[A-Za-z0-9](?:[A-Za-z0-9._-]{{0,250}}[A-Za-z0-9])?(?![A-Za-z0-9\u00a1-\u1fff])"
+    rf"|\w(?:[\w.-]{{0,250}}\w)?)"
 )
 _ADDRESS: Final = re.compile(_ADDR)
 #: Where the returned mail begins, as the programs announce it.

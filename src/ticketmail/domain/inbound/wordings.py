@@ -56,7 +56,17 @@ FAILURE_SUBJECTS = (
             r"|mancata consegna",
             r"fehlgeschlagen|niedostarcz|zwrot|недоставлен|не доставлен|kunde inte levereras|doručen",
             r"配信|配達|送信でき|メッセージを|传输失败|退信|系统退信|投递",
-            r"無法|未送达|반송|전송 ?실패|недостав|teslim edilemedi|neizdevās|toimitus",
+            r"無法|未送达|반송|전송 ?실패|недостав|teslim edilem|neizdevās|toimitus",
+            # fml, Mailman: a list refuses a mail.
+            r"^(?:loop alert|loop back warning|security alert|reject mail)\b|not member article|you .{1,80} are not member",
+            # Exchange puts these in front of the subject.
+            r"no se puede entregar|non recapitabile|niet[- ]bestelbaar|n[ãa]o (?:foi poss[íi]vel )?entreg|går inte att leverera"
+            r"|kan (?:inte|ikke) lever|ikke lever|kunne ikke lever|ei voi(?:tu)? toimit|toimittamat|nie można dostarczyć",
+            r"nedoruč|kézbesíthetetlen|sikertelen|nelivrabil|nu (?:se )?poate|(?:не удается|не удалось|не вдалося|неможливо) дост"
+            r"|недоставимо|не може да бъде дост|neisporuč|nedostavlj|ni mogoče dostaviti|nepiegād|nepristat|ei saa edastada",
+            r"δεν είναι δυνατή η παράδοση|αδύνατη η παράδοση|لم يتم (?:ال)?تسليم|تعذر (?:ال)?تسليم|לא ניתן למס|غیر قابل تحویل",
+            r"không (?:thể )?gửi được|không thể (?:gửi|chuyển)|tidak (?:dapat )?(?:ter)?kirim|ไม่สามารถส่ง"
+            r"|未能(?:传递|送达)|无法(?:传递|送达)|배달되지 않|배달할 수 없",
         ),
     ),
 )
@@ -69,6 +79,9 @@ DELAY_SUBJECTS = (
         (
             r"delay(?:ed)?\b|\(delay\)|could not send message for past|not (?:yet )?(?:been )?delivered (?:yet|after)|verzögert",
             r"^warning: (?:message|could not send|your e?mail)|temporar(?:y|ily)|retard[ée]|попытк|still (?:trying|being)",
+            r"entrega (?:retrasada|atrasada)|ritardat|bezorging vertraagd|vertraagd:|fördröjd|forsink|viivästy|opóźnion"
+            r"|zpoždění|zpožděn|oneskoren|késlel|întârzi|задерж|затримк|забавен|καθυστ|gecik"
+            r"|配信(?:が)?遅|传递延迟|延迟|배달 지연",
         ),
     ),
 )
@@ -107,6 +120,12 @@ FAILURE_TEXTS = (
             r"kon niet|niet (?:worden )?(?:bezorgd|afgeleverd)|kunde inte|kunne ikke|не (?:может|было|удалось|доставлен)"
             r"|nie (?:można|może|został)",
             r"できません|できなかった|失敗|届きま|存在し|無法|无法|失败|拒[绝絕]|退回|전송|실패|không",
+            r"duplicated message-id|detected a loop|not (?:a )?member of this|not allowed to post",
+            r"ne(?:zda|poda)řil|nebylo možné|ne(?:poda|vyda)ril|nebolo možné|сбой доставки|не найден|не удается|не вдалося"
+            r"|не знайдено|не можа|не може|ei voi|epäonnistu|sikertelen|nem (?:sikerült|lehet)|kézbesít|nu a putut|eșuat",
+            r"mislukt|misslyckad|mislykke|nepodarilo|nije (?:mogl|uspje|moguć)|ni (?:bilo )?mogoče|neizdevās|nepavyko"
+            r"|ebaõnnestus|ei õnnestunud|δεν ήταν δυνατ|απέτυχε|αποτυχία|başarısız|edilem|ulaştırılam|no s'ha pogut|errat",
+            r"gagal|tidak dapat|ไม่สามารถ|فشل|تعذر|لم يتم|נכשל|לא ניתן|ناموفق|未能|找不到|不存在|見つかり|않습니다|없습니다",
         ),
     ),
 )
