@@ -98,6 +98,27 @@ WRITTEN = {
     "gmail lv": "pirmd., 2016. g. 4. janv., plkst. 19:03 — lietotājs Anna (<ann@example.org>) rakstīja:",
     "gmail is": "Þann mán., 4. jan. 2016 kl. 19:03 skrifaði Anna Dæmi <ann@example.org>:",
     "gmail eu": "Anna Adibidea <ann@example.org> igorleak hau idatzi zuen (2016 urt. 4, al. 19:03):",
+    "gmail he in order": "\u202bבתאריך יום ב׳, 4 בינו׳ 2016 ב-19:03 מאת \u202aאנה\u202c <\u202aann@example.org\u202c>:\u202c",
+    "gmail ar figures": "في الاثنين، ٤ يناير ٢٠١٦ في ٧:٠٣ م تمت كتابة ما يلي بواسطة \u202aآن <ann@example.org>:",
+    "gmail fa": "در تاریخ دوشنبه ۴ ژانویهٔ ۲۰۱۶،‏ ۱۹:۰۳ آن <ann@example.org> نوشت:",
+    "gmail ca del dia": "Missatge de Anna Exemple <ann@example.org> del dia dl., 4 de gen. 2016 a les 19:03:",
+    "gmail sw": "Mnamo Jtt, 4 Jan 2016 saa 19:03 Ann Mfano <ann@example.org> aliandika:",
+    "apple pl": "Wiadomość napisana przez Anna Przykład <ann@example.org> w dniu 4 sty 2016, o godz. 19:03:",
+    "thunderbird de, author first": "Ann Beispiel schrieb am 04.01.2016 um 19:03:",
+    "thunderbird cy": "Ar 4 Ion 2016 19:03, ysgrifennodd Ann Enghraifft:",
+    "thunderbird be": "4 сту 2016 г. у 19:03 Ганна Прыклад напісала:",
+    "thunderbird sq": "Ann Shembull shkroi më 4 jan 2016, 7:03 m.d.:",
+    "roundcube pt": "A 2016-01-04 19:03, Ana Exemplo escreveu:",
+    "roundcube eo": "Je 2016-01-04 19:03, Ann Ekzemplo skribis:",
+    "claws de": "Am Mon, 4 Jan 2016 19:03:11 +0100\nschrieb Ann Beispiel <ann@example.org>:",
+    "claws fr": "Le Mon, 4 Jan 2016 19:03:11 +0100,\nAnne Exemple <ann@example.org> a écrit :",
+    "tuta en": "Jan 4, 2016, 19:03 by ann@example.org:",
+    "tuta de": "4. Jan. 2016, 19:03 von ann@example.org:",
+    "the bat": "Вы писали 4 января 2016 г., 19:03:11:",
+    "proton": "‐‐‐‐‐‐‐ Original Message ‐‐‐‐‐‐‐\nOn Monday, January 4th, 2016 at 7:03 PM, Ann <ann@example.org> wrote:",
+    "groupwise": ">>> Ann Example <ann@example.org> 1/4/2016 7:03 PM >>>",
+    "outlook on one line": "From: Ann <ann@example.org> Sent: Monday, January 4, 2016 7:03 PM To: Help Subject: Printer",
+    "unknown rule": "-------- Ӱӱӱ ӱӱӱ --------\nFrom: Ann <ann@example.org>\nDate: 1/4/16 19:03\nSubject: Printer",
     "unknown language": "Lorem 04.01.2016 19:03 Anna <ann@example.org> dolorem:",
 }  # fmt: skip
 
@@ -115,7 +136,25 @@ def test_a_quote_without_signs_is_folded_too(name):
     assert folded.top == ANSWER
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["Ann Example wrote:", "Ann wrote:", "Ludwig van Beethoven schrieb:", "skrev Ann Eksempel:", "Анна Пример пишет:",
+     "安 写道：", "כתב אנה:", "Scríobh Ann Sampla:"],
+)  # fmt: skip
+def test_a_name_and_a_verb_are_an_attribution_above_a_quote_only(line):
+    assert fold_text(f"{ANSWER}\n\n{line}\n> Is your printer on?\n> Ann\n").top == ANSWER
+    assert line in fold_text(f"{ANSWER}\n\n{line}\n\nIs your printer on?\n").top
+
+
+def test_a_sentence_that_points_at_a_quote_is_no_name():
+    assert fold_text("Please look at what he wrote:\n> Is your printer on?\n> Ann\n").top == "Please look at what he wrote:"
+
+
 PROSE = [
+    "The log of 2024-05-03 10:00:\nerror 5",
+    "Name: Ann Example\nE-Mail: ann@example.org\nDate: 2024-05-03 10:00\nMessage: it is off",
+    "-------- Error report --------\nCode: 5\nTime: 2024-05-03 10:00",
+    "At 10:00 on 3.5.2024 the server said:\n500 error",
     "On Thursday, I get proper rendering.",
     "On the surface, this looks like a quote header:\nit is none.",
     "On Thursday, I wrote:\nplease call me back.",

@@ -226,6 +226,14 @@ def test_a_mail_that_is_a_signature_is_shown():
         "나의 iPhone에서 보냄",
         "נשלח מה-iPhone שלי",
         "أرسلت من الـ iPhone",
+        "iPhone’umdan gönderildi",
+        "Sent from Superhuman",
+        "Sent with Mailtrack",
+        "Skickas från e-post för Windows 10",
+        "Az iPhone készülékemről küldve",
+        "मेरे iPhone से भेजा गया",
+        "下载 Outlook for iOS",
+        "iOS için Outlook'u edinin",
     ],
 )
 def test_what_phones_add_is_folded(line):
@@ -347,6 +355,10 @@ HOSTILE = {
     "dates": "2016-02-01 18:32 GMT\n" * (MIB // 21),
     "wrapped": "> a\nb\n" * (MIB // 6),
     "two dashes": "a\n-- \n" * (MIB // 6),
+    "arrows": "a\n" + ">>> a 1 >>>\n" * (MIB // 12),
+    "names": "Ann wrote:\n> a\n" * (MIB // 15),
+    "run on": "From: a Sent: b To: c " * (MIB // 22),
+    "dates above": "Mon, 4 Jan 2016 19:03:11\nAnn <a@b.example> wrote:\n" * (MIB // 50),
     "opened": "On Mon, Feb 1, 2016 at 6:32 PM, Ann\n" * (MIB // 36),
 }
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
+from unicodedata import decimal
 
 from ticketmail.domain.inbound.lines import LOOKED_AT
 from ticketmail.domain.inbound.quote_words import ATTRIBUTIONS
 
 #: Lines that one attribution may take: name, address and verb may each wrap to a line of their own.
 MAX_LINES: Final = 5
+#: A line that has only a date, with the words around it, is not longer than this.
+MAX_DATED: Final = 60
 #: An attribution as a whole is not longer than this.
 MAX_CHARS: Final = 320
 
@@ -42,21 +45,28 @@ _VERB: Final = re.compile(rf"(?:(?<!\w)|(?<=[{_CJK}\d]))(?:{_any_of(_VERBS)})(?!
 #: A word of the table; a weekday, a day and a month in any language; a date in figures.
 _OPENING: Final = re.compile(
     rf"(?:{_any_of(_OPENERS)})\s|(?:{_any_of(_FOREIGN)})\s?"
-    r"|[^\W\d]{1,13}[.,]{0,2}\s(?:den\s|d\.\s)?\d{1,2}\.?,?\s(?:de\s|di\s)?[^\W\d]{3,}"
+    r"|[^\W\d]{1,13}[.,]{0,2}\s(?:den\s|d\.\s)?\d{1,2}\.?,?\s(?:(?:de\s|di\s)?[^\W\d]{3,}|\d{4})"
     r"|\d{1,4}\s?[./年년-]\s?\d{1,2}|\d{1,2}\.?\s(?:de\s)?[^\W\d]{3,12}"
 )
 #: Where an attribution may begin behind other words on the line.
 _INSIDE: Final = re.compile(r"(?<=\s)(?:On\s(?:\w{3,9},\s|\d{1,2}[\s/.-]|\w{3,9}\s\d)|(?:Am|Le|El|Em|Il|Op)\s\d{1,2}[\s/.-])")
 _DATE: Final = re.compile(
-    r"(?<!\d)(?:19|20|25)\d\d(?!\d)|(?<![\d.])\d{1,2}[./-]\d{1,2}[./-]\d{2,4}(?![.\d])|\d{1,2}\.\d{1,2}\.(?:19|20)\d\d\.|\d\s?[年년]"
+    r"(?<!\d)(?:1[349]|20|25)\d\d(?!\d)|(?<![\d.])\d{1,2}[./-]\d{1,2}[./-]\d{2,4}(?![.\d])|\d{1,2}\.\d{1,2}\.(?:19|20)\d\d\.|\d\s?[年년]"
 )
 _TIME: Final = re.compile(r"(?<!\d)\d{1,2}\s?[:.h時时点시]\s?\d{2}(?!\d)|\d\s?[ap]\.?m\b")
 _ADDRESS: Final = re.compile(r"[^\s<>()@]{1,80}@\s?[\w-]{1,63}[\w.-]{0,120}")
 _BRACKETED: Final = re.compile(r"[<\[(]\s*(?:mailto:)?[^<>\s@]{1,80}@\s?[^<>\s@]{1,190}\s*[>\])]")
 _BRACKETED_END: Final = re.compile(_BRACKETED.pattern + r"\s?[:：]?[> ]{0,3}$")
+_BARE_END: Final = re.compile(r"\s[^\s<>@]{1,80}@[^\s<>@]{1,190}\s?[:：]$")
 _NAMED: Final = re.compile(r"[^\s<>(][^<>]{0,80}[<(]\s*[^<>\s@]{1,80}@[^<>\s@]{1,190}[>)]")
 _GMAIL_ISO: Final = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2} \d{1,2}:\d\d (?:gmt|utc)[+-]?\d*")
 _POSTED: Final = re.compile(r"posted by .{1,80} on \d{1,4}[/.-]\d{1,2}[/.-]\d{1,4}$")
+_NAMED_SO: Final = r"[^\W\d_a-zß-öø-ÿа-яα-ω]\S{0,60}"
+#: A name alone: its words begin as names do, or are particles of one; an address may follow.
+_NAME: Final = re.compile(
+    rf"[\"'*(\[]{{0,3}}{_NAMED_SO}(?:[\s,]{{1,3}}(?:v[ao]n|de[rn]?|d[ai]|del|l[ae]|bin|via|{_NAMED_SO}|[<(\[]\S{{1,80}}[>)\]])){{0,4}}"
+    r"[\s,]{0,3}$"
+)
 _SENTENCE_END: Final = (".", "!", "?", "。", "！", "？")
 
 
@@ -87,9 +97,16 @@ def find(texts: Sequence[str], last: int, quoted_next: bool) -> Found | None:
             break
         found = _span(texts, first, last, quoted_next)
         if found is not None and _begins(texts[first][found.column :]):
-            return found
+            return found._replace(first=first - _dated_above(texts, first) * (not found.column))
         alone = alone or (found if first == last or texts[first + 1].lstrip().startswith(("<", "(")) else None)
     return alone
+
+
+def _dated_above(texts: Sequence[str], first: int) -> bool:
+    """Whether the line above has the date, and nothing else: Claws Mail sets it apart from the name."""
+    plain = _plain(texts[first - 1]) if first else ""
+    dateless = _DATE.sub(" ", plain, count=1)
+    return 0 < len(plain) <= MAX_DATED and dateless != plain and _TIME.search(dateless) is not None and _wraps(texts[first - 1])
 
 
 def _begins(text: str) -> bool:
@@ -122,8 +139,10 @@ def _span(texts: Sequence[str], first: int, last: int, quoted_next: bool) -> Fou
 def judge(text: str, quoted_next: bool) -> str:
     """The rule by which these words, on one line, are an attribution; '' if they are none."""
     bare = text.strip(" \t*_>").casefold()
-    if not 6 <= len(bare) <= MAX_CHARS:
+    if not 5 <= len(bare) <= MAX_CHARS:
         return ""
+    if not bare.isascii():
+        bare = "".join(str(decimal(sign, sign)) for sign in bare)  # dates in Arabic, Persian, Indian figures
     if _GMAIL_ISO.match(bare):
         return "gmail-date"
     if _POSTED.match(bare):
@@ -131,7 +150,19 @@ def judge(text: str, quoted_next: bool) -> str:
     if text.rstrip().endswith(">"):
         bare += ">"
     verbs = _VERB.findall(bare)
-    return _by_verb(bare, verbs[-1], quoted_next) if verbs else _without_verb(bare, quoted_next)
+    if not verbs:
+        return _without_verb(bare, quoted_next)
+    return _by_verb(bare, verbs[-1], quoted_next) or ("name-wrote" if quoted_next and _is_name_and_verb(text) else "")
+
+
+def _is_name_and_verb(text: str) -> bool:
+    """*Ann Example wrote:* and nothing else, in either order. Only a quote below makes it an attribution."""
+    bare = text.strip(" \t*_>-")
+    verb = _VERB.search(bare.casefold())
+    if verb is None or not bare.endswith((":", "：")) or len(bare) != len(bare.casefold()):
+        return False
+    before, after = bare[: verb.start()].strip(), bare[verb.end() :].strip(" :：")
+    return not (before and after) and _NAME.match(before or after) is not None
 
 
 def _by_verb(bare: str, verb: str, quoted_next: bool) -> str:
@@ -142,17 +173,28 @@ def _by_verb(bare: str, verb: str, quoted_next: bool) -> str:
     text = bare.strip("-–— ")
     opened, addressed = _OPENING.match(text) is not None, _ADDRESS.search(text) is not None
     dateless = _DATE.sub(" ", text, count=1)
-    evidence = opened + (dateless != text) + (_TIME.search(dateless) is not None) + 2 * addressed
+    dated, timed = dateless != text, _TIME.search(dateless) is not None
+    evidence = opened + dated + timed + 2 * addressed
     if text.endswith((":", "：")):
-        proved = evidence >= 1 if quoted_next else evidence >= 2 and (opened or addressed)
+        proved = evidence >= 1 if quoted_next else evidence >= 2 and (opened or addressed or (dated and timed))
     else:
         proved = at_end and evidence >= (2 if quoted_next else 3)
     return "wrote" if proved else ""
 
 
 def _without_verb(bare: str, quoted_next: bool) -> str:
-    """A date and a bracketed address, as Gmail and Yandex write them; or, before a quote, any line that ends in a colon so."""
-    dated, colon = _DATE.search(bare) is not None, bare.rstrip(">").endswith((":", "："))
-    if dated and _BRACKETED_END.search(bare) is not None and (colon or (quoted_next and _OPENING.match(bare) is not None)):
+    """A date and an address, as Gmail, Yandex and Tuta write them, in languages that no table has, too.
+
+    An address within brackets stands at the end; before the colon it may stand anywhere with a time, and without brackets behind
+    a date that begins the line. Before a quote, any line that ends in a colon with date and time will do.
+    """
+    dateless = _DATE.sub(" ", bare, count=1)
+    if dateless == bare:
+        return ""
+    colon, timed = bare.rstrip(">").endswith((":", "：")), _TIME.search(dateless) is not None
+    if _BRACKETED_END.search(bare) is not None and (colon or (quoted_next and _OPENING.match(bare) is not None)):
         return "date-address"
-    return "before-quote" if quoted_next and colon and dated and _TIME.search(_DATE.sub(" ", bare, count=1)) is not None else ""
+    addressed = _BRACKETED.search(bare) is not None or (_BARE_END.search(bare) is not None and _OPENING.match(bare) is not None)
+    if colon and timed and addressed:
+        return "date-address"
+    return "before-quote" if quoted_next and colon and timed else ""

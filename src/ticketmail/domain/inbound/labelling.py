@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from ticketmail.domain.inbound.attribution import MAX_LINES, Found, closes, find, may_end
 from ticketmail.domain.inbound.lines import LOOKED_AT, Kind, Line, Mark
-from ticketmail.domain.inbound.separators import Break, field_of, header_at, is_rule, worded_break
+from ticketmail.domain.inbound.separators import Break, field_of, header_at, is_between_arrows, is_rule, worded_break
 from ticketmail.domain.inbound.signature import is_delimiter, is_list_footer
 
 #: Attributions that are looked for; a body with more is no mail, and its text stays.
@@ -64,6 +64,8 @@ class Labeller:
             self._rest(at, line.origin, Kind.FORWARDED)
         elif line.mark is Mark.REST:
             self._rest(at, line.origin)
+        elif self._written and is_between_arrows(line.text) and not self._quote_follows(at):
+            self._rest(at, "arrows")
         elif line.mark is Mark.QUOTE or (self._blocks and line.mark is Mark.INDENT) or self._is_quoted(at):
             self._quote(at, line.origin or ">")
         elif line.mark is Mark.ATTRIBUTION:

@@ -12,7 +12,9 @@ LOOKED_AT: Final = 400
 #: Lines that are told apart. What is beyond them is one more line, of any length.
 MAX_LINES: Final = 10_000
 #: Signs without width that hide words from rules and readers (the joiners of emoji and of Persian stay).
-INVISIBLE: Final = {code: None for code in (0x00AD, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF)}
+INVISIBLE: Final = {
+    code: None for code in (0x00AD, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF)
+}
 
 
 class Mark(StrEnum):

@@ -70,10 +70,13 @@ _REPLY_ABOVE: Final = re.compile(
 _MARKERS: Final = tuple(one.casefold() for one in REPLY_MARKERS)
 _FIELD: Final = re.compile(r"[\s>*_|]{0,12}([^:：*\n]{1,24}?)[\s*_]{0,4}[:：][\s*_]{0,6}(.*)")
 #: Dashes around words, or a colon behind them.
-_RULED: Final = re.compile(r"[\s>*#]{0,8}[-_=~]{2,60}\s{0,4}([^-_=~]{3,60}|[^_=~]{3,60}?)\s{0,4}[-_=~]{2,60}[\s*]{0,4}$")
+_RULED: Final = re.compile(
+    r"[\s>*#]{0,8}[-‐-―─━_=~]{2,60}\s{0,4}([^-‐-―─━_=~]{3,60}|[^_=~]{3,60}?)\s{0,4}[-‐-―─━_=~]{2,60}[\s*]{0,4}$"
+)
 _BARE: Final = re.compile(r"[\s>*]{0,8}([^:：<>@]{6,60}?)[\s*]{0,3}[:：]?[\s*]{0,3}$")
 _LINE: Final = re.compile(r"[\s>*]{0,8}[-_=~─—*]{5,}[\s*]{0,8}$")
 _ADDRESS: Final = re.compile(r"[^\s<>@]{1,80}@[\w-]{1,63}\.?[\w.-]{0,120}")
+_ARROWS: Final = re.compile(r"\s{0,3}>>>\s[^>].{3,200}\d.{0,40}(?:>>>|:)\s*$")
 #: Our own marker in the text (ARCHITECTURE 6, token contract): stands only in what we wrote.
 _REFERENCE: Final = re.compile(r"[\s>]{0,12}\[ref [a-z2-7]{16,64}\]\s{0,4}$")
 
@@ -115,11 +118,24 @@ def header_at(texts: Sequence[str], at: int) -> Break | None:
     (*From: Rome, To: Paris, Date: 3 May*) is none.
     """
     fields = quoted_fields(texts, at)
+    if len(fields) == 1:
+        fields += _run_on(fields[0][1])
     roles = {role for role, _ in fields}
     addressed = any(_ADDRESS.search(value) for _, value in fields)
     enough = len(roles) >= 3 or (len(roles) == 2 and addressed)
     telling = addressed or bool(roles & {Role.SUBJECT, Role.SENT})
     return Break("quoted-header") if Role.SENDER in roles and enough and telling else None
+
+
+def _run_on(value: str) -> list[tuple[Role, str]]:
+    """The fields that follow on the same line: programs that make text of HTML may lose its breaks."""
+    words = value[:LOOKED_AT].split()
+    found = []
+    for at, word in enumerate(words):
+        role = _ROLES.get(word[:-1].casefold()) if word.endswith((":", "：")) else None
+        if role is not None:
+            found.append((role, " ".join(words[at + 1 : at + 4])))
+    return found
 
 
 def quoted_fields(texts: Sequence[str], at: int) -> list[tuple[Role, str]]:
@@ -144,5 +160,10 @@ def quoted_fields(texts: Sequence[str], at: int) -> list[tuple[Role, str]]:
 
 
 def is_rule(text: str) -> bool:
-    """A line of dashes or underscores, as Outlook draws above a quoted header."""
-    return len(text) <= LOOKED_AT and _LINE.match(text) is not None
+    """A line of dashes or underscores, as programs draw above a quoted header, with words in it that no table has, or none."""
+    return len(text) <= LOOKED_AT and (_LINE.match(text) or _RULED.match(text.casefold())) is not None
+
+
+def is_between_arrows(text: str) -> bool:
+    """``>>> Ann <ann@example.net> 3/9/2026 2:05 PM >>>``: what GroupWise writes above the mail that is answered."""
+    return len(text) <= LOOKED_AT and _ARROWS.match(text) is not None

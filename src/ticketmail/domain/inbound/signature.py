@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ticketmail.domain.inbound.lines import LOOKED_AT
-from ticketmail.domain.inbound.signature_words import BANNERS, DISCLAIMERS, LEGAL_WORDS, LIST_FOOTERS, TAGLINES
+from ticketmail.domain.inbound.signature_words import BANNERS, DISCLAIMERS, LEGAL_WORDS, LIST_FOOTERS, PRODUCTS, TAGLINES
 
 #: Lines with words below a bare ``--``; more is a text in two parts. RFC 3676 4.3 speaks of four.
 MAX_SIGNATURE_LINES: Final = 12
@@ -24,6 +24,7 @@ _WORDS: Final = r"[^,;!?\n]{0,60}"
 def _taglines() -> re.Pattern[str]:
     """One pattern for all: each template is a whole line, in brackets or not."""
     bodies = [_WORDS.join(re.escape(piece) for piece in one.casefold().split("{}")) for one in TAGLINES]
+    bodies.append(rf"sent (?:from|with|via|using|by)(?: my| the| mobile)? (?:{'|'.join(map(re.escape, PRODUCTS))})\b{_WORDS}")
     return re.compile(rf"[\s(<\[*_«-]{{0,6}}(?:{'|'.join(bodies)})[\s)>\].!*_»-]{{0,6}}$")
 
 
@@ -49,7 +50,7 @@ def is_tagline(text: str) -> bool:
     """*Sent from my iPhone* and its kin: the whole line, no sentence that goes on."""
     if not 6 <= len(text) <= LOOKED_AT:
         return False
-    return _TAGLINE.match(_LINK.sub(lambda link: link[1] or "", text).strip().casefold()) is not None
+    return _TAGLINE.match(_LINK.sub(lambda link: link[1] or "", text).replace("’", "'").strip().casefold()) is not None
 
 
 def is_disclaimer(text: str, below: str) -> bool:

@@ -15,6 +15,17 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(" ".join(one.split()) for one in text.split("|"))
 
 
+#: Programs that name themselves: *Sent from Superhuman*.
+PRODUCTS: Final = _words(
+    """
+    fastmail | tutanota | tuta | superhuman | mailspring | front | missive | canary | newton | em client | aquamail |
+    workspace one boxer | boxer | zoho | mailtrack | hey | yandex | gmx | web.de | thunderbird | k-9 | edison | shortwave |
+    postbox | mailbird | polymail | airmail | spike | blackberry | windows | android | ios | iphone | ipad | galaxy | huawei |
+    xiaomi | pixel | gmail | outlook | yahoo | aol | proton | samsung | nine | spark | typeapp | bluemail | t-online | orange |
+    kontact | kmail | geary | evolution | nextcloud | roundcube | mimestream | readdle | honor | oppo | oneplus | vivo | redmi |
+    motorola | nokia | sony | xperia | lg | htc | lumia | kindle
+    """
+)
 #: A whole line: *Sent from my iPhone*. ``{}`` is up to some words without a comma: a device, an app.
 TAGLINES: Final = _words(
     """
@@ -53,7 +64,15 @@ TAGLINES: Final = _words(
     dikirim dari {} | ส่งจาก {} | ส่งจากiphone{} | נשלח מה{} | נשלח מ{} | أرسلت من {} | تم الإرسال من {} | 发自我的{} |
     从我的{}发送 | 從我的{}傳送 | 從我的 {} 傳送 | 發自我的{} | 发送自{} | 发自{} | 获取 outlook for {} |
     取得 {}版 outlook | iphoneから送信 | ipadから送信 | {}から送信 | outlook for {} を入手 | 나의 {}에서 보냄 |
-    내 {}에서 보냄 | {}에서 보냄 | {}에서 발송
+    내 {}에서 보냄 | {}에서 보냄 | {}에서 발송 | skickas från {} | envoyé à partir d'{} | az {} készülékemről küldve |
+    poslano s mojeg{} | poslano iz {} | {}'umdan gönderildi | {}'dan gönderildi | {}'den gönderildi | {} için outlook'u edinin |
+    أُرسلت من {} | أرسل من {} | ارسال شده از {} | ارسال‌شده از {} | मेरे {} से भेजा गया | {} से भेजा गया | dihantar dari {} |
+    {}アプリから送信 | 獲取 {}版 outlook | 获取 {}版 outlook | 下载 outlook for {} | 下載 {}版 outlook | {}용 outlook 다운로드 |
+    enviat des de{} | enviado dende {} | seolta ó mo {} | anfonwyd o fy {} | sent út frá {} | sendt úr {} |
+    poslano z {} | poslané z {} | išsiųsta iš {} | nosūtīts no {} | saadetud {} seadmest | dapatkan outlook untuk {} |
+    dapatkan outlook for {} | tải outlook cho {} | prenez outlook pour {} | získajte outlook pre {} | stiahnuť outlook pre {} |
+    stáhněte si outlook pro {} | az outlook {} letöltése | λήψη του outlook για {} | отримати outlook для {} |
+    отримайте outlook для {} | изтегляне на outlook за {} | preuzmite outlook za {} | prenesite outlook za {}
     """
 )
 #: How a paragraph of legal text begins, at the end of a mail.
