@@ -150,11 +150,14 @@ Not if one of these holds; `against` names all that do. Budgets come on top.
 _WORDS: Final = """\
 ## Words
 
-Words are weak evidence, in the languages that mail systems and people use. A program's subject (`Automatic reply: ...`) counts
-alone; behind `Re:`, the text must say the same. Words of absence count only beside a header or a subject of a machine. Words of
-failure make a bounce only together with a sender that mail systems use; where the sender is none, subject, text, recipient and
-the returned mail must all be there. The day of return is read from what stands behind `until`, `back`, `bis`, `jusqu'au`, ...;
-of two readings of 05/01 it is the one nearer to the day on which the note was sent.
+Words are weak evidence, in the languages that mail systems and people use. A program's subject counts alone where a colon
+parts it from ours (`Automatic reply: ...`); without one, or behind `Re:`, the text must say the same, for people write about
+such programs, too. Words of absence count only beside a header or a subject of a machine. Words of failure make a bounce
+only together with a sender that mail systems use; a null return path is none by itself, vacation programs use it as well:
+there the subject must speak of failure and no header of an automatic answer, or recipient, status and words must be there.
+Where the sender is none, subject, text, recipient and the returned mail must all be there. The day of return is read from
+what stands behind `until`, `back`, `bis`, `jusqu'au`, ...; of two readings of 05/01 it is the one nearer to the day on which
+the note was sent.
 """
 
 _BOUNCES: Final = """\
