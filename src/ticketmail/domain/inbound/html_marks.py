@@ -27,6 +27,11 @@ CLASSES: Final[Mapping[str, Mark]] = {
     "bloop_original_html": Mark.QUOTE,
     "clean_bq": Mark.QUOTE,
     "freshdesk_quote": Mark.QUOTE,
+    "missive_quote": Mark.QUOTE,
+    "cm_quote": Mark.QUOTE,
+    "canary_quote": Mark.QUOTE,
+    "edison_quote": Mark.QUOTE,
+    "spark_quote": Mark.QUOTE,
     "ms-outlook-mobile-reference-message": Mark.REST,
     "outlookmessageheader": Mark.REST,
     "yahoo-quoted-begin": Mark.REST,
@@ -39,6 +44,9 @@ CLASSES: Final[Mapping[str, Mark]] = {
     "moz-signature": Mark.SIGNATURE,
     "protonmail_signature_block": Mark.SIGNATURE,
     "bloop_sign": Mark.SIGNATURE,
+    "front-signature": Mark.SIGNATURE,
+    "canary-signature": Mark.SIGNATURE,
+    "cm_signature": Mark.SIGNATURE,
     "ms-outlook-mobile-signature": Mark.SIGNATURE,
 }
 IDS: Final[Mapping[str, Mark]] = {
@@ -52,6 +60,7 @@ IDS: Final[Mapping[str, Mark]] = {
     "appendonsend": Mark.REST,
     "stopspelling": Mark.REST,
     "zwchr": Mark.REST,
+    "quoted_header": Mark.REST,
     "reply-intro": Mark.ATTRIBUTION,
     "signature": Mark.SIGNATURE,
     "ms-outlook-mobile-signature": Mark.SIGNATURE,
@@ -59,11 +68,13 @@ IDS: Final[Mapping[str, Mark]] = {
     "ymail_android_signature": Mark.SIGNATURE,
     "composer_signature": Mark.SIGNATURE,
 }
-#: Outlook 2007 to 2019 and Windows Mail draw a line above the header of the mail that is answered.
+#: Outlook 2007 to 2019 and Windows Mail draw a line above the header of the mail that is answered. Who passes such HTML on
+#: writes the style anew.
 _RULED_BOX: Final = re.compile(
-    r"border:none;border-top:solid#?(?:e1e1e1|b5c4df|windowtext)1(?:\.0)?pt;padding:3(?:\.0)?pt0|"
+    r"border-top:(?=[^;]*solid)(?=[^;]*1(?:\.0)?pt)[^;]*(?:#e1e1e1|#b5c4df|windowtext|rgb\(225,225,225\)|rgb\(181,196,223\))|"
     r"padding-top:5px;border-top-color:rgb\(229,229,229\);border-top-width:1px;border-top-style:solid"
 )
+_ITS_PADDING: Final = re.compile(r"padding:3(?:\.0)?pt0|padding-top:5px")
 _SPACES: Final = re.compile(r"\s+")
 
 
@@ -71,6 +82,8 @@ def mark_of(tag: str, attributes: Mapping[str, str | None]) -> tuple[Mark, str]:
     """What an element says of the lines in it (of all lines from it on: :attr:`Mark.REST`), and the name of the rule."""
     if tag == "blockquote":
         return _blockquote(attributes)
+    if tag == "includetail":  # QQ Mail
+        return Mark.REST, "html:includetail"
     if tag == "hr" and (attributes.get("tabindex") == "-1" or attributes.get("data-marker") == "__DIVIDER__"):
         return Mark.REST, "html:hr"
     named = _named(attributes)
@@ -108,6 +121,8 @@ def _division(attributes: Mapping[str, str | None]) -> tuple[Mark, str]:
     if attributes.get("name") == "quote":
         return Mark.QUOTE, "html:name=quote"
     style = attributes.get("style")
-    if style and "border" in style and _RULED_BOX.search(_SPACES.sub("", style[:300].lower())):
-        return Mark.REST, "html:ruled-box"
+    if style and "border" in style:
+        compact = _SPACES.sub("", style[:300].lower())
+        if _RULED_BOX.search(compact) and _ITS_PADDING.search(compact):
+            return Mark.REST, "html:ruled-box"
     return Mark.PLAIN, ""

@@ -81,6 +81,14 @@ WRITTEN = {
         '<div>Yes.<br></div><div class="front-signature">Ann</div><blockquote class="front-blockquote">Is it '
         'on?</blockquote>'
     ),
+    "outlook passed on": (
+        "<div>Yes.</div><div style='border-right:none; border-left:none; border-top:1pt solid rgb(225,225,225); "
+        "padding:3pt 0in 0in'><p>Lorem: Ann</p></div><p>Is it on?</p>"
+    ),
+    "qq": "<div>Yes.</div><div><includetail><div>Lorem</div><div>Ipsum: Ann</div></includetail></div><div>Is it on?</div>",
+    "nine": '<div>Yes.</div><div id="quoted_header"><hr>Lorem: Ann</div><div>Is it on?</div>',
+    "missive": '<div>Yes.</div><div class="missive_quote">Lorem<blockquote class="missive_quote">Is it on?</blockquote></div>',
+    "newton": '<div>Yes.</div><blockquote class="cm_quote">Lorem<br>Is it on?</blockquote>',
     "any language": "<div>Yes.</div><p>Lorem 04.01.2016 19:03 Ann ipsum:</p><blockquote>Is it on?</blockquote>",
 }  # fmt: skip
 
@@ -102,6 +110,8 @@ def test_programs_quote_in_ways_of_their_own(name):
         '<div id="Signature"><p>Ann</p></div>',
         '<div id="ms-outlook-mobile-signature">Get Outlook for iOS</div>',
         '<div class="protonmail_signature_block"><div>Ann</div></div>',
+        '<div class="front-signature">Ann</div>',
+        '<div class="canary-signature">Ann</div>',
         '<div id="AppleMailSignature">Sent from my iPhone</div>',
     ],
 )
