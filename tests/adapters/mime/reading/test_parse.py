@@ -43,6 +43,7 @@ def codes(read: ParsedMail) -> list[str]:
         (b"Subject : blank before the colon", "blank before the colon"),
         (b"Subject: folded\r\n\tby a tab", "folded by a tab"),
         (b"Subject: a\x00b\x1bc", "a b c"),
+        (b"Subject: \x1b$B$3$s$K$A$O\x1b(B", "こんにちは"),  # not encoded after all
     ],
 )
 def test_subjects(raw: bytes, subject: str) -> None:
@@ -71,6 +72,7 @@ def test_subjects(raw: bytes, subject: str) -> None:
         ("=?utf-8?q?ann=40evil.example?=@example.net", [("", "=?utf-8?q?ann=40evil.example?=@example.net")]),  # never decoded
         ("A\u202enn <ann@example.net>", [("Ann", "ann@example.net")]),
         ("Ann <ann@example.net", [("Ann", "ann@example.net")]),
+        ("Ann <<ann@example.net>>", [("Ann", "ann@example.net")]),
         ("", []),
     ],
 )
@@ -95,6 +97,12 @@ def test_a_party_says_whether_mail_can_be_sent_there() -> None:
         ("Thu, 26 Nov 2026 10.00.00 +0000", datetime(2026, 11, 26, 10, tzinfo=UTC)),
         ("Thu, 26 Nov 2026 10:00:00 +9999", datetime(2026, 11, 26, 10, tzinfo=UTC)),
         ("Thu, 99 Nov 2026 10:00:00 +0000", None),
+        ("Thu, 26 Nov 2026 10:00:00 GMT+01:00", datetime(2026, 11, 26, 9, tzinfo=UTC)),
+        ("Thu, 26 Nov 2026 10:00:00 CET", datetime(2026, 11, 26, 9, tzinfo=UTC)),
+        ("Thu, 26 Nov 2026 10:00:00 EST", datetime(2026, 11, 26, 15, tzinfo=UTC)),
+        ("Thu, 26 Nov 2026 10:00:00 XYZ", datetime(2026, 11, 26, 10, tzinfo=UTC)),
+        ("Thu, 26 Nov 2026 2:05:33 PM +0100", datetime(2026, 11, 26, 13, 5, 33, tzinfo=UTC)),
+        ("26 Nov 2026 12:30 AM GMT", datetime(2026, 11, 26, 0, 30, tzinfo=UTC)),
         ("yesterday", None),
     ],
 )
@@ -134,6 +142,8 @@ def test_of_many_references_the_first_and_the_newest_stay() -> None:
         ('Content-Disposition: attachment; filename="exe\u202efdp.a"', "exefdp.a"),
         ("Content-Disposition: attachment; filename=no quotes.pdf; size=3", "no quotes.pdf"),
         ('Content-Type: application/pdf; name="a.pdf"', "a.pdf"),
+        ('Content-Type: application/pdf name="a.pdf"', "a.pdf"),
+        ('Content-Disposition: attachment; filename="=?utf-8?b?YQpiLnBkZg==?="', "a b.pdf"),
         ("Content-Disposition: attachment", None),
     ],
 )
@@ -353,6 +363,8 @@ def test_flowed_lines_are_joined(text: str, read: str) -> None:
         ("привет".encode("koi8-r"), "koi8", "привет", "koi8-r"),
         (b"\x1b$B\x2d\x21\x1b(B", "iso-2022-jp", "①", "iso2022_jp_ext"),
         ("привет".encode("cp1251"), "", "привет", "cp1251"),
+        ("Grüße aus Köln, Änne".encode() + b"\xc3", "utf-8", "Grüße aus Köln, Änne\ufffd", "utf-8"),
+        ("очень длинное имя".encode()[:-1], "", "очень длинное им\ufffd", "utf-8"),
         ("こんにちは、世界".encode("euc_jp"), "", "こんにちは、世界", "euc_jp"),
         ("\ufeffabcü".encode("utf-16"), "", "abcü", "utf-16"),
     ],

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from ticketmail.adapters.mime.reading.guessing import guess
+from ticketmail.adapters.mime.reading.guessing import guess, is_damaged_utf8
 
 _MEANINGS: Final = {
     "ascii": "ascii usascii ansix3.41968 ansix3.1101983 iso646us 646 us",
@@ -68,6 +68,8 @@ def decode(data: bytes, label: str = "", *, hint: str = "") -> Decoded:
         return Decoded(data.decode("ascii"), codec or "ascii")
     if codec and codec != "ascii" and (text := _strict(data, codec)) is not None:
         return Decoded(text, codec)
+    if codec in ("", "ascii", "utf-8") and is_damaged_utf8(data):
+        return Decoded(data.decode("utf-8", "replace"), "utf-8", "damaged utf-8")
     for other in _others(data, codec, codec_of(hint)):
         if (text := _strict(data, other)) is not None:
             return Decoded(text, other, _repair(label, other))

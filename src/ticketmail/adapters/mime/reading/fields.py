@@ -89,7 +89,7 @@ def unfolded(raw: bytes, hint: str = "") -> str:
     """Text of a value with its folding and control characters gone, its encoded words untouched."""
     if not raw.isascii() and b"=?" in raw:
         raw = _RAW_WORD.sub(lambda match: _HIGH.sub(lambda byte: b"=%02X" % byte[0][0], match[0]), raw)
-    text = raw.decode("ascii") if raw.isascii() else decode(raw, "", hint=hint).text
+    text = raw.decode("ascii") if raw.isascii() and b"\x1b" not in raw else decode(raw, "", hint=hint).text
     if "\n" in text or "\r" in text:
         text = _FOLD.sub("", text)
     return _CONTROLS.sub(" ", text).strip() if not text.isprintable() else text.strip()

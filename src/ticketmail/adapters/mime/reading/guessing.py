@@ -8,6 +8,7 @@ from typing import Final
 _SAMPLE: Final = 65_536
 _HIGH: Final = re.compile(rb"[\x80-\xff]+")
 _ENOUGH: Final = 0.6  #: such a part of the letters must be small ones
+_INTACT: Final = 4  #: so many characters are well formed for each that is broken
 _CYRILLIC: Final = ("cp1251", "koi8-r", "iso8859-5")
 
 
@@ -20,6 +21,15 @@ def guess(data: bytes) -> str:
     if not runs or sum(map(len, runs)) < 1.5 * len(runs):  # single letters among those of ASCII: a Latin script
         return "cp1252"
     return _asian(sample) or _cyrillic(sample) or "cp1252"
+
+
+def is_damaged_utf8(data: bytes) -> bool:
+    """Whether it is UTF-8 but for a few bytes: cut within a character, or pieces of something else put in. Text in any other
+    charset has hardly a sequence that is well formed."""
+    text = data[:_SAMPLE].decode("utf-8", "replace")
+    broken = text.count("\ufffd")
+    good = sum(not char.isascii() for char in text) - broken
+    return broken > 0 and good >= _INTACT * broken
 
 
 def _wide(sample: bytes) -> str:

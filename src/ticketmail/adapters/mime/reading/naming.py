@@ -9,6 +9,7 @@ from typing import Final
 
 MAX_CHARS: Final = 255
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_BREAK: Final = re.compile(r"[\t\r\n]+ ?")
 _FOLDER: Final = re.compile(r"^(?:[A-Za-z]:)?.*[\\/]", re.DOTALL)
 
 
@@ -23,6 +24,7 @@ def file_name(disposition: Mapping[str, str], content_type: Mapping[str, str]) -
 def shown_file_name(text: str) -> str:
     """Without folders, control and invisible characters."""
     if not text.isprintable():
+        text = _BREAK.sub(" ", text)
         text = "".join(char for char in text if unicodedata.category(char) not in _UNSEEN)
     name = _FOLDER.sub("", text.strip().strip('"')).strip()
     if len(name) > MAX_CHARS:

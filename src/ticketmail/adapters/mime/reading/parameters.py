@@ -13,12 +13,16 @@ MAX_PARAMETERS: Final = 100  #: the standard library takes seconds for thousands
 _PARAMETER: Final = re.compile(r"""[;\s]*([^\s=;"]{1,80})\s*=\s*(?:"((?:[^"\\]|\\.)*)("|$)|([^;]*))""", re.DOTALL)
 _PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
 _SECTION: Final = re.compile(r"([^*]+)\*(?:(\d{1,3})(\*)?)?")
+#: A parameter right behind the value, the semicolon forgotten.
+_UNPARTED: Final = re.compile(r"\s{0,80}([\w/.+-]{3,200})\s{1,80}[\w*-]{1,80}\s{0,80}=")
 _TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]{1,100}/[a-z0-9!#$&^_.+-]{1,100}")
 
 
 def parse_parameterised(text: str) -> tuple[str, dict[str, str]]:
     """The value in front, lower-cased, and the parameters by lower-case name, decoded. ``text`` is unfolded. Linear."""
     head, _, rest = text.partition(";")
+    if (unparted := _UNPARTED.match(head)) is not None:
+        head, rest = head[: unparted.end(1)], f"{head[unparted.end(1) :]};{rest}"
     value = head.strip().strip('"').lower()
     if "=" in value and not rest:  # parameters alone
         value, rest = "", head

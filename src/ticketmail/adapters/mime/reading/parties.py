@@ -92,7 +92,7 @@ class _Reader:
         bracketed = self._spec is not None
         self._reset()
         if bracketed and spec:
-            words = ", ".join([*self._pending, words])
+            words = ", ".join([*self._pending, words.rstrip("> ")])  # one bracket too many
             self._pending = []
         else:
             words, spec = _bare(words) if not bracketed else (words, "")
