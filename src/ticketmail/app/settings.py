@@ -176,9 +176,12 @@ class MailboxSettings(_Table):
     ``addresses`` are the mailbox's own: the first one is where it is written to. ``trusted_servers`` are the authserv-ids (RFC
     8601) of the servers that hand mail to it: only their Authentication-Results are believed. ``processed`` is a folder that mail
     is moved to once it is safe; '': it stays, with the keyword ``$Ticketmail`` where the server keeps keywords. ``history`` is
-    how far back is read at the first contact. ``strangers``, ``closed``, ``forwards``: whether mail joins a ticket when its
-    author took no part in it, when the ticket is closed, when somebody who took no part passed it on; ``link`` names the ticket
-    as related. ``options`` are for settings that only this source's adapter knows.
+    how far back is read at the first contact. ``strangers``, ``closed``, ``forwards``, ``topic``: whether mail joins a ticket
+    when its author took no part in it, when the ticket is closed, when somebody who took no part passed it on, when its subject
+    is new there and nobody wrote for ``topic_after``; ``link`` names the ticket as related. ``merged``: followed, or linked.
+    ``same_subject`` is how long ago its author may have written under the same subject for a mail to join that ticket (0: never).
+    ``partners`` are domains whose ticket numbers lead to ours for everybody proven to be of them. ``unknown`` is what becomes of
+    mail whose author never took part in a ticket. ``options`` are for settings that only this source's adapter knows.
     """
 
     url: SecretUrl = SecretStr("")
@@ -197,8 +200,14 @@ class MailboxSettings(_Table):
     max_size: Size = 64 * 1024 * 1024  #: of what is larger only the header is fetched
     least: Literal["proven", "strong", "medium", "weak"] = "weak"  #: what a clue must be worth for a mail to join a ticket
     strangers: Literal["join", "link"] = "join"
-    closed: Literal["join", "link"] = "join"
+    closed: Literal["join", "link", "refuse"] = "join"
+    merged: Literal["follow", "link"] = "follow"
     forwards: Literal["join", "link"] = "link"
+    topic: Literal["join", "link"] = "join"
+    topic_after: Duration = 14 * 86_400.0
+    same_subject: Duration = 0.0
+    partners: Texts = ()
+    unknown: Literal["open", "review", "refuse"] = "open"
     allow_plaintext: bool = False
     ca_file: str = ""
     options: dict[str, str] = Field(default_factory=dict)

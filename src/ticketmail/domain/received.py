@@ -24,12 +24,18 @@ class Clue(_Value):
     detail: str = ""
 
 
+#: What the mailbox's settings want of the host: the mail joins its ticket; it may open one; a person looks at it first; it is to
+#: be refused (the host says so to its author, or to nobody).
+Handling = Literal["join", "open", "review", "refuse"]
+
+
 class Thread(_Value):
     """Which ticket a mail belongs to, and why. ``ticket`` None: none is known; ``related`` is then a ticket that it should be
     linked to (closed, forwarded, another topic, a stranger's hand). ``submission_id``: the mail of ours that it answers."""
 
     ticket: str | None = None
     related: str | None = None
+    handling: Handling = "open"
     strength: Strength = "none"
     rule: str = ""
     submission_id: str | None = None

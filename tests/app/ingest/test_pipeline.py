@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from conftest import Host, letter
+from ticketmail.app.usecases.ingest import Settle
 from ticketmail.app.usecases.ingest import settle as settling
 from ticketmail.domain.errors import SettingsError
 from ticketmail.domain.ports.hosting import TicketState
@@ -124,6 +126,95 @@ def test_a_closed_ticket_is_only_linked_where_the_mailbox_says_so(spool: str) ->
 
     assert (event.ticket, event.thread.related) == (None, "4711")
     host.mail.close()
+
+
+def test_a_partners_number_is_remembered_for_the_ticket_and_finds_it_again(host: Host) -> None:
+    desk = {"sender": "desk@partner.example"}
+    sent = host.answers("4711", to="desk@partner.example")
+    host.gets(letter(Subject="INC0012345 opened", In_Reply_To=sent.message_id, **desk))
+
+    again = host.gets(letter(Subject="Work on inc0012345 has begun", **desk))
+    foreign = host.gets(letter(Subject="INC0012345", sender="desk@other.example"))
+
+    assert (again.ticket, again.thread.rule, again.thread.strength) == ("4711", "partner-number", "medium")
+    assert (foreign.ticket, foreign.thread.related) == (None, None)
+
+
+def test_a_number_counts_from_when_the_host_names_the_ticket(host: Host) -> None:
+    first = host.gets(letter(Subject="[SUP-17] Printer"))
+    host.mail.inbound.assign(first, "4711")
+
+    assert host.gets(letter(Subject="[SUP-17] another thing")).ticket == "4711"
+
+
+def test_the_same_subject_of_the_same_author_joins_where_the_mailbox_wants_it(spool: str) -> None:
+    host = Host(spool, same_subject="1d")
+    host.mail.inbound.assign(host.gets(letter(Subject="Printer")), "4711")
+
+    assert host.gets(letter(Subject="AW: Printer")).thread.rule == "same-subject"
+    assert host.gets(letter(Subject="Printer", sender="bob@example.net")).ticket is None
+    host.mail.close()
+
+
+def test_another_topic_is_linked_where_the_mailbox_wants_it(spool: str) -> None:
+    host = Host(spool, topic="link", topic_after=0)
+    sent = host.answers("4711")
+    host.gets(letter(In_Reply_To=sent.message_id))
+
+    event = host.gets(letter(In_Reply_To=sent.message_id, Subject="Invoice"))
+
+    assert (event.ticket, event.thread.related) == (None, "4711")
+    host.mail.close()
+
+
+def test_somebody_new_is_looked_at_first_and_never_answered_by_itself_where_the_mailbox_says_so(spool: str) -> None:
+    host = Host(spool, unknown="review")
+    first = host.gets(letter())
+
+    assert (first.thread.handling, first.acknowledge.allowed) == ("review", False)
+    host.mail.inbound.assign(first, "4711")
+    assert host.gets(letter()).thread.handling == "open"
+    host.mail.close()
+
+
+def test_forged_mail_of_a_participant_joins_nothing(spool: str) -> None:
+    host = Host(spool, trusted_servers=["mx.example.com"])
+    host.mail.inbound.assign(host.gets(letter(Message_ID="<first@example.net>", Subject="[SUP-17]")), "4711")
+    forged = {"Authentication_Results": "mx.example.com; dmarc=fail header.from=example.net"}
+
+    event = host.gets(letter(Subject="[SUP-17]", In_Reply_To="<first@example.net>", **forged))
+
+    assert (event.ticket, event.thread.related) == (None, "4711")
+    assert "sender-forged" in event.risks
+    host.mail.close()
+
+
+def test_mails_that_come_together_are_threaded_as_if_one_by_one(host: Host) -> None:
+    sent = host.answers("4711")
+    first = letter(Message_ID="<1@example.net>", In_Reply_To=sent.message_id)
+    second = letter(Message_ID="<2@example.net>", In_Reply_To="<1@example.net>")
+    for content in (first, second, letter(sender="bob@example.net", In_Reply_To="<2@example.net>")):
+        host.mail.inbound.receive("help", content)
+
+    assert host.mail.inbound.settle().done == 3
+    assert [event.thread.rule for event in host.told() if event.kind == "received"] == ["in-reply-to", "received-id", ""]
+
+
+def test_a_mail_that_cannot_be_settled_stops_none_that_came_with_it(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        host.mail.inbound.receive("help", letter(sender=f"a{number}@example.net", Subject=f"No {number}"))
+    whole = Settle.settlement
+
+    def poisonous(self: Settle, found: Any, item: Any) -> Any:
+        made = whole(self, found, item)
+        return dataclasses.replace(made, feedback=(object(),)) if made.subject == "No 1" else made
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Settle, "settlement", poisonous)
+        settled = host.mail.inbound.settle()
+
+    assert (settled.done, settled.failed) == (2, 1)
+    assert sorted(event.subject for event in host.told()) == ["No 0", "No 2"]
 
 
 def test_a_host_that_fails_loses_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticketmail.domain.inbound.conversation import Known, Place, Policy, Ticket, Writer, decide, look, refs_of
+from ticketmail.domain.inbound.conversation import Earlier, Known, Place, Ticket, Writer, decide, look, refs_of
 from ticketmail.domain.inbound.mail import HeaderField, ParsedMail
+from ticketmail.domain.inbound.partner import number_ref
+from ticketmail.domain.inbound.policy import Policy
 from ticketmail.domain.received import Thread
 from ticketmail.domain.ticket import (
     body_marker,
@@ -226,3 +228,143 @@ def test_a_stranger_who_does_not_hold_a_token_never_gets_in(
 
     assert found.ticket is None
     assert len(refs_of(look(parsed, envelope_to=(), quoted="", secrets=SECRETS, tenant=""), "")) <= 64
+
+
+DESK = "desk@partner.example"
+NUMBER = number_ref("", "partner.example", "inc0012345")
+WITH_NUMBER = Known({NUMBER: Place("", "T7", None)}, {"T7": Ticket(frozenset({ANN, DESK}))})
+HALF_A_YEAR_S = 180 * 86_400.0
+
+
+@pytest.mark.parametrize(
+    ("writer", "joins"),
+    [
+        (Writer(DESK), True),
+        (Writer("other@partner.example"), False),
+        (Writer("other@partner.example", proven=True), True),
+        (Writer("other@sub.partner.example", proven=True), False),
+        (Writer(DESK, forged=True), False),
+        (Writer(DESK, category="notice"), False),
+        (Writer(ANN), False),
+    ],
+)
+def test_a_partners_number_leads_whoever_takes_part_or_is_proven_to_be_the_partner(writer: Writer, joins: bool) -> None:
+    found = verdict(mail(subject="INC0012345 resolved"), writer, known=WITH_NUMBER, partners=frozenset({"partner.example"}))
+
+    assert (found.ticket, found.rule, found.strength) == (("T7", "partner-number", "medium") if joins else (None, "", "none"))
+
+
+def test_a_partners_machine_is_led_by_its_own_header_field_but_not_by_the_subject() -> None:
+    known = Known({number_ref("", "partner.example", "desk #17"): Place("", "T7", None)}, {"T7": Ticket(frozenset({DESK}))})
+    machine = Writer(DESK, category="notice")
+
+    assert verdict(mail(headers=[("RT-Ticket", "desk #17")]), machine, known=known).ticket == "T7"
+    assert verdict(mail(subject="[desk #17] hello"), machine, known=known).ticket is None
+
+
+def same_subject(age_s: float = 60.0, **more: Any) -> Known:
+    return Known({}, {"T7": Ticket(frozenset({ANN}))}, (Earlier("T7", **{"subject": "Printer", "age_s": age_s, **more}),))
+
+
+@pytest.mark.parametrize(
+    ("known", "writer", "window_s", "joins"),
+    [
+        (same_subject(), BY_ANN, 3600.0, True),
+        (same_subject(), BY_ANN, 0.0, False),
+        (same_subject(7200.0), BY_ANN, 3600.0, False),
+        (same_subject(subject="Scanner"), BY_ANN, 3600.0, False),
+        (same_subject(category="auto_reply"), BY_ANN, 3600.0, False),
+        (same_subject(), Writer(ANN, category="auto_reply"), 3600.0, False),
+        (same_subject(), Writer(ANN, forged=True), 3600.0, False),
+    ],
+)
+def test_the_same_subject_of_the_same_author_is_weak_and_only_within_a_window_that_is_asked_for(
+    known: Known, writer: Writer, window_s: float, joins: bool
+) -> None:
+    found = verdict(mail(subject="AW: Printer"), writer, known=known, same_subject_s=window_s)
+
+    assert (found.ticket, found.rule, found.strength) == (("T7", "same-subject", "weak") if joins else (None, "", "none"))
+
+
+def test_no_subject_at_all_is_nobodys_subject() -> None:
+    assert verdict(mail(subject="Re: "), known=same_subject(subject=""), same_subject_s=3600.0).ticket is None
+
+
+@pytest.mark.parametrize(
+    ("subject", "age_s", "policy", "joins"),
+    [
+        ("Invoice", HALF_A_YEAR_S, {"topic": "link"}, False),
+        ("Invoice", HALF_A_YEAR_S, {}, True),
+        ("Re: [EXTERNAL] Printer", HALF_A_YEAR_S, {"topic": "link"}, True),
+        ("Invoice", 60.0, {"topic": "link"}, True),
+        ("Invoice", 60.0, {"topic": "link", "topic_after_s": 30.0}, False),
+    ],
+)
+def test_a_new_subject_after_a_long_silence_is_another_topic_where_the_mailbox_says_so(
+    subject: str, age_s: float, policy: dict[str, Any], joins: bool
+) -> None:
+    ticket = Ticket(frozenset({ANN}), earlier=(Earlier("T7", "Printer", age_s),))
+
+    found = verdict(mail(subject=subject, in_reply_to=(OWN_ID,)), known=Known(KNOWN.places, {"T7": ticket}), **policy)
+
+    assert (found.ticket, found.related) == (("T7", None) if joins else (None, "T7"))
+
+
+def test_what_we_sent_yesterday_breaks_the_silence() -> None:
+    earlier = (Earlier("T7", age_s=60.0, ours=True), Earlier("T7", "Printer", HALF_A_YEAR_S))
+    known = Known(KNOWN.places, {"T7": Ticket(frozenset({ANN}), earlier=earlier)})
+
+    assert verdict(mail(subject="Invoice", in_reply_to=(OWN_ID,)), known=known, topic="link").ticket == "T7"
+
+
+def test_a_merged_ticket_is_only_linked_where_the_mailbox_says_so() -> None:
+    known = Known(KNOWN.places, {"T7": Ticket(frozenset({ANN}), merged_into="T8")})
+
+    found = verdict(mail(in_reply_to=(OWN_ID,)), known=known, merged="link")
+
+    assert (found.ticket, found.related, found.handling) == (None, "T7", "open")
+
+
+def test_an_answer_to_a_closed_ticket_may_be_refused() -> None:
+    known = Known(KNOWN.places, {"T7": Ticket(frozenset({ANN}), closed=True)})
+
+    assert verdict(mail(in_reply_to=(OWN_ID,)), known=known, closed="refuse").handling == "refuse"
+
+
+@pytest.mark.parametrize("unknown", ["open", "review", "refuse"])
+def test_mail_of_somebody_new_is_handled_as_the_mailbox_says(unknown: str) -> None:
+    new = Writer(BOB, familiar=False)
+
+    assert verdict(mail(), new, unknown=unknown).handling == unknown
+    assert verdict(mail(), Writer(BOB), unknown=unknown).handling == "open"
+    assert verdict(mail(in_reply_to=(OWN_ID,)), new, unknown=unknown).handling == "join"
+    assert verdict(mail(), Writer("", category="bounce", familiar=False), unknown=unknown).handling == "open"
+
+
+@given(forged_key=st.sampled_from([ANN, DESK]), subject=_TEXT, knows_ids=st.booleans(), window_s=st.sampled_from([0.0, 1e6]))
+def test_a_forged_address_opens_no_ticket_that_is_not_held_open_by_a_token(
+    forged_key: str, subject: str, knows_ids: bool, window_s: float
+) -> None:
+    tickets = {"T7": Ticket(frozenset({ANN, DESK}))}
+    known = Known({**KNOWN.places, NUMBER: Place("", "T7", None)}, tickets, (Earlier("T7", "Printer", 1.0),))
+    told = mail(subject=f"Printer {subject} INC0012345 {TAG}", references=("first@example.net",) if knows_ids else ())
+
+    found = verdict(told, Writer(forged_key, forged=True), known=known, same_subject_s=window_s)
+
+    assert found.ticket is None
+
+
+@given(held=st.lists(st.sampled_from(["token", "id", "number", "tag"]), unique=True), policy=st.sampled_from(["join", "link"]))
+def test_a_verdict_joins_one_ticket_or_names_it_and_says_which_rule_and_how_sure(held: list[str], policy: str) -> None:
+    known = Known({**KNOWN.places, NUMBER: Place("", "T7", None)}, {"T7": Ticket(frozenset({ANN}), closed=True)})
+    references = [one for name, one in (("token", OWN_ID), ("id", "first@example.net")) if name in held]
+    subject = " ".join(one for name, one in (("number", "INC0012345"), ("tag", TAG)) if name in held)
+
+    found = verdict(mail(subject=subject, references=tuple(references)), known=known, closed=policy)
+
+    leads = bool({"token", "id", "tag"}.intersection(held))
+    assert (found.ticket or found.related) == ("T7" if leads else None)
+    assert (found.ticket is None) == (policy == "link" or not leads)
+    assert found.handling == ("join" if found.ticket else "open")
+    assert (found.strength == "none") == (not leads)
+    assert all(clue.detail for clue in found.clues)

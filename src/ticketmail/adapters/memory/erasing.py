@@ -71,7 +71,7 @@ class _Eraser:
         self.reached["events"] += sum(self._tx.drop(self._tx.state.events, event.event_id) for event in told)
         names = {"author": self._alias, "envelope_from": self._alias, "subject": "", "verdict": "", "error": "", "digest": ""}
         state = InboundState.DONE if mail.state is InboundState.STORED else mail.state
-        self._tx.change(mail, state=state, **names)
+        self._tx.change(mail, state=state, marks=(), **names)
         self._tx.note("erased", submission_id=mail.id, actor=self._actor, reason=self._reason)
         self.reached["received"] += 1
 

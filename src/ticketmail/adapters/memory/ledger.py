@@ -12,6 +12,7 @@ from ticketmail.adapters.memory.state import Blob, Incoming
 from ticketmail.adapters.memory.store import Access, refuse_connection
 from ticketmail.adapters.memory.transaction import Tx, utf8
 from ticketmail.domain.inbound.acknowledging import Pace
+from ticketmail.domain.inbound.conversation import Earlier
 from ticketmail.domain.ports.accepting import TokenRef
 from ticketmail.domain.ports.receiving import InboundItem, InboundState, InboundView, RawMail, Settlement, Stored
 from ticketmail.domain.ticket import REF_BYTES
@@ -60,6 +61,10 @@ class MemoryLedger:
         with self._access.tx() as tx:
             return settle(tx, item.view, settlement)
 
+    def settle_all(self, settlements: Sequence[tuple[InboundItem, Settlement]]) -> Sequence[InboundState | None]:
+        with self._access.tx() as tx:
+            return [settle(tx, item.view, settlement) for item, settlement in settlements]
+
     def failed(self, item: InboundItem, error: str, retry_after_s: float) -> None:
         with self._access.tx() as tx:
             mail = tx.state.inbound.get(item.view.inbound_id)
@@ -75,8 +80,8 @@ class MemoryLedger:
             for mail in found:
                 tx.change(mail, ticket=ticket)
                 tx.note("assigned", submission_id=mail.id, reason=f"It is ticket {ticket}.")
-                if mail.message_key:
-                    add_refs(tx, [TokenRef(bytes.fromhex(mail.message_key)[:REF_BYTES], mail.tenant, ticket, None)])
+                own = [bytes.fromhex(mail.message_key)[:REF_BYTES]] if mail.message_key else []
+                add_refs(tx, [TokenRef(ref, mail.tenant, ticket, None) for ref in (*own, *mail.marks)])
             return bool(found)
 
     def participants(self, tenant: str, ticket: str) -> frozenset[str]:
@@ -84,6 +89,24 @@ class MemoryLedger:
             sent = {delivery.recipient_key for delivery in tx.state.in_ticket(tenant, ticket)}
             came = {m.author for m in tx.state.inbound.values() if (m.tenant, m.ticket) == (tenant, ticket) and m.author}
             return frozenset(sent | came)
+
+    def earlier(self, tenant: str, *, ticket: str, limit: int) -> Sequence[Earlier]:
+        with self._access.tx() as tx:
+            came = [m for m in tx.state.inbound.values() if (m.tenant, m.ticket, m.state) == (tenant, ticket, _S.DONE)]
+            sent = [delivery.submission.accepted_us for delivery in tx.state.in_ticket(tenant, ticket)]
+            ours = [Earlier(ticket, age_s=(tx.now_us - max(sent)) / _SECOND_US, ours=True)] if sent else []
+            return [*ours, *_earlier(came, tx.now_us, limit)]
+
+    def written(self, tenant: str, mailbox: str, author: str, *, within_s: float, limit: int) -> Sequence[Earlier]:
+        with self._access.tx() as tx:
+            place, since_us = (tenant, mailbox, author, _S.DONE), tx.now_us - int(within_s * _SECOND_US)
+            theirs = [m for m in tx.state.inbound.values() if (m.tenant, m.mailbox, m.author, m.state) == place]
+            return _earlier([mail for mail in theirs if mail.stored_us >= since_us], tx.now_us, limit)
+
+    def is_familiar(self, tenant: str, author: str) -> bool:
+        with self._access.tx() as tx:
+            wrote = any((m.tenant, m.author) == (tenant, author) and m.ticket for m in tx.state.inbound.values())
+            return wrote or any((d.submission.tenant, d.recipient_key) == (tenant, author) for d in tx.state.deliveries.values())
 
     def deliveries(self, submission_id: UUID) -> Sequence[tuple[int, str, str]]:
         with self._access.tx() as tx:
@@ -150,6 +173,11 @@ class MemoryLedger:
                 return False
             tx.change(mail, state=_S.STORED, due_us=tx.now_us, attempts=0, error="")
             return True
+
+
+def _earlier(mails: Sequence[Incoming], now_us: int, limit: int) -> list[Earlier]:
+    newest = sorted(mails, key=lambda mail: (mail.stored_us, mail.id.hex), reverse=True)[:limit]
+    return [Earlier(one.ticket, one.subject, (now_us - one.stored_us) / _SECOND_US, one.category) for one in newest]
 
 
 def view_of(mail: Incoming) -> InboundView:

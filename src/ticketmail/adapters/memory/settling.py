@@ -61,6 +61,7 @@ def _write(tx: Tx, mail: Incoming, s: Settlement, state: InboundState, key: str)
         verdict=s.verdict,
         error=utf8(s.error),
         rules=s.rules,
+        marks=s.marks,
         acknowledged=s.acknowledged and state is _S.DONE,
         settled_us=tx.now_us,
     )

@@ -152,6 +152,7 @@ class Incoming:
     verdict: str = ""
     error: str = ""
     rules: str = ""
+    marks: tuple[bytes, ...] = ()
     acknowledged: bool = False
     settled_us: int | None = None
     blobs: tuple[str, ...] = ()

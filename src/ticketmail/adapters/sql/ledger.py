@@ -18,6 +18,7 @@ from ticketmail.adapters.sql.schema import Tables
 from ticketmail.adapters.sql.settling import add_refs, settle
 from ticketmail.adapters.sql.transaction import Language, Row, Tx, bound, one_of
 from ticketmail.domain.inbound.acknowledging import Pace
+from ticketmail.domain.inbound.conversation import Earlier
 from ticketmail.domain.ports.accepting import TokenRef
 from ticketmail.domain.ports.receiving import InboundItem, InboundState, InboundView, RawMail, Settlement, Stored
 from ticketmail.domain.ticket import REF_BYTES
@@ -58,10 +59,21 @@ class LedgerStatements:
         self.failed = update(t.inbound).where(mine).values(due_us=bound("p_due"), error=bound("p_error"), attempts=i.attempts + 1)
         free = or_(i.ticket.is_(None), i.ticket == bound("p_ticket"))
         this = and_(i.event_id == bound("p_event"), one_of(i.state, ("done", "dead")), free)
-        self.told = select(i.id, i.tenant, i.message_key).where(this).with_for_update()
+        self.told = select(i.id, i.tenant, i.message_key, i.marks).where(this).with_for_update()
         self.assign = update(t.inbound).where(i.id == bound("p_id")).values(ticket=bound("p_ticket"))
         self.wrote = select(i.author).where(i.ticket == bound("p_ticket"), i.tenant == bound("p_tenant"), i.author != "")
         self.written = select(d.recipient_key).where(d.ticket == bound("p_ticket"), d.tenant == bound("p_tenant"))
+        letter = select(i.ticket, i.subject, i.stored_us, i.category).where(i.tenant == bound("p_tenant"), i.state == "done")
+        newest = (i.stored_us.desc(), i.id.desc())
+        self.came = letter.where(i.ticket == bound("p_ticket")).order_by(*newest).limit(bound("p_limit"))
+        theirs = (i.author == bound("p_author"), i.mailbox == bound("p_mailbox"), i.stored_us >= bound("p_since"))
+        self.letters = letter.where(*theirs).order_by(*newest).limit(bound("p_limit"))
+        s = t.submission.c
+        of = select(d.submission_id).where(d.ticket == bound("p_ticket"), d.tenant == bound("p_tenant"))
+        self.sent = select(func.max(s.accepted_us)).where(s.id.in_(of))
+        took_part = (i.author == bound("p_author"), i.tenant == bound("p_tenant"), i.ticket.is_not(None))
+        self.took_part = select(i.id).where(*took_part).limit(1)
+        self.was_sent = select(d.number).where(d.recipient_key == bound("p_author"), d.tenant == bound("p_tenant")).limit(1)
         self.deliveries = select(d.number, d.recipient_key, d.lane).where(d.submission_id == bound("p_id")).order_by(d.number)
         self.mails = select(func.count()).where(
             i.author == bound("p_author"), i.tenant == bound("p_tenant"), i.stored_us >= bound("p_since"), i.state == "done"
@@ -106,6 +118,11 @@ class SqlLedger:
     def settle(self, item: InboundItem, settlement: Settlement) -> InboundState | None:
         return self._database.write(lambda tx: settle(tx, item.view, settlement))
 
+    def settle_all(self, settlements: Sequence[tuple[InboundItem, Settlement]]) -> Sequence[InboundState | None]:
+        if not settlements:
+            return []
+        return self._database.write(lambda tx: [settle(tx, item.view, settlement) for item, settlement in settlements])
+
     def failed(self, item: InboundItem, error: str, retry_after_s: float) -> None:
         def work(tx: Tx) -> None:
             tx.run(
@@ -131,6 +148,30 @@ class SqlLedger:
             book = tx.book(LedgerStatements)
             found = [tx.rows(one, p_ticket=ticket, p_tenant=tenant) for one in (book.wrote, book.written)]
             return frozenset(address for rows in found for (address,) in rows)
+
+        return self._database.read(work)
+
+    def earlier(self, tenant: str, *, ticket: str, limit: int) -> Sequence[Earlier]:
+        def work(tx: Tx) -> list[Earlier]:
+            book, of = tx.book(LedgerStatements), {"p_tenant": tenant, "p_ticket": ticket}
+            (sent_us,) = tx.row(book.sent, **of) or (None,)
+            ours = [Earlier(ticket, age_s=(tx.now_us - sent_us) / 1_000_000, ours=True)] if sent_us is not None else []
+            return [*ours, *_earlier(tx, tx.rows(book.came, **of, p_limit=limit))]
+
+        return self._database.read(work)
+
+    def written(self, tenant: str, mailbox: str, author: str, *, within_s: float, limit: int) -> Sequence[Earlier]:
+        def work(tx: Tx) -> list[Earlier]:
+            who = {"p_tenant": tenant, "p_mailbox": mailbox, "p_author": author}
+            since_us = tx.now_us - int(within_s * 1_000_000)
+            return _earlier(tx, tx.rows(tx.book(LedgerStatements).letters, **who, p_since=since_us, p_limit=limit))
+
+        return self._database.read(work)
+
+    def is_familiar(self, tenant: str, author: str) -> bool:
+        def work(tx: Tx) -> bool:
+            book = tx.book(LedgerStatements)
+            return any(tx.row(one, p_author=author, p_tenant=tenant) is not None for one in (book.was_sent, book.took_part))
 
         return self._database.read(work)
 
@@ -216,6 +257,10 @@ def to_view(row: Row) -> InboundView:
     return InboundView(**values)
 
 
+def _earlier(tx: Tx, rows: Sequence[Row]) -> list[Earlier]:
+    return [Earlier(ticket, subject, (tx.now_us - at_us) / 1_000_000, category) for ticket, subject, at_us, category in rows]
+
+
 def _count(tx: Tx, statement: Any, **params: Any) -> int:
     return int((tx.row(statement, **params) or (0,))[0])
 
@@ -275,9 +320,10 @@ def _content(tx: Tx, view: InboundView) -> bytes:
 def _assign(tx: Tx, event_id: UUID, ticket: str) -> bool:
     book = tx.book(LedgerStatements)
     rows = tx.rows(book.told, p_event=event_id.hex, p_ticket=ticket)
-    for id_, tenant, message_key in rows:
+    for id_, tenant, message_key, marks in rows:
         tx.run(book.assign, p_id=id_, p_ticket=ticket)
         add_history(tx, [history_row("assigned", tx.now_us, id_, reason=f"It is ticket {ticket}.")])
-        if message_key:
-            add_refs(tx, [TokenRef(bytes.fromhex(message_key)[:REF_BYTES], tenant, ticket, None)])
+        own = [bytes.fromhex(message_key)[:REF_BYTES]] if message_key else []
+        refs = (*own, *map(bytes.fromhex, marks.split()))
+        add_refs(tx, [TokenRef(ref, tenant, ticket, None) for ref in refs])
     return bool(rows)

@@ -19,7 +19,7 @@ from ticketmail.domain.ticket import id_digest
 _FEEDBACK = ("submission_id", "number", "kind", "at_us", "inbound_id")
 _SETTLED = (
     *("state", "category", "event_id", "message_key", "author", "subject", "ticket", "strength", "verdict", "error", "rules"),
-    *("acknowledged", "settled_us"),
+    *("marks", "acknowledged", "settled_us"),
 )
 
 
@@ -103,6 +103,7 @@ def _row(s: Settlement, state: InboundState, key: str, now_us: int) -> dict[str,
         "p_verdict": s.verdict,
         "p_error": utf8(s.error),
         "p_rules": s.rules,
+        "p_marks": " ".join(mark.hex() for mark in s.marks),
         "p_acknowledged": int(s.acknowledged and state is InboundState.DONE),
         "p_settled_us": now_us,
     }

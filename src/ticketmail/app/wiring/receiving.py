@@ -7,13 +7,12 @@ from collections.abc import Mapping
 
 from injector import Module, provider, singleton
 
-from ticketmail.app.settings import Settings
+from ticketmail.app.settings import MailboxSettings, Settings
 from ticketmail.app.usecases.compile import Compiler
 from ticketmail.app.usecases.ingest import Inbound, Interpret, Settle, Threading
 from ticketmail.app.wiring.pieces import HostPieces
 from ticketmail.app.wiring.timing import Timing
-from ticketmail.domain.inbound.conversation import Policy
-from ticketmail.domain.inbound.policy import MailboxRules
+from ticketmail.domain.inbound.policy import MailboxRules, Policy
 from ticketmail.domain.inbound.reading import Reading
 from ticketmail.domain.ports.accepting import Blobs, Directory
 from ticketmail.domain.ports.receiving import Ledger, Reader
@@ -49,10 +48,25 @@ def rules_of(settings: Settings) -> Mapping[str, MailboxRules]:
         name: MailboxRules(
             addresses=tuple(one.lower() for one in box.addresses),
             servers=box.trusted_servers,
-            policy=Policy(least=box.least, strangers=box.strangers, closed=box.closed, forwards=box.forwards),
+            policy=_policy(box),
         )
         for name, box in settings.mailboxes.items()
     }
+
+
+def _policy(box: MailboxSettings) -> Policy:
+    return Policy(
+        least=box.least,
+        strangers=box.strangers,
+        closed=box.closed,
+        merged=box.merged,
+        forwards=box.forwards,
+        topic=box.topic,
+        topic_after_s=box.topic_after,
+        same_subject_s=box.same_subject,
+        partners=frozenset(one.lower() for one in box.partners),
+        unknown=box.unknown,
+    )
 
 
 class ReceivingModule(Module):

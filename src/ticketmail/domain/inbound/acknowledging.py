@@ -47,9 +47,13 @@ def acknowledge(
     silent: bool,
     pace: Pace,
     budget: Budget = BUDGET,
+    held: bool = False,
 ) -> Acknowledge:
     """``against`` is what the mail itself says against an answer, ``author`` an address key ('' for none), ``own`` our mailboxes'
-    addresses by key, ``pace`` how the author wrote so far."""
+    addresses by key, ``pace`` how the author wrote so far; ``held``: the mailbox wants a person to see it first, or refuses
+    it."""
+    if held:
+        return Acknowledge(allowed=False, reason="The mailbox does not take mail of this author by itself.")
     refusal = _by_nature(category, against, author, own, silent) or _by_pace(pace, budget)
     return Acknowledge(allowed=not refusal, reason=refusal or "A person wrote, and has not been answered by itself lately.")
 

@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 
 from ticketmail.domain.events import MailEvent, MailReceived
 from ticketmail.domain.inbound.acknowledging import Pace
+from ticketmail.domain.inbound.conversation import Earlier
 from ticketmail.domain.inbound.reading import Reading
 from ticketmail.domain.outbound.suppression import Suppression
 from ticketmail.domain.ports.accepting import TokenRef
@@ -128,6 +129,7 @@ class Settlement:
     acknowledged: bool = False
     blobs: tuple[str, ...] = ()
     refs: tuple[TokenRef, ...] = ()
+    marks: tuple[bytes, ...] = ()  #: refs that lead to its ticket, too, once the host names one
     feedback: tuple[Feedback, ...] = ()
 
 
@@ -250,6 +252,10 @@ class Ledger(Protocol):
         """
         ...
 
+    def settle_all(self, settlements: Sequence[tuple[InboundItem, Settlement]]) -> Sequence[InboundState | None]:
+        """As ``settle``, in order, all in one transaction: if it raises, none was settled."""
+        ...
+
     def failed(self, item: InboundItem, error: str, retry_after_s: float) -> None:
         """It could not be settled: due again in ``retry_after_s`` seconds. A stale fence is ignored."""
         ...
@@ -261,6 +267,18 @@ class Ledger(Protocol):
 
     def participants(self, tenant: str, ticket: str) -> frozenset[str]:
         """Address keys that the ticket's mails went to or came from."""
+        ...
+
+    def earlier(self, tenant: str, *, ticket: str, limit: int) -> Sequence[Earlier]:
+        """The mails of a ticket, newest first: what came in, and the newest that we sent (its subject is not known)."""
+        ...
+
+    def written(self, tenant: str, mailbox: str, author: str, *, within_s: float, limit: int) -> Sequence[Earlier]:
+        """What an address has written to a mailbox in the last ``within_s`` seconds, newest first."""
+        ...
+
+    def is_familiar(self, tenant: str, author: str) -> bool:
+        """Whether an address took part in anything: we wrote to it, or a mail of it belongs to a ticket."""
         ...
 
     def deliveries(self, submission_id: UUID) -> Sequence[tuple[int, str, str]]:

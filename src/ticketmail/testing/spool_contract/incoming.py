@@ -6,6 +6,8 @@ import threading
 import uuid
 from typing import Any
 
+import pytest
+
 from ticketmail.domain.events import MailBounced, MailReceived
 from ticketmail.domain.inbound.acknowledging import Pace
 from ticketmail.domain.outbound.suppression import Suppression
@@ -137,6 +139,71 @@ class IncomingContract:
         assert spool.directory.resolve(ref) == TokenRef(ref, "", "4711", None)
         assert spool.ledger.get(item.view.inbound_id).ticket == "4711"
         assert [row.kind for row in spool.reading.history(item.view.inbound_id)] == ["received", "assigned", "assigned"]
+
+    def test_further_refs_lead_there_too_once_the_host_has_named_it(self, spool: Any) -> None:
+        number = id_ref("", "number 17 of example.net")
+        spool.ledger.store([raw()])
+        item = take_one(spool)
+        s = settlement(item, marks=(number,))
+        spool.ledger.settle(item, s)
+        assert spool.directory.resolve(number) is None
+        spool.ledger.assign(s.event.event_id, "4711")
+        assert spool.directory.resolve(number) == TokenRef(number, "", "4711", None)
+
+    def test_several_are_settled_together_each_as_if_alone(self, spool: Any) -> None:
+        spool.ledger.store([raw(str(number)) for number in range(4)])
+        one, copy, lost, other = spool.ledger.take(10, 60)
+        spool.ledger.settle(lost, settlement(lost, "3"))
+        told(spool)
+        group = [(one, settlement(one, "1")), (copy, settlement(copy, "1")), (lost, settlement(lost, "4"))]
+        states = spool.ledger.settle_all([*group, (other, settlement(other, "2", error="boom"))])
+        assert states == [InboundState.DONE, InboundState.DUPLICATE, None, InboundState.DEAD]
+        assert [event.inbound_id for event in told(spool)] == [one.view.inbound_id, other.view.inbound_id]
+        assert spool.ledger.settle_all([]) == []
+
+    def test_of_several_that_cannot_all_be_settled_none_is(self, spool: Any) -> None:
+        spool.ledger.store([raw("1"), raw("2")])
+        one, bad = spool.ledger.take(10, 60)
+        broken = settlement(bad, "2", feedback=(object(),))
+        with pytest.raises(AttributeError):
+            spool.ledger.settle_all([(one, settlement(one, "1")), (bad, broken)])
+        assert told(spool) == []
+        assert spool.ledger.settle(one, settlement(one, "1")) is InboundState.DONE
+
+    def test_earlier_mails_of_a_ticket_and_of_an_author_are_known_newest_first(self, spool: Any, clock: ContractClock) -> None:
+        spool.intake.accept([entry("Bob@example.net", ticket="4711")])
+        for number, ticket in enumerate(["4711", None, "4711"]):
+            clock.go(MINUTE)
+            spool.ledger.store([raw(str(number))])
+            item = take_one(spool)
+            spool.ledger.settle(item, settlement(item, str(number), ticket=ticket, subject=f"Subject {number}"))
+        clock.go(MINUTE)
+        sent, newest, first = spool.ledger.earlier("", ticket="4711", limit=10)
+        assert (sent.ours, sent.subject, round(sent.age_s / 60)) == (True, "", 4)
+        assert [(one.subject, one.ticket, round(one.age_s / 60)) for one in (newest, first)] == [
+            ("Subject 2", "4711", 1),
+            ("Subject 0", "4711", 3),
+        ]
+        assert spool.ledger.earlier("other", ticket="4711", limit=10) == []
+        written = spool.ledger.written("", "help", "ann@example.net", within_s=150, limit=10)
+        assert [(one.subject, one.ticket, one.category) for one in written] == [
+            ("Subject 2", "4711", "human"),
+            ("Subject 1", None, "human"),
+        ]
+        assert spool.ledger.written("", "sales", "ann@example.net", within_s=900, limit=10) == []
+        assert len(spool.ledger.written("", "help", "ann@example.net", within_s=900, limit=1)) == 1
+
+    def test_familiar_is_who_was_written_to_or_has_a_ticket(self, spool: Any) -> None:
+        spool.intake.accept([entry("Bob@example.net")])
+        spool.ledger.store([raw()])
+        item = take_one(spool)
+        s = settlement(item)
+        spool.ledger.settle(item, s)
+        assert spool.ledger.is_familiar("", "bob@example.net")
+        assert not spool.ledger.is_familiar("", "ann@example.net")
+        assert not spool.ledger.is_familiar("other", "bob@example.net")
+        spool.ledger.assign(s.event.event_id, "4711")
+        assert spool.ledger.is_familiar("", "ann@example.net")
 
     def test_participants_are_those_who_wrote_and_those_written_to(self, spool: Any) -> None:
         spool.intake.accept([entry("Bob@example.net", ticket="4711")])

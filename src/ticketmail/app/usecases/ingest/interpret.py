@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ticketmail.app.usecases.ingest.feedback import Subject, about, report_of
@@ -12,12 +12,13 @@ from ticketmail.domain.inbound.authentication import HEADER, Authenticated, auth
 from ticketmail.domain.inbound.conversation import Writer
 from ticketmail.domain.inbound.mail import ParsedMail, Tier
 from ticketmail.domain.inbound.participants import author_key, bare_key
+from ticketmail.domain.inbound.partner import number_ref, numbers_of
 from ticketmail.domain.inbound.policy import MailboxRules
 from ticketmail.domain.inbound.reading import Reading
 from ticketmail.domain.inbound.subjects import is_forward
 from ticketmail.domain.ports.receiving import InboundView, Ledger, Reader
 from ticketmail.domain.received import Acknowledge, Thread
-from ticketmail.domain.ticket import X_HEADER, find
+from ticketmail.domain.ticket import X_HEADER, find, find_tag
 
 #: Sources put it above the header of a mail whose body they left where it is.
 TOO_LARGE = "X-Ticketmail-Too-Large"
@@ -38,6 +39,21 @@ class Interpreted:
     risks: tuple[str, ...]
     subjects: tuple[Subject, ...]
     own: tuple[str, ...]
+    marks: tuple[bytes, ...] = ()
+
+    def leans_on(self, others: Iterable[Interpreted]) -> bool:
+        """Whether one of ``others``, once it is settled, may change what is to be said of this one: it answers it, or has its
+        author, ticket, or another system's number."""
+        return any(self._leans_on(other) for other in others)
+
+    def _leans_on(self, other: Interpreted) -> bool:
+        answered = {*self.reading.mail.in_reply_to, *self.reading.mail.references}
+        return (
+            other.reading.mail.message_id in answered
+            or (bool(self.author) and self.author == other.author)
+            or (self.thread.ticket is not None and self.thread.ticket == other.thread.ticket)
+            or not set(self.marks).isdisjoint(other.marks)
+        )
 
 
 class Interpret:
@@ -64,15 +80,21 @@ class Interpret:
 
     def one(self, view: InboundView, content: bytes) -> Interpreted:
         """Read and judge ``content``. Raises SpoolError kin, nothing for what a mail is."""
+        return self.judge(view, self.read(view, content))
+
+    def read(self, view: InboundView, content: bytes) -> Reading:
+        """What the bytes say."""
         reading = self._reader.read(content)
-        if not content and view.error:  # the source could not give it
-            reading = replace(reading, error=view.error)
+        # Without content: the source could not give it.
+        return replace(reading, error=view.error) if not content and view.error else reading
+
+    def judge(self, view: InboundView, reading: Reading) -> Interpreted:
+        """What it means now, by all that is settled. Raises SpoolError kin."""
         mail, rules = reading.mail, self._rules.get(view.mailbox, MailboxRules())
         author = author_key(mail)
         category = "own" if self._is_own(reading) else reading.category
         proof = authenticated(mail.values(HEADER), rules.servers, author.rpartition("@")[2])
-        proven = not proof.failed and proof.covers(author.rpartition("@")[2])
-        writer = Writer(author, proven=proven, category=category, forwarded=is_forward(mail.subject))
+        writer = self._writer(view, reading, category, author, proof, rules)
         thread, participants = self._threading.thread(view, reading, writer, rules.policy)
         pace = self._pace(view, author, mail.subject, thread, rules)
         own = self._own(view, rules)
@@ -84,6 +106,7 @@ class Interpret:
             silent=view.silent,
             pace=pace,
             budget=rules.budget,
+            held=thread.handling in ("review", "refuse"),
         )
         return Interpreted(
             view=view,
@@ -97,7 +120,28 @@ class Interpret:
             risks=self._risks(reading, writer, proof, thread, pace, rules),
             subjects=about(report_of(reading), thread, self._ledger) if category == reading.category else (),
             own=own,
+            marks=self._marks(view, reading, writer),
         )
+
+    def _writer(
+        self, view: InboundView, reading: Reading, category: str, author: str, proof: Authenticated, rules: MailboxRules
+    ) -> Writer:
+        """The author, as threading sees it. Whether it is familiar is asked only where a policy wants to know."""
+        return Writer(
+            author,
+            proven=not proof.failed and proof.covers(author.rpartition("@")[2]),
+            category=category,
+            forwarded=is_forward(reading.mail.subject),
+            forged=proof.failed,
+            familiar=rules.policy.unknown == "open" or self._threading.is_familiar(view.tenant, author),
+        )
+
+    def _marks(self, view: InboundView, reading: Reading, writer: Writer) -> tuple[bytes, ...]:
+        """Numbers of its author's system: they lead to the ticket that the mail is of. Never those of forged mail."""
+        if not writer.domain or writer.forged:
+            return ()
+        own = find_tag(reading.mail.subject, self._keys(), view.tenant)
+        return tuple(number_ref(view.tenant, writer.domain, one.text) for one in numbers_of(reading.mail, own))
 
     def _is_own(self, reading: Reading) -> bool:
         """Our own mail came back to us: the ids that only we make stand where only its sender puts them."""

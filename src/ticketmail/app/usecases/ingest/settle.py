@@ -26,6 +26,8 @@ RETRY_AFTER_S = (1.0, 5.0, 30.0, 120.0, 600.0)
 MOST_TRIES = 30
 #: Text that stands in the event itself; what is longer is kept apart, and begins there.
 INLINE_CHARS = 16_384
+#: Mails that one transaction settles: few enough that nobody waits long for the lock of an SQLite file.
+GROUP = 8
 _log = logging.getLogger("ticketmail.ingest")
 
 
@@ -44,6 +46,27 @@ class Settled:
         return self.done + self.duplicates + self.dead + self.failed
 
 
+class _Group:
+    """Mails that are settled together."""
+
+    def __init__(self) -> None:
+        self.found: list[Interpreted] = []
+        self._settlements: list[tuple[InboundItem, Settlement]] = []
+
+    def add(self, item: InboundItem, found: Interpreted, settlement: Settlement) -> None:
+        self.found.append(found)
+        self._settlements.append((item, settlement))
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.found) >= GROUP
+
+    def taken(self) -> list[tuple[InboundItem, Settlement]]:
+        """What it held; it is empty then."""
+        taken, self._settlements, self.found = self._settlements, [], []
+        return taken
+
+
 class Settle:
     """Takes from the ledger and settles. Synchronous; any number of workers may run it."""
 
@@ -54,8 +77,14 @@ class Settle:
         self._now_us = now_us
 
     def round(self, limit: int = BATCH) -> Settled:
-        """Settle what is due, at most ``limit`` mails. Raises SpoolError kin; what was leased comes again by itself."""
-        states = [self._one(item) for item in self._ledger.take(limit, LEASE_S)]
+        """Settle what is due, at most ``limit`` mails. Raises SpoolError kin; what was leased comes again by itself.
+
+        Mails that have nothing to do with one another are settled together: a commit costs more than a mail."""
+        states: list[InboundState | None] = []
+        group = _Group()
+        for item in self._ledger.take(limit, LEASE_S):
+            states += self._add(group, item)
+        states += self._end(group)
         return Settled(
             done=states.count(InboundState.DONE),
             duplicates=states.count(InboundState.DUPLICATE),
@@ -63,14 +92,40 @@ class Settle:
             failed=states.count(None),
         )
 
-    def _one(self, item: InboundItem) -> InboundState | None:
-        """None: the lease was lost, or it failed and will be tried again. A fault with one mail stops no other."""
+    def _add(self, group: _Group, item: InboundItem) -> list[InboundState | None]:
+        """Read one, and put it into the group; the states of all that had to be settled before. A fault with one mail stops no
+        other."""
+        ended: list[InboundState | None] = []
         try:
-            found = self._interpret.one(item.view, item.content)
-            return self._ledger.settle(item, self.settlement(found, item))
+            reading = self._interpret.read(item.view, item.content)
+            found = self._interpret.judge(item.view, reading)
+            if found.leans_on(group.found):
+                ended = self._end(group)
+                found = self._interpret.judge(item.view, reading)
+            group.add(item, found, self.settlement(found, item))
         except SpoolError:
             raise
         except Exception as error:
+            return [*ended, self._failed(item, error)]
+        return [*ended, *(self._end(group) if group.is_full else ())]
+
+    def _end(self, group: _Group) -> list[InboundState | None]:
+        """Settle the group in one transaction; where that fails for one of them, each alone. None: the lease was lost, or it
+        failed and will be tried again."""
+        settlements = group.taken()
+        try:
+            return list(self._ledger.settle_all(settlements))
+        except Exception as error:
+            if _is_sick(error):
+                raise
+            return [self._alone(item, settlement) for item, settlement in settlements]
+
+    def _alone(self, item: InboundItem, settlement: Settlement) -> InboundState | None:
+        try:
+            return self._ledger.settle(item, settlement)
+        except Exception as error:
+            if _is_sick(error):
+                raise
             return self._failed(item, error)
 
     def _failed(self, item: InboundItem, error: Exception) -> InboundState | None:
@@ -107,7 +162,8 @@ class Settle:
             error=reading.error,
             acknowledged=event.acknowledge.allowed,
             blobs=tuple(dict.fromkeys((*keys, *apart))),
-            refs=_refs(view.tenant, event.ticket, ids_of(found)),
+            refs=_refs(view.tenant, event.ticket, found),
+            marks=found.marks,
             feedback=tuple(one for one in told if one is not None),
         )
 
@@ -122,6 +178,12 @@ class Settle:
         return event.model_copy(update={**cut, "content": keys}), tuple(keys.values())
 
 
-def _refs(tenant: str, ticket: str | None, ids: tuple[str, ...]) -> tuple[TokenRef, ...]:
-    """A later mail that answers this one belongs to its ticket."""
-    return tuple(TokenRef(id_ref(tenant, one), tenant, ticket, None) for one in ids) if ticket is not None else ()
+def _refs(tenant: str, ticket: str | None, found: Interpreted) -> tuple[TokenRef, ...]:
+    """A later mail that answers this one, or names its number, belongs to its ticket."""
+    refs = (*(id_ref(tenant, one) for one in ids_of(found)), *found.marks)
+    return tuple(TokenRef(ref, tenant, ticket, None) for ref in refs) if ticket is not None else ()
+
+
+def _is_sick(error: Exception) -> bool:
+    """Whether the spool is, rather than one mail: then the round ends. A bare SpoolError is a database's word on one of them."""
+    return isinstance(error, SpoolError) and type(error) is not SpoolError

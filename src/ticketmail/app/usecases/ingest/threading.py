@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
-from ticketmail.domain.inbound.conversation import Known, Place, Policy, Ticket, Traces, Writer, decide, look, refs_of
+from ticketmail.domain.inbound.conversation import Known, Place, Ticket, Traces, Writer, decide, look, refs_of
+from ticketmail.domain.inbound.policy import Policy
 from ticketmail.domain.inbound.reading import Reading
 from ticketmail.domain.ports.accepting import Directory
 from ticketmail.domain.ports.hosting import Tickets
@@ -13,6 +15,8 @@ from ticketmail.domain.received import Thread
 
 #: How far merges are followed.
 _MERGES = 10
+#: How many mails of before are looked at, of a ticket or an author.
+_EARLIER = 30
 
 
 class Threading:
@@ -37,24 +41,32 @@ class Threading:
             tenant=tenant,
             returned=reading.returned,
         )
-        known = self._known(traces, tenant)
+        known = self._known(traces, view, writer, policy)
         thread = decide(traces, known, writer, tenant=tenant, secrets=keys, policy=policy)
         place = known.tickets.get(thread.ticket or thread.related or "", Ticket())
         return thread, place.participants
 
-    def _known(self, traces: Traces, tenant: str) -> Known:
+    def is_familiar(self, tenant: str, author: str) -> bool:
+        """Whether an author took part in anything before."""
+        return bool(author) and self._ledger.is_familiar(tenant, author)
+
+    def _known(self, traces: Traces, view: InboundView, writer: Writer, policy: Policy) -> Known:
         places: dict[bytes, Place] = {}
-        for ref in refs_of(traces, tenant):
+        tenant = view.tenant
+        for ref in refs_of(traces, tenant, writer.domain):
             found = self._directory.resolve(ref)
             if found is not None and found.tenant == tenant:
                 places[ref] = Place(found.tenant, found.ticket, found.submission_id)
-        named = [place.ticket for place in places.values()] + [traces.tag]
+        window: dict[str, Any] = {"within_s": policy.same_subject_s, "limit": _EARLIER}
+        asked = bool(policy.same_subject_s and writer.key)
+        earlier = tuple(self._ledger.written(tenant, view.mailbox, writer.key, **window)) if asked else ()
+        named = [place.ticket for place in places.values()] + [traces.tag, *(one.ticket for one in earlier)]
         tickets: dict[str, Ticket] = {}
         for name in filter(None, named):
-            self._look_at(name, tenant, tickets)
-        return Known(places, tickets)
+            self._look_at(name, tenant, tickets, topics=policy.topic == "link")
+        return Known(places, tickets, earlier)
 
-    def _look_at(self, name: str | None, tenant: str, tickets: dict[str, Ticket]) -> None:
+    def _look_at(self, name: str | None, tenant: str, tickets: dict[str, Ticket], *, topics: bool) -> None:
         """A ticket, and what it was merged into."""
         for _ in range(_MERGES):
             if name is None or name in tickets:
@@ -63,5 +75,6 @@ class Threading:
             participants = self._ledger.participants(tenant, name)
             merged = said.merged_into if said is not None else None
             closed, exists = (said.closed, said.exists) if said is not None else (False, True)
-            tickets[name] = Ticket(participants, merged, closed=closed, exists=exists)
+            earlier = tuple(self._ledger.earlier(tenant, ticket=name, limit=_EARLIER)) if topics else ()
+            tickets[name] = Ticket(participants, merged, closed=closed, exists=exists, earlier=earlier)
             name = merged
