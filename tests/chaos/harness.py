@@ -257,12 +257,10 @@ class Site:
         return [*self.password.leaks(texts), *self.secret.leaks(texts)]
 
     def quiescent(self) -> bool:
-        """Nothing will move any more: all ended, or UNKNOWN and waiting for a human."""
-        counts = self.counts()
-        if any(counts.get(state) for state in UNFINISHED):
-            return False
-        unknown = self.views(DeliveryState.UNKNOWN) if counts.get(DeliveryState.UNKNOWN) else []
-        return all(view.due_us is None for view in unknown)
+        """Nothing will move any more: all ended, or UNKNOWN and waiting for a human. One look: what is UNKNOWN may be sent once
+        more, so that between two looks it is gone from the states of both."""
+        moves = self.views(*UNFINISHED, DeliveryState.UNKNOWN)
+        return all(view.state is DeliveryState.UNKNOWN and view.due_us is None for view in moves)
 
     def heal(self, seconds: float) -> None:
         """Bring everything up and wait until nothing moves."""

@@ -16,6 +16,8 @@ from ticketmail.domain.ports.reading import DeliveryView, HistoryRow, Reading
 
 #: A mail that is in one of these is listed and waits: not lost, even if it never arrives.
 WAITS = frozenset({DeliveryState.QUEUED, DeliveryState.CLAIMED, DeliveryState.SENDING, DeliveryState.UNKNOWN, DeliveryState.DEAD})
+#: A worker has it: of a site that has come to rest none may be left.
+HELD = frozenset({DeliveryState.CLAIMED, DeliveryState.SENDING})
 #: History rows that own up to a second copy.
 OWNS_UP = frozenset({"unknown", "lease-lost"})
 
@@ -36,11 +38,12 @@ class Verdict:
     doubled: list[str] = field(default_factory=list)  #: a key with two submissions, or two ids
     disordered: list[str] = field(default_factory=list)  #: a ticket whose first attempts began out of order
     unexplained: list[str] = field(default_factory=list)  #: state and history do not fit
+    unfinished: list[str] = field(default_factory=list)  #: somebody's still, though nobody will end it
     states: Mapping[str, int] = field(default_factory=dict)
 
     def problems(self) -> list[str]:
         """What must be empty, as sentences; [] is a pass."""
-        named = ("lost", "lies", "unowned", "faultless", "strangers", "doubled", "disordered", "unexplained")
+        named = ("lost", "lies", "unowned", "faultless", "strangers", "doubled", "disordered", "unexplained", "unfinished")
         found = [
             f"{name}: {len(getattr(self, name))}, such as {getattr(self, name)[:5]}" for name in named if getattr(self, name)
         ]
@@ -61,6 +64,7 @@ def judge(site: Site, in_flight: Iterable[InFlight], submitters: Iterable[str]) 
         bound=len(faults),
         states=dict(sorted(Counter(view.state.value for view in views).items())),
     )
+    verdict.unfinished = [f"{view.key}: {view.state}" for view in views if view.state in HELD]
     _judge_records(site, submitters, views, copies, verdict)
     _judge_copies(site, views, copies, {(id_, number) for id_, number, _ in faults}, verdict)
     known = {_mark(view) for view in views}
