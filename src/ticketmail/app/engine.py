@@ -163,9 +163,11 @@ class Observed:
 
     async def deliver(self, worker_id: UUID, errand: Errand, *, slot: asyncio.Semaphore | None = None) -> Report:
         """As :meth:`Deliver.deliver`."""
-        attributes = {"ticketmail.account": errand.account, "ticketmail.lane": errand.mail.lane}
+        mail = errand.mail
+        about = {"account": errand.account, "lane": mail.lane, "submission_id": str(mail.submission_id)}
+        attributes = {f"ticketmail.{name}": value for name, value in about.items()}
         began_s = self._monotonic_s()
-        with self._tracer.span("ticketmail.deliver", traceparent=errand.mail.traceparent, attributes=attributes):
+        with self._tracer.span("ticketmail.deliver", traceparent=mail.traceparent, attributes=attributes):
             report = await self._deliver.deliver(worker_id, errand, slot=slot)
         self._meter.observe("delivery_seconds", self._monotonic_s() - began_s, account=errand.account)
         return report

@@ -64,8 +64,8 @@ class Worker:
         intake_url: str = "",
     ) -> None:
         self._mail = mail
-        self._meter = meter or NullMeter()
-        self._tracer = tracer or NullTracer()
+        self._meter = meter or mail.host.meter or NullMeter()
+        self._tracer = tracer or mail.host.tracer or NullTracer()
         self._settings = mail.settings
         self._notifier = notifier or Notifier({})
         self._gateways = gateways
@@ -360,7 +360,8 @@ def run_worker(mail: TicketMail, *, processes: int = 1, intake_url: str = "") ->
 
 async def _run_one(mail: TicketMail, intake_url: str) -> int:
     meter, exposition = open_meter(mail.reading, lambda: limits_by_account(mail.settings))
-    worker = Worker(mail, notifier=Notifier(), meter=meter, tracer=open_tracer(__version__), intake_url=intake_url)
+    meter, tracer = mail.host.meter or meter, mail.host.tracer or open_tracer(__version__)
+    worker = Worker(mail, notifier=Notifier(), meter=meter, tracer=tracer, intake_url=intake_url)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.drain)

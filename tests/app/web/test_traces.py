@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from pathlib import Path
+
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import Sampler, SamplingResult
 
+from ticketmail import Message, TicketMail
 from ticketmail.adapters.otel import OtelTracer
 from ticketmail.app.observing import NullMeter, NullTracer, open_meter, open_tracer
+from ticketmail.app.worker import Worker
+from ticketmail.testing.smtpd import SmtpServer
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -56,6 +64,47 @@ def test_an_exception_is_recorded_and_goes_through(tracer: OtelTracer, spans: In
         raise KeyError("x")
     [span] = spans.get_finished_spans()
     assert span.status.is_ok is False
+
+
+class _Broken(Sampler):
+    def should_sample(self, *args: object, **names: object) -> SamplingResult:
+        raise RuntimeError("the sampler's own fault")
+
+    def get_description(self) -> str:
+        return "broken"
+
+
+def test_a_fault_of_the_tracing_library_reaches_no_mail(caplog: pytest.LogCaptureFixture) -> None:
+    tracer = OtelTracer(TracerProvider(sampler=_Broken()))
+    with caplog.at_level(logging.WARNING), tracer.span("ticketmail.deliver"):
+        done = True
+    assert done
+    assert "ticketmail.deliver cannot be begun: RuntimeError" in caplog.text
+
+
+async def test_the_trace_of_the_hosts_request_goes_on_in_the_worker(
+    tracer: OtelTracer, spans: InMemorySpanExporter, tmp_path: Path
+) -> None:
+    letter = Message(sender="help@example.com", to="ann@example.net", subject="A broken printer", text="On its way.")
+    async with SmtpServer() as server:
+        settings = {"spool": f"sqlite:///{tmp_path}/spool.db", "accounts": {"desk": {"url": f"smtp://127.0.0.1:{server.port}"}}}
+        with TicketMail(settings=settings, tracer=tracer) as mail:
+            with tracer.span("host.request"):
+                receipt = await mail.asubmit(letter, ticket="4711")
+            worker = Worker(mail)
+            running = asyncio.ensure_future(worker.run())
+            async with asyncio.timeout(20):
+                while len(spans.get_finished_spans()) < 2:
+                    await asyncio.sleep(0.01)
+                worker.drain()
+                await running
+    request, deliver = spans.get_finished_spans()
+    assert (request.name, deliver.name) == ("host.request", "ticketmail.deliver")
+    assert deliver.parent is not None
+    assert (deliver.parent.trace_id, deliver.parent.span_id) == (request.context.trace_id, request.context.span_id)
+    whole = deliver.to_json()
+    assert str(receipt.submission_id) in whole
+    assert [word for word in ("ann@", "help@", "printer", "4711", "127.0.0.1") if word in whole] == []
 
 
 def test_outside_a_span_there_is_no_traceparent(tracer: OtelTracer) -> None:
