@@ -14,9 +14,18 @@ from ticketmail.adapters.memory.state import Delivery, Worker
 from ticketmail.adapters.memory.store import Access
 from ticketmail.adapters.memory.transaction import Tx
 from ticketmail.adapters.memory.workers import is_silent
-from ticketmail.domain.outbound.delivery import DeliveryState
+from ticketmail.domain.outbound.delivery import SETTLED, DeliveryState
 from ticketmail.domain.outbound.suppression import Suppression
-from ticketmail.domain.ports.reading import CauseGroup, DeliveryView, HistoryRow, LaneLoad, Overview, Pause, WorkerView
+from ticketmail.domain.ports.reading import (
+    COUNTED_US,
+    CauseGroup,
+    DeliveryView,
+    HistoryRow,
+    LaneLoad,
+    Overview,
+    Pause,
+    WorkerView,
+)
 from ticketmail.domain.scope import Scope
 
 _S = DeliveryState
@@ -169,7 +178,7 @@ def _overview(tx: Tx) -> Overview:
     return Overview(
         now_us=tx.now_us,
         site=state.site,
-        counts={one: len(found) for one, found in state.by_state.items() if found},
+        counts={one: count for one in state.by_state if (count := _count(tx, one))},
         lanes=_lanes(tx),
         last_sent_us=max((d.ended_us or 0 for d in state.by_state[_S.SENT].values()), default=None),
         events_waiting=events["waiting"],
@@ -181,6 +190,13 @@ def _overview(tx: Tx) -> Overview:
         + sum(len(blob.content) for blob in state.blobs.values()),
         jobs_parked=sum(one.ended_us is None for one in state.parked.values()),
     )
+
+
+def _count(tx: Tx, state: DeliveryState) -> int:
+    found = tx.state.by_state[state]
+    if state not in SETTLED:
+        return len(found)
+    return sum((one.ended_us or 0) > tx.now_us - COUNTED_US for one in found.values())
 
 
 def _lanes(tx: Tx) -> list[LaneLoad]:

@@ -82,7 +82,12 @@ def _of_overview(overview: Overview) -> Iterable[GaugeMetricFamily]:
         age_s = 0.0 if load.oldest_due_us is None else max(0.0, (overview.now_us - load.oldest_due_us) / 1_000_000)
         oldest[load.lane] = max(oldest.get(load.lane, 0.0), age_s)
     yield _by("oldest_due_seconds", "age of the oldest due mail", "lane", oldest)
-    yield _by("deliveries", "mail by state", "state", {state.value: count for state, count in overview.counts.items()})
+    yield _by(
+        "deliveries",
+        "mail by state; of what has ended, that of the last day",
+        "state",
+        {state.value: count for state, count in overview.counts.items()},
+    )
     yield _one("events_waiting", "events that the host has not taken", overview.events_waiting)
     yield _one("events_dead", "events that the host would not take", overview.events_dead)
     yield _one("jobs_parked", "jobs from a broker that could not be taken in", overview.jobs_parked)

@@ -163,6 +163,7 @@ class Tables:
         self._index("delivery_unknown", c.due_us, where=c.state == "unknown", of=[c.state])
         dead = and_(c.state == "dead", c.dismissed_us.is_(None))
         self._index("delivery_dead", c.cause, c.ended_us, where=dead, of=[c.state, c.dismissed_us])
+        self._index("delivery_ended", c.state, c.ended_us, where=c.ended_us.is_not(None))
         self._index("delivery_worker", c.worker_id, where=c.worker_id.is_not(None))
         self._index("delivery_behind", c.behind_submission_id, where=c.behind_submission_id.is_not(None))
         self._index("delivery_ticket", c.ticket, c.recipient_key, where=c.ticket.is_not(None))

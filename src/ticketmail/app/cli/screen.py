@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ticketmail.app.cli.output import STYLES, Output, Table
 from ticketmail.app.usecases.report import AccountStatus, Hold, LaneStatus, Level, Status, Times, WorkerStatus, span
+from ticketmail.domain.outbound.delivery import SETTLED
 
 RED = STYLES[Level.BAD]
 _WORD = {Level.OK: "OK", Level.WARN: "WARN", Level.BAD: "BAD"}
@@ -76,7 +77,9 @@ def workers_table(workers: Sequence[WorkerStatus], times: Times) -> Table:
 
 
 def _foot(out: Output, found: Status, times: Times) -> None:
-    counts = ", ".join(f"{name} {count}" for name, count in sorted(found.counts.items())) or "empty"
+    settled = {name: count for name, count in found.counts.items() if name in SETTLED}
+    open_ = {name: count for name, count in found.counts.items() if name not in SETTLED}
+    counts = f"{_listed(open_) or 'nothing waits'}; within a day {_listed(settled) or 'nothing ended'}"
     sizes = ((found.spool.size_bytes, "used"), (found.spool.free_bytes, "free"))
     known = [f"{_mib(size)} {word}" for size, word in sizes if size is not None]
     out.line(f"Spool: {counts}; schema {found.spool.schema_version}{''.join(f', {one}' for one in known)}")
@@ -90,6 +93,10 @@ def _foot(out: Output, found: Status, times: Times) -> None:
     for one in found.findings:
         if one.level is not Level.OK:
             out.verdict(one.level, f"{one.subject}: {one.text} {one.remedy}".rstrip())
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
 
 
 def _mib(size: int) -> str:

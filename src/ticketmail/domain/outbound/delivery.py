@@ -34,6 +34,9 @@ FINAL = frozenset(
     }
 )
 
+#: What ended and waits for nobody. DEAD waits for a human.
+SETTLED = FINAL - {DeliveryState.DEAD}
+
 _S = DeliveryState
 #: Every legal change of state. Property tests and the contract suite hold the adapters to it.
 LEGAL: dict[DeliveryState, frozenset[DeliveryState]] = {

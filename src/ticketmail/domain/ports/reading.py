@@ -120,9 +120,15 @@ class LaneLoad:
     oldest_due_us: int | None
 
 
+#: How long ago mail may have been settled to be counted in an overview (microseconds: a day).
+COUNTED_US = 86_400_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """One screen of the spool. ``last_sent_us`` None: nothing was ever sent. ``events_waiting``/``events_dead``: the outbox."""
+    """One screen of the spool, which takes no longer the more of its past is kept. ``counts``: of what is settled (``SETTLED``)
+    only what ended within ``COUNTED_US``. ``last_sent_us`` None: nothing was ever sent. ``events_waiting``/``events_dead``: the
+    outbox."""
 
     now_us: int
     site: str

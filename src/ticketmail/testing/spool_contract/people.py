@@ -8,7 +8,7 @@ from typing import Any
 from ticketmail.domain.outbound.delivery import DeliveryState as S
 from ticketmail.domain.outbound.suppression import Suppression
 from ticketmail.domain.ports.delivering import Change, Completion, LaneEnd, Retention
-from ticketmail.domain.ports.reading import Pause
+from ticketmail.domain.ports.reading import COUNTED_US, Pause
 from ticketmail.domain.ports.spooling import SpoolOptions
 from ticketmail.domain.scope import Scope
 from ticketmail.testing.spool_contract.acts import ALL, DAY, end_all, event_of
@@ -210,6 +210,20 @@ class PeopleContract:
         await worker.deliveries.record(worker.id, [taken(c, events=(event_of(entry()),)) for m in mails for c in claims(m)])
         screen = spool.reading.overview()
         assert (screen.last_sent_us, screen.events_waiting, screen.oldest_event_us) == (clock.at, 1, clock.at)
+
+    async def test_one_screen_counts_what_was_settled_within_a_day(self, spool: Any, work: Any, clock: ContractClock) -> None:
+        spool.intake.accept([entry(), entry("b@example.net"), entry("c@example.net", lane="bulk")])
+        worker = await work()
+        sent, dead = [claim for mail in await worker.claim() for claim in claims(mail)]
+        await worker.deliveries.record(
+            worker.id, [taken(sent), Completion(dead, S.DEAD, spends=True, outcome="refused", cause="auth")]
+        )
+        at_us = clock.at
+        clock.go(COUNTED_US - 1)
+        assert spool.reading.overview().counts == {S.SENT: 1, S.DEAD: 1, S.QUEUED: 1}
+        clock.go(1)
+        screen = spool.reading.overview()
+        assert (screen.counts, screen.last_sent_us) == ({S.DEAD: 1, S.QUEUED: 1}, at_us)
 
     def test_find_narrows_by_state_time_and_number(self, spool: Any, clock: ContractClock) -> None:
         old = entry()
