@@ -282,6 +282,42 @@ def test_a_postmaster_who_writes_with_a_program_for_people_is_a_human() -> None:
     assert notice("Mails to ann@example.net are rejected: 550 5.7.1", subject="Our mails", head=head) is None
 
 
+@pytest.mark.parametrize("program", ["User-Agent: Mozilla Thunderbird", "X-Mailer: Microsoft Outlook 16.0"])
+@pytest.mark.parametrize(
+    "quote", [ORIGINAL, "Final-Recipient: rfc822; ann@example.net\nAction: failed", "RCPT TO: <ann@example.net>"]
+)
+def test_a_postmaster_who_answers_a_bounce_is_a_human(program: str, quote: str) -> None:
+    head = f"From: Ann <postmaster@example.net>\nTo: help@example.com\nIn-Reply-To: <t.1@example.com>\n{program}\n"
+    text = f"It works now.\n\nUndelivered mail was returned to you:\n\n<ann@example.net>: 550 5.1.1\n\n{quote}{RETURNED}"
+
+    assert notice(text, subject="Re: Undelivered Mail Returned to Sender", head=head) is None
+
+
+def test_whom_to_ask_did_not_fail() -> None:
+    text = "For assistance, contact <desk@example.net>.\n\n<ann@example.net>: unknown\n\n<desk@example.net>\n"
+
+    assert [one.address for one in read_notice(text, never=frozenset())] == ["ann@example.net"]
+
+
+def test_the_first_of_several_stands_below_a_request_not_to_reply() -> None:
+    text = "Please do not reply to this message.\n\n<ann@example.net>: 550 5.1.1 no\n\n<bob@example.net>: 550 5.2.2 full\n"
+
+    assert [one.address for one in read_notice(text, never=frozenset())] == ["ann@example.net", "bob@example.net"]
+
+
+def test_an_address_behind_a_code_and_a_hyphen() -> None:
+    text = "host mx said:\n  550-ann@example.net is not active\n  550 unknown"
+
+    assert [one.address for one in read_notice(text, never=frozenset())] == ["ann@example.net"]
+
+
+def test_a_host_that_did_not_answer_may_answer_another_day() -> None:
+    report = notice("<ann@example.net>: connect to mx.example.net[192.0.2.1]:25:\n    Connection timed out")
+
+    assert report is not None
+    assert (report.kind, report.permanent, report.expired) == (MailKind.BOUNCE, False, True)
+
+
 def test_a_daemon_that_returns_a_mail_says_so_in_any_language() -> None:
     assert told(notice(f"Ӱ ӱ ӱ{RETURNED}", subject="Ӱ")) == ("bounce", ["ann@example.net"], True, [""])
 

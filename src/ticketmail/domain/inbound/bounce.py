@@ -27,6 +27,7 @@ from ticketmail.domain.inbound.wordings import (
     FAILURE_SUBJECTS,
     FAILURE_TEXTS,
     MAX_SUBJECT,
+    UNREACHED_TEXTS,
     first_found,
 )
 
@@ -34,6 +35,7 @@ MAX_RECIPIENTS: Final = 200  #: of one report
 _DAEMON: Final = re.compile(
     r"mailer[-_. ]?daemon|post_?master|mail[-_. ]?(?:delivery|daemon|system)|m?daemon$|double-bounce", re.IGNORECASE
 )
+_NAMED_SO: Final = "daemon-sender"  #: the rule that saw a mail system in the sender's name
 _STATUS_TYPES: Final = ("message/delivery-status", "message/global-delivery-status")
 _TAG: Final = re.compile(r"(<[^<>]*>)")
 _BREAKS: Final = re.compile(r"</?(?:br|p|div|tr|li|h\d)\b", re.IGNORECASE)
@@ -109,7 +111,7 @@ def is_daemon(mail: ParsedMail) -> Evidence | None:
     for sender in mail.senders:
         local = sender.address.partition("@")[0]
         if _DAEMON.search(local) or _DAEMON.search(sender.name):
-            return Evidence("daemon-sender", f"{sender.name} <{sender.address}>", "RFC 5321 section 4.5.5, RFC 2142")
+            return Evidence(_NAMED_SO, f"{sender.name} <{sender.address}>", "RFC 5321 section 4.5.5, RFC 2142")
     path = mail.value("return-path").strip()
     if path == "<>" or (path and _DAEMON.search(path.partition("@")[0])):
         return Evidence("null-return-path", path, "RFC 5321 section 4.5.5")
@@ -120,7 +122,8 @@ def _groups(mail: ParsedMail, text: str) -> Iterator[StatusGroups]:
     for part in mail.reports:
         if part.content_type.value in _STATUS_TYPES:
             yield read_groups(part.text or "")
-    if not mail.reports and _EMBEDDED.search(text) and is_daemon(mail):
+    daemon = is_daemon(mail)
+    if daemon and not mail.reports and _EMBEDDED.search(text) and _speaks_for_a_server(mail, daemon, True, text):
         yield read_groups(text)
 
 
@@ -156,22 +159,30 @@ def _by_words(mail: ParsedMail, text: str) -> DeliveryReport | None:
     words = first_found(notice, FAILURE_TEXTS)
     late = first_found(stated, DELAY_SUBJECTS)
     delayed = late or first_found(notice, DELAY_TEXTS)
-    returns = _returns_a_mail(mail, copy)
     found = _with_named(named, read_notice(notice, never=_never(mail), domain=_domain(mail)), notice)
-    by_name = daemon is not None and daemon.rule == "daemon-sender"
+    returns = _returns_a_mail(mail, copy)
     if named or (daemon and _speaks_for_a_server(mail, daemon, bool(subject or late), text)):
-        tells = bool(named or subject or words or delayed or (by_name and returns))
+        tells = bool(named or subject or words or delayed or (returns and daemon and daemon.rule == _NAMED_SO))
     else:
-        tells = bool(found and words and (returns or (daemon and not by_name and status_in(notice))))
+        tells = bool(found and words) and _sent_back(stated, daemon, returns, notice)
     if not tells:
         return None
     evidence = [daemon] if daemon else []
     evidence += [Evidence(one.name, said, one.source) for one, said in filter(None, (subject, words, delayed))]
     expired = first_found(f"{stated}\n{notice}", EXPIRED_TEXTS)
     kind = MailKind.DELAY if delayed and not expired else MailKind.BOUNCE
+    expired = expired or first_found(notice, UNREACHED_TEXTS)
     recipients = [one if one.permanent is not None else replace(one, permanent=not (delayed or expired)) for one in found]
     over = expired is not None and kind is MailKind.BOUNCE and all(one.status in _EXPIRED | {""} for one in recipients)
     return DeliveryReport(kind, tuple(recipients), _returned(mail, [], copy), expired=over, evidence=tuple(evidence))
+
+
+def _sent_back(stated: str, daemon: Evidence | None, returns: bool, notice: str) -> bool:
+    """What must be there besides words and a recipient, where nothing says that a server speaks: the mail itself, and no sign
+    that people passed it on. With a null return path, a status will do for the mail."""
+    if daemon is not None and daemon.rule != _NAMED_SO:
+        return returns or status_in(notice) != ""
+    return returns and _PASSED_ON.match(stated) is None
 
 
 def _speaks_for_a_server(mail: ParsedMail, daemon: Evidence, failed: bool, text: str) -> bool:
@@ -182,19 +193,15 @@ def _speaks_for_a_server(mail: ParsedMail, daemon: Evidence, failed: bool, text:
     so in nobody's name but his own.
     """
     stated = mail.subject[:MAX_SUBJECT]
-    if daemon.rule == "null-return-path" and daemon.found == "<>":
+    if daemon.rule != _NAMED_SO and daemon.found == "<>":
         return failed and not any(means in (Means.AWAY, Means.REPLY) for means, _ in spoken(mail))
     if mail.value("return-path").strip() == "<>":
         return True
-    personal = not failed and _PEOPLE_WRITE_WITH.search(mail.value("user-agent") or mail.value("x-mailer")) is not None
-    return not personal and not _is_answer(mail, stated, text)
-
-
-def _is_answer(mail: ParsedMail, stated: str, text: str) -> bool:
-    """One who answers a mail writes as everybody does. Of programs only Apache James sends answers, with the envelope in them."""
-    if not mail.in_reply_to or not _PASSED_ON.match(stated):
-        return False
-    return _ENVELOPE.search(text[:MAX_TEXT]) is None
+    passed_on = _PASSED_ON.match(stated) is not None
+    if _PEOPLE_WRITE_WITH.search(mail.value("user-agent") or mail.value("x-mailer")):
+        return failed and not passed_on
+    # Of programs only Apache James sends answers, with the envelope in them.
+    return not (mail.in_reply_to and passed_on) or _ENVELOPE.search(text[:MAX_TEXT]) is not None
 
 
 def _only(report: DeliveryReport) -> tuple[FailedRecipient, ...]:

@@ -44,10 +44,16 @@ _HEADER: Final = re.compile(
 )
 #: Somebody else than a failed recipient.
 _OTHERS: Final = re.compile(
-    r"(?:sent by|sender|from|reply|contact|postmaster|help|support|assistance|questions?|abuse|mail from|administrator"
+    r"(?:sent by|sender|from|(?<!in )reply|contact|postmaster|help|support|assistance|questions?|abuse|mail from|administrator"
     r"|mailto:|delivered-to: )[^\n]{0,60}$",
     re.IGNORECASE,
 )
+#: Whom to ask: such an address is nobody's who failed, wherever else it stands.
+_TO_ASK: Final = re.compile(
+    rf"(?:contact|assistance|support|help|questions?|連絡|問い?合わせ|联系|聯絡)[^\n@]{{0,30}}?<?({_ADDR})>?", re.IGNORECASE
+)
+#: A reply of several lines: the address stands behind code and hyphen.
+_CONTINUED: Final = re.compile(r"^([ \t]*)[245]\d\d-(?=\S{1,64}@)", re.MULTILINE)
 _LEADS: Final = re.compile(
     rf"^[ \t]*(?:[*+-]+[ \t]+|\d+\.[ \t]+|>[ \t]*)?[<\"'\[(]{{0,2}}(?:mailto:|smtp:|rfc822;[ \t]*)?({_ADDR})"
     r"[>\"'\])]{0,2}(?:[ \t]*(?::|\.\.\.|$|[ \t]on \w|[ \t]-|,|\(|[ \t](?:invalid|unknown|is |user|delivery|failed|was"
@@ -91,6 +97,8 @@ def read_notice(text: str, *, never: frozenset[str], domain: str = "") -> list[F
     """The failed recipients that a notice (see :func:`divide`) names. ``never`` are addresses that are somebody else's,
     ``domain`` is that of its sender.
     """
+    text = _CONTINUED.sub(r"\1", text)
+    never |= {one.lower() for one in _TO_ASK.findall(text)}
     for find in (_leading, _keyed, _transcribed, _anywhere):
         found = _merged(one for one in find(text) if one.address.lower() not in never and not _is_daemon(one.address))
         if found:
@@ -117,7 +125,8 @@ def _leading(text: str) -> Iterator[_Found]:
     for line in text.split("\n"):
         match = _LEADS.match(line) or _X400.match(line)
         expanded = _EXPANDED.search(line)
-        if match and not _OTHERS.search(before):
+        alone = match is not None and not line[match.end(1) :].strip(" \t>\"')]")
+        if match and not (alone and _OTHERS.search(before)):
             current = _Found(match[1], [line])
             yield current
         elif current is not None:

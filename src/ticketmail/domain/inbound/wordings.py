@@ -120,6 +120,7 @@ FAILURE_TEXTS = (
             r"kon niet|niet (?:worden )?(?:bezorgd|afgeleverd)|kunde inte|kunne ikke|не (?:может|было|удалось|доставлен)"
             r"|nie (?:można|może|został)",
             r"できません|できなかった|失敗|届きま|存在し|無法|无法|失败|拒[绝絕]|退回|전송|실패|không",
+            r"considered (?:unsolicited|spam)|delivery of the (?:e-?mail|message) was stopped",
             r"duplicated message-id|detected a loop|not (?:a )?member of this|not allowed to post",
             r"ne(?:zda|poda)řil|nebylo možné|ne(?:poda|vyda)ril|nebolo možné|сбой доставки|не найден|не удается|не вдалося"
             r"|не знайдено|не можа|не може|ei voi|epäonnistu|sikertelen|nem (?:sikerült|lehet)|kézbesít|nu a putut|eșuat",
@@ -158,10 +159,23 @@ EXPIRED_TEXTS = (
             r"(?:delivery|message) (?:has )?(?:expired|timed out)|it has not been collected after",
             r"in the queue too long|retry time(?:out exceeded| not reached)|been failing for a long time"
             r"|after multiple retries, giving up",
+            r"could not be delivered for too long",
             r"message (?:has )?expired|delivery time expired|not delivered within \d+ (?:day|hour)"
             r"|cannot send message for \d+ (?:day|hour)",
             r"could not be delivered (?:for|after|within) \d+ (?:day|hour)|unable to deliver (?:the |this )?message (?:for"
             r"|after) \d+ (?:day|hour)",
+        ),
+    ),
+)
+
+#: No host answered, which may pass (RFC 3463 X.4.1). A server that returns a mail for that has waited as long as it would.
+UNREACHED_TEXTS = (
+    Phrases(
+        "unreached-text",
+        "Postfix",
+        (
+            r"connect\s+to\s+\S{1,255}:\s+(?:(?:connection|operation)\s+(?:timed\s+out|refused|reset)|no\s+route\s+to\s+host"
+            r"|network\s+is\s+unreachable)|delivery\s+temporarily\s+suspended:\s+(?:connect\s+to|lost\s+connection)",
         ),
     ),
 )
