@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ticketmail.app.plugins import missing_extra
 from ticketmail.app.settings import Settings
@@ -49,7 +49,7 @@ class Doors:
         size = self._settings.receiver.max_size
         try:
             self._open[protocol] = await listen(
-                where, protocol, take=self._take, refusal=self._refusal, hostname=socket.gethostname(), max_size_bytes=size
+                where, protocol, take=self._take, place=self._mailbox, hostname=socket.gethostname(), max_size_bytes=size
             )
         except OSError as error:
             if protocol not in self._told:
@@ -58,17 +58,17 @@ class Doors:
             return
         _log.info("%s listens at %s", protocol, where)
 
-    def _refusal(self, address: str) -> str:
-        return "" if self._mailbox(address) else "No such mailbox here"
-
     def _mailbox(self, address: str) -> str | None:
         key = address.lower()
         return self._mailboxes.get(bare_key(key)) or self._mailboxes.get(key.rpartition("@")[2])
 
-    async def _take(self, recipient: str, sender: str, content: bytes) -> None:
-        mailbox = self._mailbox(recipient)
-        assert mailbox is not None
-        await self._threads.run(lambda: self._inbound.receive(mailbox, content, envelope_from=sender, envelope_to=[recipient]))
+    async def _take(self, recipients: Sequence[str], sender: str, content: bytes) -> None:
+        wanted: dict[str, list[str]] = {}
+        for one in recipients:
+            mailbox = self._mailbox(one)
+            assert mailbox is not None
+            wanted.setdefault(mailbox, []).append(one)
+        await self._threads.run(lambda: self._inbound.receive_together(wanted, content, envelope_from=sender))
 
 
 def mailboxes_of(settings: Settings) -> Mapping[str, str]:

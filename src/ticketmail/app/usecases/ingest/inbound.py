@@ -54,6 +54,24 @@ class Inbound:
         )
         return self.ledger.store([mail])[0]
 
+    def receive_together(
+        self, wanted: Mapping[str, Sequence[str]], content: bytes, *, envelope_from: str | None = None
+    ) -> Sequence[Stored]:
+        """Hand in one mail for several mailboxes, each with its recipients: all of them in one transaction, or none. Else as
+        :meth:`receive`."""
+        mails = [
+            RawMail(
+                mailbox=mailbox,
+                source=source_of(content, recipients),
+                content=content,
+                tenant=self.tenant(mailbox),
+                envelope_from=envelope_from,
+                envelope_to=tuple(recipients),
+            )
+            for mailbox, recipients in wanted.items()
+        ]
+        return self.ledger.store(mails)
+
     def tenant(self, mailbox: str) -> str:
         """Whose mailbox it is. Raises SettingsError for one that no settings name."""
         tenants = self._tenants()
