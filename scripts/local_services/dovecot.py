@@ -18,7 +18,7 @@ from local_services.service import CannotStart, Service, Started, find, free_por
 
 #: Addresses at the desk and of customers.
 USERS = (
-    *("support@desk.test", "sales@desk.test", "queue@desk.test", "pop@desk.test"),
+    *("support@desk.test", "sales@desk.test", "queue@desk.test", "pop@desk.test", "chaos@desk.test"),
     *("ann@customer.test", "bob@customer.test"),
 )
 

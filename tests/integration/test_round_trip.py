@@ -76,6 +76,7 @@ class Desk:
 
     def __init__(self, mail: TicketMail) -> None:
         self.mail = mail
+        self.worker = Worker(mail)
         self.told: list[tuple[float, Any]] = []
         self.acknowledges = False
 
@@ -83,6 +84,12 @@ class Desk:
         self.told.append((time.monotonic(), event))
         if self.acknowledges and event.kind == "received" and event.acknowledge.allowed:
             self.mail.submit(letter(event.author.address, "We have your mail."), ticket="77")
+
+    async def waits(self, seconds: float = 30) -> None:
+        """Until all that was there is stored, and the next mail is waited for."""
+        async with asyncio.timeout(seconds):
+            while not any(one.health.waiting for one in self.worker._reception._watchers.values()):
+                await asyncio.sleep(0.005)
 
     async def hears(self, fits: Callable[[Any], bool], seconds: float = 30) -> tuple[float, Any]:
         async with asyncio.timeout(seconds):
@@ -127,7 +134,7 @@ async def desk(servers: Servers, tmp_path: Path) -> AsyncIterator[Desk]:
     servers.mailbox(DESK).shutdown()
     made = Desk(TicketMail(settings={**servers.settings, "spool": f"sqlite:///{tmp_path}/spool.db"}))
     made.mail.prepare()
-    worker, stop = Worker(made.mail), asyncio.Event()
+    worker, stop = made.worker, asyncio.Event()
     running = asyncio.ensure_future(worker.run())
     listening = asyncio.ensure_future(made.mail.alisten(made.handle, stop=stop))
     yield made
@@ -160,7 +167,7 @@ async def test_an_answer_is_told_on_its_ticket_within_two_seconds(
     ticket = f"T-{uuid.uuid4().hex[:6]}"
     desk.mail.submit(letter(ANN), ticket=ticket)
     got = await arrived(ann)
-    await asyncio.sleep(0.3)  # the watcher waits by then; what comes before is found as well, at its next look
+    await desk.waits()
 
     sent_s = await asyncio.to_thread(lambda: servers.sends(ANN, **answer(got)))
     at_s, event = await desk.hears(lambda one: one.kind == "received")

@@ -57,13 +57,16 @@ class MailboxInbox:
 
 @dataclass
 class Health:
-    """How it goes with a mailbox. ``trouble`` '' means well; ``since_s`` is monotonic."""
+    """How it goes with a mailbox. ``trouble`` '' means well; times are UTC microseconds, None for not yet."""
 
     trouble: str = ""
     failures: int = 0
     stored: int = 0
-    well_at_s: float | None = None
+    well_us: int | None = None
+    stored_us: int | None = None  #: when mail last came in
+    since_us: int | None = None  #: since when there is trouble
     refused: bool = False
+    waiting: bool = False  #: all that was there is stored; the next mail is waited for
 
 
 class Watcher:
@@ -125,17 +128,26 @@ class Watcher:
 
     def _turn(self, mailbox: Mailbox) -> None:
         self._busy_since_s = self._clock.monotonic_s()
-        self.health.stored += mailbox.poll(self._inbox)
-        self._well()
+        self._came(mailbox.poll(self._inbox))
         self._busy_since_s = None
-        if not self._ending.is_set() and not mailbox.wait(self._poll_s) and not mailbox.capabilities.watches:
-            self._ending.wait(self._poll_s)
+        if self._ending.is_set():
+            return
+        self.health.waiting = True
+        try:
+            if not mailbox.wait(self._poll_s) and not mailbox.capabilities.watches:
+                self._ending.wait(self._poll_s)
+        finally:
+            self.health.waiting = False
 
-    def _well(self) -> None:
-        if self.health.trouble:
+    def _came(self, count: int) -> None:
+        health = self.health
+        if health.trouble:
             _log.warning("mailbox %s is well again", self.name)
-        self.health.trouble, self.health.failures, self.health.refused = "", 0, False
-        self.health.well_at_s = self._clock.monotonic_s()
+        health.trouble, health.failures, health.refused, health.since_us = "", 0, False, None
+        health.stored += count
+        health.well_us = self._clock.now_us()
+        if count:
+            health.stored_us = health.well_us
 
     def _ill(self, error: Exception | None) -> float:
         """Seconds to wait."""
@@ -145,6 +157,7 @@ class Watcher:
             return 0.0
         if not self.health.trouble:
             _log.warning("mailbox %s cannot be read: %s", self.name, text)
+            self.health.since_us = self._clock.now_us()
         wait_s = BACK_OFF_S[min(self.health.failures, len(BACK_OFF_S) - 1)]
         self.health.trouble, self.health.failures = text, self.health.failures + 1
         self.health.refused = getattr(error, "code", "") == "mailbox-refused"

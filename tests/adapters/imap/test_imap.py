@@ -149,6 +149,17 @@ def test_a_new_mail_ends_the_wait_at_once(server: Any, open_box: Any, inbox: Any
     assert box.poll(inbox) == 1
 
 
+def test_a_mail_that_came_between_the_look_and_the_wait_ends_it_at_once(server: Any, open_box: Any, inbox: Any) -> None:
+    box = open_box()
+    box.poll(inbox)
+    server.puts("one")
+
+    began = time.monotonic()
+    assert box.wait(30)
+    assert time.monotonic() - began < 20
+    assert box.poll(inbox) == 1
+
+
 def test_a_wait_ends_by_itself_and_the_connection_lives(open_box: Any, inbox: Any) -> None:
     box = open_box()
 

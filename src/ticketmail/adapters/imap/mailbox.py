@@ -43,20 +43,29 @@ class ImapMailbox:
         self._swept_s: dict[str, float] = {}
         self._tries: dict[str, int] = {}
         self._idles = True
+        self._uid_next = 0  # of the watched folder, when its new mail was last looked for
 
     @property
     def capabilities(self) -> MailboxCapabilities:
         return MailboxCapabilities(watches=self._idles, keeps=not self._options.processed)
 
     def poll(self, inbox: Inbox) -> int:
-        return sum(_Folder(self._connected(), name, self._options).read(inbox, self) for name in self._options.folders)
+        came = 0
+        for name in self._options.folders:
+            folder = _Folder(self._connected(), name, self._options)
+            if name == self._options.folders[0]:
+                self._uid_next = folder.uid_next
+            came += folder.read(inbox, self)
+        return came
 
     def wait(self, timeout_s: float) -> bool:
         client = self._connected()
         if not self._idles:
             return False
         with translated(f"{self._target.host} did not announce new mail"):
-            client.select_folder(self._options.folders[0])
+            found = client.select_folder(self._options.folders[0])
+            if int(found.get(b"UIDNEXT", 0)) > self._uid_next:
+                return True  # it came after the last look, and will not be announced
             return self._idle(client, min(timeout_s, self._options.idle_s))
 
     def census(self) -> Iterator[str]:
@@ -121,6 +130,7 @@ class _Folder:
         with translated(f"The folder {name!r} cannot be opened"):
             found: dict[bytes, Any] = client.select_folder(name)
         self._validity = int(found[b"UIDVALIDITY"])
+        self.uid_next = int(found.get(b"UIDNEXT", 0))
         flags = found.get(b"PERMANENTFLAGS", ())
         self._keeps_keywords = b"\\*" in flags or KEYWORD.encode() in flags
 
