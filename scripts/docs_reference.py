@@ -56,6 +56,8 @@ COUNTED = (
     ("relay_oldest_seconds", "", "gauge, of `ticketmail relay`: age of the oldest of them"),
     ("relay_awaited", "", "gauge, of `ticketmail relay`: jobs published that wait for the mail service's word"),
     ("intake_up", "", "gauge: 1 while mail is taken in"),
+    ("received_total", "state", "counter: incoming mails: `done`, `duplicates`, `dead`, `failed` (comes again)"),
+    ("mailbox_up", "mailbox", "gauge, of the worker that watches it: 1 while the mailbox can be read"),
     ("broker_jobs_waiting", "queue", "gauge: jobs that wait at the broker"),
     ("delivery_seconds", "account", "histogram: one claimed mail, from waiting for a connection to the recorded outcome"),
 )

@@ -134,8 +134,25 @@ def test_a_call_that_hangs_is_cut_by_the_watchdog(opening: Opening, inbox: Inbox
 
 def test_it_ends_at_once_though_it_waits(opening: Opening, watch: Any) -> None:
     watcher = watch(poll_s=3600.0)
-    until(lambda: watcher.health.well_at_s is not None)
+    until(lambda: watcher.health.waiting)
     began = time.monotonic()
     watcher.stop()
 
     assert time.monotonic() - began < 5
+
+
+def test_a_wait_that_hangs_is_cut_and_the_mail_is_fetched_all_the_same(opening: Opening, inbox: InboxBook, watch: Any) -> None:
+    clock = FakeClock()
+    opening.server.hangs = True
+    watcher = watch(clock=clock, poll_s=60.0)
+    until(lambda: watcher.health.waiting)
+    opening.server.deliver(mail(1))
+    watcher.look()
+    assert not inbox.letters
+
+    clock.advance(60.0 + watching.HANGS_S + 1)
+    watcher.look()
+
+    until(lambda: len(inbox.letters) == 1)
+    opening.server.hangs = False
+    watcher.stop()

@@ -112,8 +112,8 @@ def deliver(numbers: range) -> None:
     host, _, port = os.environ["TICKETMAIL_TEST_DOVECOT_LMTP"].partition(":")
     with smtplib.LMTP(host, int(port)) as client:
         for number in numbers:
-            head = f"From: ann{number % 7}@customer.test\r\nTo: {USER}\r\nSubject: mail {number}\r\nMessage-ID: <{number}@customer.test>"
-            client.sendmail("ann@customer.test", [USER], f"{head}\r\n\r\nIt burns.\r\n".encode())
+            head = ("From: ann@customer.test", f"To: {USER}", f"Subject: mail {number}", f"Message-ID: <{number}@customer.test>")
+            client.sendmail("ann@customer.test", [USER], "\r\n".join((*head, "", "It burns.", "")).encode())
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)] if FULL else ["sqlite"])
@@ -159,8 +159,8 @@ def test_each_mail_is_one_event_whenever_the_worker_that_reads_it_is_killed(
     until(lambda: site.left() == 0, 30, "all are moved")
 
     with capsys.disabled():
-        text = f"{MAILS} mails, {len(site.told)} told, {kills} times both workers killed, {site.between} kills between commit and move"
-        print(f"\n  mailbox: {text}")  # noqa: T201
+        told = f"{MAILS} mails, {len(site.told)} told, {kills} times both workers killed"
+        print(f"\n  mailbox: {told}, {site.between} kills between commit and move")
     assert set(site.told) == {f"mail {number}" for number in range(MAILS)}
     assert len(site.events) == MAILS
     assert max(site.told.values()) == 1, site.told.most_common(3)
@@ -169,4 +169,9 @@ def test_each_mail_is_one_event_whenever_the_worker_that_reads_it_is_killed(
 
 def _until_work_begins(site: Site, before: int, deadline: float) -> None:
     """The newest mails are being taken in: some of them stand in the ledger already."""
-    until(lambda: len(site.told) > before or site.left() < BURST, max(1.0, deadline - time.monotonic()), "a worker reads mail", 0.005)
+    until(
+        lambda: len(site.told) > before or site.left() < BURST,
+        max(1.0, deadline - time.monotonic()),
+        "a worker reads mail",
+        0.005,
+    )

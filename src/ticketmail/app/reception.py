@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
-from collections.abc import Callable
 
 from ticketmail.app.facade import TicketMail
 from ticketmail.app.receiving import Doors
 from ticketmail.app.settings import Settings
 from ticketmail.app.usecases.alert import Alerts
+from ticketmail.app.usecases.boxwatch import KIND, claim, release
 from ticketmail.app.usecases.ingest import Interpret, Settle
 from ticketmail.app.watching import MailboxInbox, Watcher
 from ticketmail.app.wiring.mailboxes import make_mailbox
 from ticketmail.app.wiring.timing import Timing
 from ticketmail.domain.errors import SpoolError
-from ticketmail.domain.ports.delivering import Book, Change
+from ticketmail.domain.ports.delivering import Book
 from ticketmail.domain.ports.observing import Meter
 
 #: How often a worker looks for mail that another process stored (seconds).
@@ -110,8 +109,9 @@ class Reception:
             await self._timing.sleeper.sleep(CLAIM_S)
 
     async def _hold_one(self, name: str) -> None:
-        ours = await self._book.change("mailbox", name, _claim(self._id))
         watcher = self._watchers.get(name)
+        look = watcher.look() if watcher is not None else None
+        ours = await self._book.change(KIND, name, claim(self._id, LEASE_S, look))
         if ours and watcher is None:
             self._watchers[name] = self._watch(name)
         elif not ours and watcher is not None:
@@ -119,7 +119,6 @@ class Reception:
             del self._watchers[name]
             await self._timing.threads.run(watcher.stop)
         elif watcher is not None:
-            watcher.look()
             await self._tell(name, watcher)
 
     def _watch(self, name: str) -> Watcher:
@@ -133,6 +132,7 @@ class Reception:
             poll_s=box.poll,
             clock=self._timing.clock,
             chance=self._timing.chance,
+            places=inbox.places,
         )
         watcher.start()
         return watcher
@@ -145,6 +145,7 @@ class Reception:
     async def _tell(self, name: str, watcher: Watcher) -> None:
         """Administrators hear of a mailbox that does not let us in at once, of one that is out of reach after a while."""
         health = watcher.health
+        self._meter.gauge("mailbox_up", 0 if health.trouble else 1, mailbox=name)
         if health.trouble and (health.refused or health.failures >= 5):
             title = f"Mailbox {name} cannot be read"
             await self._alerts.occurred(f"mailbox:{name}", level="page", title=title, text=health.trouble)
@@ -157,25 +158,4 @@ class Reception:
         for name, watcher in watchers.items():
             await self._timing.threads.run(watcher.stop)
             with contextlib.suppress(SpoolError):
-                await self._book.change("mailbox", name, _release(self._id))
-
-
-def _claim(worker: str) -> Callable[[bytes | None, int], tuple[Change | None, bool]]:
-    """Take a mailbox that is free, or keep it. True: it is ours."""
-
-    def step(content: bytes | None, now_us: int) -> tuple[Change | None, bool]:
-        held = json.loads(content) if content else {}
-        if held and held["worker"] != worker and held["until_us"] > now_us:
-            return None, False
-        until_us = now_us + int(LEASE_S * 1_000_000)
-        return Change(json.dumps({"worker": worker, "until_us": until_us}).encode()), True
-
-    return step
-
-
-def _release(worker: str) -> Callable[[bytes | None, int], tuple[Change | None, None]]:
-    def step(content: bytes | None, now_us: int) -> tuple[Change | None, None]:
-        held = json.loads(content) if content else {}
-        return (Change(None), None) if held.get("worker") == worker else (None, None)
-
-    return step
+                await self._book.change(KIND, name, release(self._id))

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ticketmail.app.usecases.boxwatch import MailboxLook
 from ticketmail.domain.errors import MailboxError, SpoolError
 from ticketmail.domain.ports.receiving import Inbox, Ledger, Letter, Mailbox, RawMail
 from ticketmail.domain.ports.timing import Clock
 
 #: Seconds before the second, third, ... try after a trouble; each is taken with a chance of half to whole of it.
 BACK_OFF_S = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
-#: A call that takes longer hangs: the connection is cut (seconds).
+#: A look that takes longer hangs, and so does a wait that is over for so long: the connection is cut (seconds).
 HANGS_S = 900.0
+_HOST = socket.gethostname()
 _log = logging.getLogger("ticketmail.mailbox")
 
 
@@ -26,6 +29,7 @@ class MailboxInbox:
         self._mailbox = mailbox
         self._tenant = tenant
         self._came = came
+        self.places: dict[str, str] = {}  #: how far each folder was read
 
     def has(self, sources: Sequence[str]) -> frozenset[str]:
         """As the port says."""
@@ -38,11 +42,15 @@ class MailboxInbox:
 
     def cursor(self, name: str) -> str:
         """As the port says."""
-        return self._ledger.cursor(self._mailbox, name)
+        place = self._ledger.cursor(self._mailbox, name)
+        if place:
+            self.places[name] = place
+        return place
 
     def move_cursor(self, name: str, value: str) -> None:
         """As the port says."""
         self._ledger.move_cursor(self._mailbox, name, value)
+        self.places[name] = value
 
     def _raw(self, letter: Letter) -> RawMail:
         return RawMail(
@@ -81,17 +89,19 @@ class Watcher:
         poll_s: float,
         clock: Clock,
         chance: Callable[[], float],
+        places: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self.health = Health()
         self._open = open_
         self._inbox = inbox
+        self._places: Mapping[str, str] = {} if places is None else places
         self._poll_s = poll_s
         self._clock = clock
         self._chance = chance
         self._ending = threading.Event()
         self._mailbox: Mailbox | None = None
-        self._busy_since_s: float | None = None
+        self._hangs_at_s: float | None = None
         self._thread = threading.Thread(target=self._run, name=f"mailbox-{name}", daemon=True)
 
     def start(self) -> None:
@@ -107,12 +117,22 @@ class Watcher:
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
-    def look(self) -> None:
-        """A watchdog's look: a call that hangs is cut."""
-        since_s, mailbox = self._busy_since_s, self._mailbox
-        if since_s is not None and mailbox is not None and self._clock.monotonic_s() - since_s > HANGS_S:
+    def look(self) -> MailboxLook:
+        """How it goes; and a watchdog's look: a call that hangs is cut."""
+        at_s, mailbox = self._hangs_at_s, self._mailbox
+        if at_s is not None and mailbox is not None and self._clock.monotonic_s() > at_s:
             _log.warning("mailbox %s hangs, its connection is cut", self.name)
             mailbox.abort()
+        health = self.health
+        return MailboxLook(
+            host=_HOST,
+            well_us=health.well_us,
+            stored_us=health.stored_us,
+            trouble=health.trouble,
+            since_us=health.since_us,
+            refused=health.refused,
+            places=dict(self._places),
+        )
 
     def _run(self) -> None:
         while not self._ending.is_set():
@@ -127,9 +147,9 @@ class Watcher:
         self._close()
 
     def _turn(self, mailbox: Mailbox) -> None:
-        self._busy_since_s = self._clock.monotonic_s()
+        self._hangs_at_s = self._clock.monotonic_s() + HANGS_S
         self._came(mailbox.poll(self._inbox))
-        self._busy_since_s = None
+        self._hangs_at_s = self._clock.monotonic_s() + self._poll_s + HANGS_S
         if self._ending.is_set():
             return
         self.health.waiting = True
@@ -138,6 +158,7 @@ class Watcher:
                 self._ending.wait(self._poll_s)
         finally:
             self.health.waiting = False
+            self._hangs_at_s = None
 
     def _came(self, count: int) -> None:
         health = self.health
@@ -151,7 +172,7 @@ class Watcher:
 
     def _ill(self, error: Exception | None) -> float:
         """Seconds to wait."""
-        self._busy_since_s = None
+        self._hangs_at_s = None
         text = str(error) if error is not None else "a fault of ours, see the log"
         if self._ending.is_set():
             return 0.0

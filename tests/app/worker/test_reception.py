@@ -13,8 +13,9 @@ from typing import Any, ClassVar
 import pytest
 
 from ticketmail import TicketMail
-from ticketmail.app import reception
+from ticketmail.app import reception, watching
 from ticketmail.app.worker import Worker
+from ticketmail.domain.errors import MailboxRefused
 from ticketmail.testing.mailboxes import FakeMailbox, FakeMailServer
 
 MAIL = b"From: ann@example.net\r\nTo: help@example.com\r\nSubject: Printer\r\n\r\nIt burns.\r\n"
@@ -126,3 +127,73 @@ async def test_of_two_workers_one_watches_a_mailbox_and_the_other_takes_over(
         for mail in mails:
             mail.close()
     assert len(Box.readers) == 2
+
+
+class Told:
+    """An alarm sink."""
+
+    via_accounts: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        self.titles: list[tuple[str, bool]] = []
+
+    async def send(self, alert: Any) -> None:
+        self.titles.append((alert.title, alert.resolved))
+
+
+class Lockable(FakeMailbox):
+    """Lets nobody in while ``locked``."""
+
+    locked = False
+
+    def poll(self, inbox: Any) -> int:
+        if Lockable.locked:
+            raise MailboxRefused("The server does not let help in.", remedy="Check user and password.")
+        return super().poll(inbox)
+
+
+async def test_status_and_alarms_tell_how_it_goes_with_a_mailbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = FakeMailServer()
+    Lockable.locked = False
+    monkeypatch.setattr(reception, "make_mailbox", lambda *_: Lockable(server))
+    monkeypatch.setattr(reception, "CLAIM_S", 0.05)
+    monkeypatch.setattr(watching, "BACK_OFF_S", (0.05,))
+    boxes = {"help": {"url": "imaps://u:p@host", "poll": "1s"}}
+    told = Told()
+    mail = TicketMail(settings={"spool": f"sqlite:///{tmp_path}/spool.db", "mailboxes": boxes}, alert_sinks=[told])
+
+    async def seen(fact: Any) -> Any:
+        async with asyncio.timeout(30):
+            while not fact((found := (await asyncio.to_thread(mail.status)).mailboxes)[0]):
+                await asyncio.sleep(0.02)
+            return found[0]
+
+    assert (await asyncio.to_thread(mail.status)).mailboxes[0].state == "nobody watches it"
+    server.deliver(MAIL)
+    worker = Worker(mail)
+    running = asyncio.ensure_future(worker.run())
+    try:
+        well = await seen(lambda one: one.connected and one.last_mail_us)
+        Lockable.locked = True
+        refused = await seen(lambda one: one.trouble)
+        await until_told(told, ("Mailbox help cannot be read", False))
+        Lockable.locked = False
+        again = await seen(lambda one: one.connected)
+        await until_told(told, ("Mailbox help cannot be read", True))
+    finally:
+        worker.drain()
+        await running
+        left = (await asyncio.to_thread(mail.status)).mailboxes[0]
+        mail.close()
+
+    assert (well.state, well.level, well.places) == ("watched", "ok", {"INBOX": "1:1"})
+    assert (refused.state, refused.level, refused.connected) == ("refused", "bad", False)
+    assert "does not let help in" in refused.trouble
+    assert again.last_mail_us == well.last_mail_us
+    assert (left.state, left.worker, left.last_mail_us) == ("nobody watches it", "", well.last_mail_us)
+
+
+async def until_told(told: Told, word: tuple[str, bool]) -> None:
+    async with asyncio.timeout(30):
+        while word not in told.titles:
+            await asyncio.sleep(0.02)

@@ -43,7 +43,7 @@ class ImapMailbox:
         self._swept_s: dict[str, float] = {}
         self._tries: dict[str, int] = {}
         self._idles = True
-        self._uid_next = 0  # of the watched folder, when its new mail was last looked for
+        self._uid_next: int | None = None  # of the watched folder, when its new mail was last looked for
 
     @property
     def capabilities(self) -> MailboxCapabilities:
@@ -64,7 +64,7 @@ class ImapMailbox:
             return False
         with translated(f"{self._target.host} did not announce new mail"):
             found = client.select_folder(self._options.folders[0])
-            if int(found.get(b"UIDNEXT", 0)) > self._uid_next:
+            if self._uid_next is not None and int(found.get(b"UIDNEXT", 0)) > self._uid_next:
                 return True  # it came after the last look, and will not be announced
             return self._idle(client, min(timeout_s, self._options.idle_s))
 

@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
 
+from ticketmail.app.cli.boxes import mailbox_findings
 from ticketmail.app.cli.context import Context
 from ticketmail.app.settings import Settings
 from ticketmail.app.usecases.report import Facts, Finding, Level, Status, status
@@ -44,6 +45,7 @@ def examine(context: Context) -> list[Finding]:
     if not reachable:
         found += _guarded("spool", lambda: _spool(context, settings))
     found += _guarded("accounts", lambda: _accounts(context))
+    found += _guarded("mailboxes", lambda: mailbox_findings(context))
     found += _guarded("alarms", lambda: _alarms(context, settings))
     if not reachable:
         found += _guarded("clock", lambda: _clock(context.reading))

@@ -6,7 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ticketmail.app.cli.output import STYLES, Output, Table
-from ticketmail.app.usecases.report import AccountStatus, Hold, LaneStatus, Level, Status, Times, WorkerStatus, span
+from ticketmail.app.usecases.report import (
+    AccountStatus,
+    Hold,
+    LaneStatus,
+    Level,
+    MailboxStatus,
+    Status,
+    Times,
+    WorkerStatus,
+    span,
+)
 from ticketmail.domain.outbound.delivery import SETTLED
 
 RED = STYLES[Level.BAD]
@@ -28,6 +38,9 @@ def show_status(out: Output, found: Status, times: Times) -> None:
     out.table(accounts_table(found.accounts, times))
     out.line("")
     out.table(workers_table(found.workers, times))
+    if found.mailboxes:
+        out.line("")
+        out.table(mailboxes_table(found.mailboxes, times))
     out.line("")
     _foot(out, found, times)
 
@@ -73,6 +86,17 @@ def workers_table(workers: Sequence[WorkerStatus], times: Times) -> Table:
         does = ", ".join(f"{key} {value}" for key, value in stats)
         process = f"{one.host}:{one.pid} {one.version}"
         table.rows.append((str(one.worker_id)[-12:], process, state, times.ago(one.beat_us), does or "-"))
+    return table
+
+
+def mailboxes_table(mailboxes: Sequence[MailboxStatus], times: Times) -> Table:
+    """Mailboxes that are watched, and how far they are read."""
+    table = Table(("mailbox", "state", "by", "last look", "last mail", "read up to"), title="Mailboxes", empty="none")
+    for one in mailboxes:
+        style = "" if one.level is Level.OK else STYLES[one.level]
+        looked, mail = (times.ago(at) if at is not None else "-" for at in (one.well_us, one.last_mail_us))
+        places = ", ".join(f"{folder} {place}" for folder, place in sorted(one.places.items()))
+        table.rows.append((one.name, (one.state, style), one.host or "-", looked, mail, places or "-"))
     return table
 
 

@@ -29,6 +29,7 @@ def facts_of(settings: Settings) -> Facts:
         modes=tuple(_modes(settings, accounts)),
         lanes={name: lane.deadline_s for name, lane in lanes.items()},
         weights=lanes.weights(),
+        mailboxes=tuple(name for name, box in settings.mailboxes.items() if box.url.get_secret_value()),
     )
 
 

@@ -128,6 +128,7 @@ class Facts:
     lanes: Mapping[str, float] = field(default_factory=dict)
     weights: Mapping[str, int] = field(default_factory=dict)
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    mailboxes: tuple[str, ...] = ()  #: those that are watched
 
     def accounts_of(self, route: str) -> tuple[str, ...]:
         """The accounts of a route, in order; () if it has none."""
@@ -193,6 +194,25 @@ class RoadStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class MailboxStatus:
+    """A watched mailbox as its worker last saw it; ``worker`` '' if none has it. ``lag_s``: since it was last looked at without
+    trouble. ``places``: how far each folder was read (IMAP: ``UIDVALIDITY:UID``)."""
+
+    name: str
+    level: Level
+    state: str
+    worker: str
+    host: str
+    connected: bool
+    well_us: int | None
+    lag_s: float | None
+    last_mail_us: int | None
+    trouble: str
+    since_us: int | None
+    places: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """One screen. ``headline`` answers "is mail leaving?" in a sentence."""
 
@@ -213,3 +233,4 @@ class Status:
     oldest_event_us: int | None
     roads: tuple[RoadStatus, ...] = ()
     jobs_parked: int = 0
+    mailboxes: tuple[MailboxStatus, ...] = ()

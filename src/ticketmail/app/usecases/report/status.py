@@ -15,6 +15,7 @@ from ticketmail.app.usecases.report.holds import (
     pause_hold,
     route_hold,
 )
+from ticketmail.app.usecases.report.mailboxes import mailboxes_of, on_mailboxes
 from ticketmail.app.usecases.report.models import (
     Facts,
     Finding,
@@ -60,7 +61,12 @@ def status(reading: Reading, facts: Facts, times: Times | None = None, around: S
     lanes = tuple(_lane(lane, list(loads), around) for lane, loads in _by_lane(overview.lanes))
     holds = tuple(_all_holds(around, times))
     roads = roads_of(reading)
-    findings = (*_findings(reading, around, lanes, holds, times), *on_roads(roads, overview, around.workers))
+    mailboxes = mailboxes_of(reading, facts, around.now_us)
+    findings = (
+        *_findings(reading, around, lanes, holds, times),
+        *on_roads(roads, overview, around.workers),
+        *on_mailboxes(mailboxes, around.now_us),
+    )
     return Status(
         at_us=around.now_us,
         level=worst(one.level for one in findings),
@@ -79,6 +85,7 @@ def status(reading: Reading, facts: Facts, times: Times | None = None, around: S
         oldest_event_us=overview.oldest_event_us,
         roads=roads,
         jobs_parked=overview.jobs_parked,
+        mailboxes=mailboxes,
     )
 
 
