@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
+from collections.abc import Mapping
 
 from ticketmail.app.facade import TicketMail
 from ticketmail.app.receiving import Doors
 from ticketmail.app.settings import Settings
 from ticketmail.app.usecases.alert import Alerts
-from ticketmail.app.usecases.boxwatch import KIND, claim, release
+from ticketmail.app.usecases.boxwatch import KIND, MailboxLook, claim, release
 from ticketmail.app.usecases.ingest import Interpret, Settle
 from ticketmail.app.watching import MailboxInbox, Watcher
 from ticketmail.app.wiring.mailboxes import make_mailbox
@@ -25,6 +27,7 @@ LOOK_S = 0.5
 CLAIM_S = 5.0
 LEASE_S = 20.0
 _BATCH = 32
+_HOST = socket.gethostname()
 _log = logging.getLogger("ticketmail.reception")
 
 
@@ -46,6 +49,7 @@ class Reception:
         self._id = timing.random_bytes(8).hex()  # not the worker's row, which may be made anew while we hold mailboxes
         self._outside = outside
         self._watchers: dict[str, Watcher] = {}
+        self._inboxes: dict[str, MailboxInbox] = {}
         self._doors = Doors(mail.settings, mail.inbound, timing.threads)
         self._came = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -110,7 +114,10 @@ class Reception:
 
     async def _hold_one(self, name: str) -> None:
         watcher = self._watchers.get(name)
-        look = watcher.look() if watcher is not None else None
+        look = None
+        if watcher is not None:
+            watcher.look()
+            look = _look_of(watcher, self._inboxes[name].places)
         ours = await self._book.change(KIND, name, claim(self._id, LEASE_S, look))
         if ours and watcher is None:
             self._watchers[name] = self._watch(name)
@@ -124,6 +131,7 @@ class Reception:
     def _watch(self, name: str) -> Watcher:
         box = self._settings.mailboxes[name]
         inbox = MailboxInbox(self._mail.spool.ledger, name, box.tenant, self._ring)
+        self._inboxes[name] = inbox
         loop = self._loop
         watcher = Watcher(
             name,
@@ -132,7 +140,6 @@ class Reception:
             poll_s=box.poll,
             clock=self._timing.clock,
             chance=self._timing.chance,
-            places=inbox.places,
         )
         watcher.start()
         return watcher
@@ -159,3 +166,16 @@ class Reception:
             await self._timing.threads.run(watcher.stop)
             with contextlib.suppress(SpoolError):
                 await self._book.change(KIND, name, release(self._id))
+
+
+def _look_of(watcher: Watcher, places: Mapping[str, str]) -> MailboxLook:
+    health = watcher.health
+    return MailboxLook(
+        host=_HOST,
+        well_us=health.well_us,
+        stored_us=health.stored_us,
+        trouble=health.trouble,
+        since_us=health.since_us,
+        refused=health.refused,
+        places=dict(places),
+    )

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ticketmail.app.usecases.boxwatch import MailboxLook
 from ticketmail.domain.errors import MailboxError, SpoolError
 from ticketmail.domain.ports.receiving import Inbox, Ledger, Letter, Mailbox, RawMail
 from ticketmail.domain.ports.timing import Clock
@@ -17,7 +15,6 @@ from ticketmail.domain.ports.timing import Clock
 BACK_OFF_S = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
 #: A look that takes longer hangs, and so does a wait that is over for so long: the connection is cut (seconds).
 HANGS_S = 900.0
-_HOST = socket.gethostname()
 _log = logging.getLogger("ticketmail.mailbox")
 
 
@@ -89,13 +86,11 @@ class Watcher:
         poll_s: float,
         clock: Clock,
         chance: Callable[[], float],
-        places: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
         self.health = Health()
         self._open = open_
         self._inbox = inbox
-        self._places: Mapping[str, str] = {} if places is None else places
         self._poll_s = poll_s
         self._clock = clock
         self._chance = chance
@@ -117,22 +112,12 @@ class Watcher:
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
-    def look(self) -> MailboxLook:
-        """How it goes; and a watchdog's look: a call that hangs is cut."""
+    def look(self) -> None:
+        """A watchdog's look: a call that hangs is cut."""
         at_s, mailbox = self._hangs_at_s, self._mailbox
         if at_s is not None and mailbox is not None and self._clock.monotonic_s() > at_s:
             _log.warning("mailbox %s hangs, its connection is cut", self.name)
             mailbox.abort()
-        health = self.health
-        return MailboxLook(
-            host=_HOST,
-            well_us=health.well_us,
-            stored_us=health.stored_us,
-            trouble=health.trouble,
-            since_us=health.since_us,
-            refused=health.refused,
-            places=dict(self._places),
-        )
 
     def _run(self) -> None:
         while not self._ending.is_set():
