@@ -59,7 +59,8 @@ AWAY_TEXTS: Final = (
             r"out of (?:the |my )?office|(?:on|away on|currently on) (?:annual |maternity |parental |sick "
             r"|medical )?(?:leave|vacation|holidays?)\b",
             r"(?:am|be|currently|is) (?:currently )?(?:away|absent|travell?ing|unavailable)\b"
-            r"|limited access to (?:my )?e-?mail|returning (?:to (?:the )?office )?on",
+            r"|limited access to (?:my )?e-?mail|returning (?:to (?:the )?office )?on"
+            r"|(?:i am|i'm|i will be|i'll be) back (?:in (?:the |my )?office|on|from)\b",
             r"nicht im (?:büro|hause?)|abwesend|im urlaub|außer haus|bin (?:ab|erst|wieder)|wieder (?:im büro|erreichbar|da)",
             r"absent(?:e)? (?:du bureau|jusqu|du \d)|en congés?|hors du bureau|de retour|fuera de la oficina|de vacaciones"
             r"|ausente|no me encuentro",

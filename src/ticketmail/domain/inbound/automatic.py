@@ -79,7 +79,15 @@ RULES: Final = (
         r"mailbox rules agent",
         "MS-OXCMAIL: rules' mails",
     ),
-    HeaderRule("jira", "x-jira-fingerprint", Means.MACHINE, "", "Atlassian Jira"),
+    HeaderRule(
+        "tracker",
+        r"x-jira-fingerprint|x-bugzilla-(?:reason|type|who)|x-github-(?:reason|sender)|x-gitlab-(?:project|notificationreason)"
+        r"|x-redmine-(?:host|project|issue-id)|x-trac-(?:version|project)|x-launchpad-(?:notification-type|message-rationale)"
+        r"|x-phabricator-sent-this-message|x-gerrit-messagetype|x-servicenow-generated",
+        Means.MACHINE,
+        "",
+        "what each writes into its notifications; ServiceNow: Zammad",
+    ),
     HeaderRule(
         "ticket-system",
         r"x-(?:otrs|zammad|roundup|redmine|znuny|osticket|freescout)-loop|x-rt-loop-prevention",
