@@ -95,6 +95,21 @@ def test_an_empty_mail_says_so():
     assert (fold_text("").note, fold_text(" \n\n").note) == ("empty", "empty")
 
 
+def test_a_thumb_is_an_answer():
+    assert fold_text(f"👍\n\n{WROTE}\n> Is it on?").top == "👍"
+
+
+def test_a_line_below_the_end_of_a_sentence_was_not_wrapped():
+    text = f"{WROTE}\n> Is it on?\nYes.\n> Is it red?\nNo.\n"
+    assert fold_text(text).note == "interleaved"
+    assert fold_text(text).top == text.rstrip()
+
+
+def test_a_prompt_is_no_quote():
+    text = "Use this:\n\n>>> import printer\n>>> printer.on()\n\nIt fails."
+    assert fold_text(text).top == text
+
+
 def test_a_smiley_is_an_answer():
     folded = fold_text(f":-)\n\n{WROTE}\n> Is it on?")
     assert ":-)" in folded.top

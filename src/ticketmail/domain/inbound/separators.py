@@ -71,7 +71,7 @@ _MARKERS: Final = tuple(one.casefold() for one in REPLY_MARKERS)
 _FIELD: Final = re.compile(r"[\s>*_|]{0,12}([^:：*\n]{1,24}?)[\s*_]{0,4}[:：][\s*_]{0,6}(.*)")
 #: Dashes around words, or a colon behind them.
 _RULED: Final = re.compile(
-    r"[\s>*#]{0,8}[-‐-―─━_=~]{2,60}\s{0,4}([^-‐-―─━_=~]{3,60}|[^_=~]{3,60}?)\s{0,4}[-‐-―─━_=~]{2,60}[\s*]{0,4}$"
+    r"[\s>*#]{0,8}[-‐-―─━_=~*]{2,60}\s{0,4}([^-‐-―─━_=~*]{3,60}|[^_=~]{3,60}?)\s{0,4}[-‐-―─━_=~*]{2,60}[\s*]{0,4}$"
 )
 _BARE: Final = re.compile(r"[\s>*]{0,8}([^:：<>@]{6,60}?)[\s*]{0,3}[:：]?[\s*]{0,3}$")
 _LINE: Final = re.compile(r"[\s>*]{0,8}[-_=~─—*]{5,}[\s*]{0,8}$")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from typing import Final
+from unicodedata import category
 
 from ticketmail.domain.inbound.labelling import Label
 from ticketmail.domain.inbound.lines import Kind, Line
@@ -23,11 +24,12 @@ def keep_interleaved(lines: Sequence[Line], labels: list[Label]) -> bool:
     """Answers point by point are read with what they answer: quotes between two answers are kept.
 
     One answer below one quote is an ordinary reply, written at the bottom. A single line that sticks to quoted lines on both
-    sides was broken off by wrapping.
+    sides was broken off by wrapping, unless a sentence ends above it.
     """
     for at in range(1, len(labels) - 1):
         around = (labels[at - 1].kind, labels[at].kind, labels[at + 1].kind)
-        if around == (Kind.QUOTE, Kind.VISIBLE, Kind.QUOTE) and lines[at - 1].text.strip() and lines[at].text.strip():
+        above, text = lines[at - 1].text, lines[at].text
+        if around == (Kind.QUOTE, Kind.VISIBLE, Kind.QUOTE) and above.strip() and text.strip() and _breaks_off(above):
             labels[at] = Label(Kind.QUOTE, "wrapped")
     answers = _answers(lines, labels)
     if len(answers) < 2:
@@ -39,10 +41,17 @@ def keep_interleaved(lines: Sequence[Line], labels: list[Label]) -> bool:
     return True
 
 
+def _breaks_off(text: str) -> bool:
+    """Whether a quoted line may go on in the next one: it does not end a sentence, which may have been answered."""
+    return not text.rstrip().endswith((".", "!", "?", "？", "。"))
+
+
 def keep_pointing(lines: Sequence[Line], labels: list[Label]) -> None:
     """One or two lines with ``>`` and nothing that says whose words they are: a bullet, an arrow. They stay."""
     quoted = [at for at, label in enumerate(labels) if label.kind in _QUOTE_KINDS]
-    if len(quoted) < MIN_QUOTED and all(labels[at] == Label(Kind.QUOTE, ">") for at in quoted):
+    if sum(lines[at].text.strip() != "" for at in quoted) < MIN_QUOTED and all(
+        labels[at] == Label(Kind.QUOTE, ">") for at in quoted
+    ):
         for at in quoted:
             labels[at] = Label(Kind.VISIBLE, "pointing" if lines[at].text.strip() else "")
 
@@ -77,7 +86,7 @@ def _answers(lines: Sequence[Line], labels: list[Label]) -> list[int]:
 
 def unfold_if_empty(lines: Sequence[Line], labels: list[Label]) -> str:
     """Never nothing to read: show the signature if that is all, else the quote; and say so."""
-    worded = [label.kind for line, label in zip(lines, labels, strict=True) if any(map(str.isalnum, line.text))]
+    worded = [label.kind for line, label in zip(lines, labels, strict=True) if _says_something(line.text)]
     if Kind.VISIBLE in worded or Kind.FORWARDED in worded:
         return ""
     for kinds, note in _UNFOLDING:
@@ -89,6 +98,11 @@ def unfold_if_empty(lines: Sequence[Line], labels: list[Label]) -> str:
         if any(line.text.strip() and label.kind is Kind.VISIBLE for line, label in zip(lines, labels, strict=True))
         else "empty"
     )
+
+
+def _says_something(text: str) -> bool:
+    """Letters, figures, or a picture: a thumb up is an answer."""
+    return any(char.isalnum() or category(char) == "So" for char in text)
 
 
 _UNFOLDING: Final = (
