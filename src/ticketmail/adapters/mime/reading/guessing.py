@@ -28,7 +28,7 @@ def is_damaged_utf8(data: bytes) -> bool:
     charset has hardly a sequence that is well formed."""
     text = data[:_SAMPLE].decode("utf-8", "replace")
     broken = text.count("\ufffd")
-    good = sum(not char.isascii() for char in text) - broken
+    good = len(text) - len(text.encode("ascii", "ignore")) - broken
     return broken > 0 and good >= _INTACT * broken
 
 
