@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from ticketmail_acme import create
 
+from ticketmail.domain.outbound.allowance import Allowance
 from ticketmail.domain.outbound.classification import classify
 from ticketmail.domain.outbound.outcome import Outcome, Taken
 from ticketmail.domain.ports.sending import GatewayOptions, Outgoing
@@ -46,6 +47,12 @@ async def test_an_answer_becomes_a_fault(status: int, cause: str, advice: str) -
 
 async def test_acmes_own_word_on_when_to_come_back_counts() -> None:
     assert classify(await answer_to(429, headers={"Retry-After": "30"})).retry_after_s == 30
+
+
+async def test_acmes_figures_are_handed_on() -> None:
+    outcome = await answer_to(202, headers={"X-RateLimit-Limit": "600", "X-RateLimit-Remaining": "7", "X-RateLimit-Reset": "30"})
+
+    assert outcome == Taken(allowance=Allowance(7, 30.0, 600))
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}"])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from collections.abc import AsyncIterator, Sequence
 from urllib.parse import unquote, urlsplit
 
 import httpx
 
 from ticketmail.domain.outbound.outcome import NotReached, Outcome, Phase, Refused, Reply, Taken, Unclear
+from ticketmail.domain.outbound.rate_headers import allowance_of, retry_after_of
 from ticketmail.domain.ports.sending import GatewayCapabilities, GatewayOptions, OnBody, Outgoing
 
 __all__ = ["AcmeGateway", "create"]
@@ -70,14 +72,14 @@ class AcmeGateway:
 
 def _outcome(answer: httpx.Response) -> Outcome:
     text = f"{answer.reason_phrase} {answer.text[:500]}"
+    said = allowance_of(answer.headers, now_s=time.time())
     if answer.status_code == 202:
-        return Taken(_id(answer))
+        return Taken(_id(answer), allowance=said)
     if answer.status_code >= 500:  # the whole mail had come: who knows what was done with it before the error
         return Unclear(f"{answer.status_code} {text}")
-    retry_after = answer.headers.get("Retry-After", "")
-    seconds = float(retry_after) if retry_after.isdecimal() else None
+    seconds = retry_after_of(answer.headers, now_s=time.time())
     phase = Phase.AUTH if answer.status_code in (401, 403) else Phase.DOT
-    return Refused(Reply(answer.status_code, text, _ENHANCED.get(answer.status_code, "")), phase, seconds)
+    return Refused(Reply(answer.status_code, text, _ENHANCED.get(answer.status_code, "")), phase, seconds, said)
 
 
 def _id(answer: httpx.Response) -> str:

@@ -7,7 +7,17 @@ from ticketmail.app.cli.context import Context
 from ticketmail.app.cli.errors import UsageError
 from ticketmail.app.cli.output import STYLES, Output, Table
 from ticketmail.app.cli.screen import holds_table
-from ticketmail.app.usecases.report import LearnedPace, Level, LimitsView, Times, WindowUse, limits_view, span, surroundings
+from ticketmail.app.usecases.report import (
+    LearnedPace,
+    Level,
+    LimitsView,
+    Times,
+    ToldByProvider,
+    WindowUse,
+    limits_view,
+    span,
+    surroundings,
+)
 
 _CAPS = {
     "connections": "connections",
@@ -46,6 +56,8 @@ def _show(out: Output, view: LimitsView, times: Times) -> None:
     table.rows += [_row(one, times) for one in view.windows]
     table.rows += [_row(one, times) for one in (view.shared.windows if view.shared else ())]
     out.table(table)
+    if view.told is not None:
+        _show_told(out, view.told, times)
     if view.learned is not None:
         _show_learned(out, view.learned, times)
     by = ", ".join(f"{one.held} by {one.process or one.worker[-12:]}" for one in view.leases)
@@ -61,6 +73,11 @@ def _show(out: Output, view: LimitsView, times: Times) -> None:
             out.line(f"{_CAPS[cap.name]}: {cap.value} ({cap.source})")
     if view.holds:
         out.table(holds_table(view.holds, times))
+
+
+def _show_told(out: Output, told: ToldByProvider, times: Times) -> None:
+    of_limit = f" of {told.limit}" if told.limit is not None else ""
+    out.line(f"told by the provider: {told.remaining}{of_limit} left until {times.at(told.reset_us)}")
 
 
 def _show_learned(out: Output, learned: LearnedPace, times: Times) -> None:

@@ -135,7 +135,7 @@ class _Attempt:
             _log.exception("outcomes of mail %s cannot be decided", self._mail.submission_id)
             completions, faults = [self._undecided(place, one) for place, one in enumerate(self._open[: len(outcomes)])], []
         recorded = asyncio.ensure_future(self._record(completions))
-        await self._settle_account(faults, taken=len(outcomes) - len(faults))
+        await self._settle_account(faults, outcomes)
         await asyncio.shield(recorded)
         if len(outcomes) < len(self._open):
             await self._undo("the transaction before it ended the attempt", first=len(outcomes))
@@ -326,13 +326,16 @@ class _Attempt:
             return classify(outcome, http=http)
         return classify(outcome, profile=profile.name, http=http, rules=profile.rules)
 
-    async def _settle_account(self, faults: Sequence[Fault], *, taken: int) -> None:
+    async def _settle_account(self, faults: Sequence[Fault], outcomes: Sequence[Outcome | Fault]) -> None:
         health, account = self._by._health, self._errand.account
         ours = [one for one in faults if one.scope in (FaultScope.ACCOUNT, FaultScope.GATEWAY)]
+        said = next((one.allowance for one in outcomes[::-1] if isinstance(one, Taken | Refused) and one.allowance), None)
         try:
+            if said is not None:
+                await health.said(account, said)
             if ours:
                 await health.fault(account, ours[0], issued_us=self._errand.issued_us)
-            elif taken or faults:
+            elif outcomes:
                 # A recipient's refusal proves that the server is well, too.
                 await health.success(account, issued_us=self._errand.issued_us)
         except TicketmailError as error:

@@ -22,10 +22,11 @@ from ticketmail.domain.outbound.account import (
     stopped_since,
     take,
 )
+from ticketmail.domain.outbound.allowance import Allowance
 from ticketmail.domain.outbound.faults import Fault
 from ticketmail.domain.outbound.learning import Recent
 from ticketmail.domain.outbound.server import Server
-from ticketmail.domain.outbound.settling import settle_fault, settle_success
+from ticketmail.domain.outbound.settling import settle_allowance, settle_fault, settle_success
 from ticketmail.domain.ports.delivering import Book, Change
 from ticketmail.domain.ports.reading import Pause
 from ticketmail.domain.scope import ScopeKind
@@ -165,6 +166,15 @@ class AccountHealth:
     def stopped_since(self, account: str, issued_us: int) -> bool:
         """Whether it has begun to be held after that permit was given, by the last state seen."""
         return stopped_since(self.state(account), issued_us, self._now_us())
+
+    async def said(self, account: str, allowance: Allowance) -> None:
+        """The provider told what it still takes. Writes only if that changes anything."""
+
+        def step(state: AccountState, now_us: int) -> tuple[AccountState, None]:
+            return settle_allowance(state, allowance, now_us=now_us), None
+
+        if step(self.state(account), self._now_us())[0] is not self.state(account):
+            await self._change(account, step)
 
     async def fault(self, account: str, fault: Fault, *, issued_us: int) -> str:
         """An attempt failed. Returns the note that went into the history, '' if nothing changed for the account."""

@@ -62,6 +62,8 @@ def _ended(windows: Sequence[Window], state: AccountState, now_us: int) -> tuple
     held = health_hold(state, now_us)
     if held is not None and held.cause == "quota" and held.until_us is not None and state.quota is not None:
         return f"The server said {state.quota.reason or held.reason}", held.until_us
+    if held is not None and held.cause == "limit-told" and held.kind == "quota" and held.until_us is not None:
+        return held.reason, held.until_us
     ends = [(next_us(one, state.windows.get(one.key, WindowState()), now_us), str(one)) for one in windows]
     until_us, window = max(ends, default=(0, ""))
     return (f"{window} are used", until_us) if until_us > now_us else None

@@ -14,6 +14,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ticketmail.domain.errors import ContractBroken, SettingsError
+from ticketmail.domain.outbound.allowance import Told, left, let_through, taken_back
 from ticketmail.domain.outbound.breaker import PROBE_LIFE_US, Breaker, allowed, next_probe_us, not_tried, tried
 from ticketmail.domain.outbound.causes import cause_of
 from ticketmail.domain.outbound.learning import Learned, granted, more_connections, next_turn_us, returned
@@ -117,6 +118,7 @@ class AccountState(BaseModel):
     throttle: Slowdown | None = None
     quota: Slowdown | None = None
     learned: Learned | None = None
+    told: Told | None = None
     resets: Resets | None = None
     windows: dict[str, WindowState] = {}
     leases: dict[str, Lease] = {}
@@ -192,6 +194,7 @@ def _permitted(
     update = {
         "windows": windows,
         "learned": learned,
+        "told": let_through(state.told, count, now_us),
         "breaker": tried(state.breaker, count, now_us),
         "quota": state.quota and state.quota.model_copy(update=probe),
         "throttle": state.throttle and state.throttle.model_copy(update=probe),
@@ -207,8 +210,9 @@ def slots_of(state: AccountState, limits: AccountLimits) -> int:
 
 
 def metered(state: AccountState, limits: AccountLimits) -> bool:
-    """Whether mails need permits: there is a limit, or the server has slowed us down."""
-    return bool(limits.ours) or state.throttle is not None or (state.learned is not None and bool(state.learned.per_s))
+    """Whether mails need permits: there is a limit, or the server has slowed us down, or it has said what it takes."""
+    slowed = state.throttle is not None or state.told is not None
+    return bool(limits.ours) or slowed or (state.learned is not None and bool(state.learned.per_s))
 
 
 def _with_connections(state: AccountState, limits: AccountLimits, now_us: int) -> AccountState:
@@ -272,6 +276,7 @@ def give_back(state: AccountState, worker: str, permits: int, now_us: int) -> Ac
         "quota": _not_probed(state.quota, block.issued_us),
         "throttle": _not_probed(state.throttle, block.issued_us),
         "learned": state.learned and returned(state.learned, count),
+        "told": taken_back(state.told, count),
     }
     return state.model_copy(update=update)
 
@@ -300,6 +305,8 @@ def drop_worker(state: AccountState, worker: str) -> AccountState:
 
 
 _FRESH: Final = WindowState()
+#: A reset further away than this ends a quota, not a rate (microseconds).
+_LONG_US: Final = 3600 * 1_000_000
 
 
 def _recent(state: AccountState, now_us: int) -> dict[str, Block]:
@@ -308,7 +315,7 @@ def _recent(state: AccountState, now_us: int) -> dict[str, Block]:
 
 
 def health_hold(state: AccountState, now_us: int) -> Hold | None:
-    """What holds an account apart from its own windows: breaker, the provider's quota, a throttle."""
+    """What holds an account apart from its own windows: breaker, the provider's quota, a throttle, the provider's own figures."""
     if allowed(state.breaker, now_us) == 0:
         probing = " One mail is being tried." if state.breaker.phase == "half-open" else ""
         sentence = f"{cause_of(state.breaker.cause).sentence}{probing}"
@@ -319,7 +326,15 @@ def health_hold(state: AccountState, now_us: int) -> Hold | None:
     if state.throttle is not None and now_us < max(state.throttle.until_us, state.throttle.probe_until_us):
         until_us = max(state.throttle.until_us, state.throttle.probe_until_us)
         return Hold("throttle", until_us, state.throttle.cause, cause_of(state.throttle.cause).sentence)
-    return None
+    return _told_hold(state.told, now_us)
+
+
+def _told_hold(told: Told | None, now_us: int) -> Hold | None:
+    if told is None or left(told, now_us) != 0:
+        return None
+    kind: HoldKind = "quota" if told.reset_us - told.told_us > _LONG_US else "rate"
+    of_limit = f" (it takes {told.limit} from one reset to the next)" if told.limit else ""
+    return Hold(kind, told.reset_us, "limit-told", f"The provider said that no more mail goes until its reset{of_limit}.")
 
 
 def _pace_hold(state: AccountState, now_us: int) -> Hold | None:
@@ -354,6 +369,9 @@ def _most(state: AccountState, limits: AccountLimits, now_us: int, reserve: floa
         for window in limits.ours
         if window.unit != "bytes"
     ]
+    said = left(state.told, now_us)
+    if said is not None:
+        most.append(said)
     probes = allowed(state.breaker, now_us)
     if probes is not None:
         most.append(probes)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ticketmail.domain.outbound.allowance import Allowance
+
 
 class Phase(StrEnum):
     """How far a transaction had come. HTTP gateways use CONNECT, AUTH, MAIL (request sent, no body) and DOT (after the body)."""
@@ -38,22 +40,27 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The other side has taken responsibility (a final 2yz). ``remote_id`` is its id for the mail, '' if it gave none."""
+    """The other side has taken responsibility (a final 2yz). ``remote_id`` is its id for the mail, '' if it gave none.
+
+    ``allowance``: what it says it still takes, if it does (``rate_headers.allowance_of``).
+    """
 
     remote_id: str = ""
     reply: Reply | None = None
+    allowance: Allowance | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
     """The other side answered no. ``retry_after_s``: its own word on when to come back, in seconds, if it gave one.
 
-    ``wants_smtputf8``/``size_limit_bytes`` are what it offered, where that is the reason for a refusal made on our side.
+    ``allowance``: what it says it still takes, if it does.
     """
 
     reply: Reply
     phase: Phase
     retry_after_s: float | None = None
+    allowance: Allowance | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from ticketmail.domain.outbound.account import AccountState
+from ticketmail.domain.outbound.allowance import Allowance, heard, left
 from ticketmail.domain.outbound.breaker import IN_A_ROW, after_fault, after_success
 from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
 from ticketmail.domain.outbound.learning import Recent, fewer_connections, hold_s, slowed, unblocked
@@ -73,9 +74,19 @@ def settle_success(state: AccountState, *, now_us: int, permits_issued_us: int |
     return (state.model_copy(update=update), note) if update else (state, "")
 
 
+def settle_allowance(state: AccountState, said: Allowance, *, now_us: int) -> AccountState:
+    """The provider said what it still takes. The same object if that is known."""
+    # A worker has claimed the next mail of each connection already.
+    in_flight = 2 * sum(lease.held for lease in state.leases.values() if lease.until_us > now_us)
+    told = heard(state.told, said, now_us=now_us, in_flight=in_flight)
+    return state if told is state.told else state.model_copy(update={"told": told})
+
+
 def _throttled(
     state: AccountState, fault: Fault, now_us: int, jitter: float, issued_us: int | None, recent: Recent
 ) -> tuple[AccountState, str]:
+    if left(state.told, now_us) == 0:  # the provider's own figures say when to go on: there is nothing to find out
+        return state, ""
     if fault.cause == "throttled-connections":
         held = [lease.held for lease in state.leases.values() if lease.until_us > now_us]
         learned, note = fewer_connections(state.learned, fault, now_us=now_us, issued_us=issued_us, held=held)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ticketmail.app.usecases.report.accounts import account_status
 from ticketmail.app.usecases.report.holds import Surroundings, holds_of
-from ticketmail.app.usecases.report.limits import LearnedPace, LimitsView, WindowUse, limits_view
+from ticketmail.app.usecases.report.limits import LearnedPace, LimitsView, ToldByProvider, WindowUse, limits_view
 from ticketmail.app.usecases.report.models import (
     AccountFacts,
     AccountStatus,
@@ -49,6 +49,7 @@ __all__ = [
     "Status",
     "Surroundings",
     "Times",
+    "ToldByProvider",
     "WindowUse",
     "WorkerStatus",
     "account_status",

@@ -9,6 +9,7 @@ from ticketmail.app.usecases.report.holds import Surroundings, account_holds
 from ticketmail.app.usecases.report.models import AccountFacts, Hold
 from ticketmail.app.usecases.report.times import Times
 from ticketmail.domain.outbound.account import AccountState, slots_of
+from ticketmail.domain.outbound.allowance import Told
 from ticketmail.domain.outbound.learning import Learned
 from ticketmail.domain.outbound.server import Server, accounts_holding
 from ticketmail.domain.outbound.windows import Window, WindowState, next_us, pending
@@ -65,6 +66,16 @@ class LearnedPace:
 
 
 @dataclass(frozen=True, slots=True)
+class ToldByProvider:
+    """What the provider's answers said: ``remaining`` mails until ``reset_us``, of ``limit`` (None: it did not say)."""
+
+    remaining: int
+    limit: int | None
+    reset_us: int
+    told_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class SharedServer:
     """A gateway that several accounts share: their connections together (``connections`` None: not limited), and windows."""
 
@@ -89,6 +100,7 @@ class LimitsView:
     caps: tuple[Cap, ...]
     holds: tuple[Hold, ...]
     learned: LearnedPace | None = None
+    told: ToldByProvider | None = None
     shared: SharedServer | None = None
 
 
@@ -112,6 +124,7 @@ def limits_view(name: str, around: Surroundings, times: Times) -> LimitsView:
         ),
         holds=tuple(account_holds(name, around, times)),
         learned=_learned(state.learned),
+        told=_told(state.told, around.now_us),
         shared=_shared(of_settings.shares, around),
     )
 
@@ -142,6 +155,12 @@ def _learned(learned: Learned | None) -> LearnedPace | None:
         evidence=learned.evidence,
         learned_us=learned.learned_us,
     )
+
+
+def _told(told: Told | None, now_us: int) -> ToldByProvider | None:
+    if told is None or told.guessed or now_us >= told.reset_us:
+        return None
+    return ToldByProvider(told.remaining, told.limit or None, told.reset_us, told.told_us)
 
 
 def _use(window: Window, limit: int, state: AccountState, sources: Mapping[str, str], now_us: int) -> WindowUse:
