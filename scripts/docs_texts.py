@@ -77,7 +77,8 @@ MEANINGS: Final = {
     "AccountSettings.profile": "the vendor's [profile](profiles.md); unset: that of its host, `none`: none",
     "AccountSettings.auth": "how to log in",
     "AccountSettings.token": 'with `auth = "oauth2"`: where access tokens come from',
-    "AccountSettings.limits": "such as `30/s`, `10/min`, `2000/day recipients`, `150MiB/5min`, `2000/day@Europe/Berlin`",
+    "AccountSettings.limits": "such as `30/s`, `10/min`, `2000/day recipients`, `150MiB/5min`, `2000/day@Europe/Berlin`; "
+    "`200/h per tenant` is counted for each tenant alone",
     "AccountSettings.connections": "at most so many at once, over all workers; None: the gateway's, else the profile's, else 5",
     "AccountSettings.messages_per_connection": "then a fresh connection; None: the profile's, else 100",
     "AccountSettings.seconds_per_connection": "then a fresh connection",

@@ -89,6 +89,8 @@ def gateway_limits_of(settings: Settings) -> Mapping[str, AccountLimits]:
             continue
         try:
             found[name] = AccountLimits.parse(gateway.limits, connections=gateway.connections or NO_CAP)
+            if found[name].of_tenant:
+                raise SettingsError("a gateway's limits count all its accounts; write `per tenant` under an account.")
         except SettingsError as error:
             raise SettingsError(str(error), name=f"gateways.{name}.limits") from error
     return found

@@ -41,7 +41,7 @@ def _is_paused(want: Want, paused: Sequence[Scope]) -> bool:
 def _pick(tx: Tx, want: Want, paused: Sequence[Scope], turns: dict[tuple[str, str], str]) -> list[Submission]:
     """The mails of the deliveries that are due first, the tenants in turn, ``limit`` of them at most."""
     queues = tx.state.queues(want.route, want.lane)
-    tenants = from_there(sorted(queues), turns.get((want.route, want.lane)))
+    tenants = from_there(sorted(set(queues) - want.but), turns.get((want.route, want.lane)))
     picked = in_turn([_due_of(tx, queues[tenant], want.limit, paused) for tenant in tenants], want.limit)
     if picked:
         turns[want.route, want.lane] = picked[-1].tenant

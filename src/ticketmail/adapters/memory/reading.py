@@ -63,11 +63,13 @@ class MemoryReading:
                 found = _beyond(tx, found, after)
             return [_view(delivery) for delivery in found[: max(0, limit)]]
 
-    def earlier(self, view: DeliveryView, *, limit: int) -> int:
+    def earlier(self, view: DeliveryView, *, limit: int, own: bool = False) -> int:
         due_us = view.due_us or 0
         with self._access.tx() as tx:
             queues = tx.state.queues(view.route, view.lane)
             ahead = bisect_left(queues.get(view.tenant, ()), (due_us, view.submission_id, -1))
+            if own:
+                return min(limit, ahead)
             until = (max(due_us, tx.now_us) + 1,)
             others = [bisect_left(queue, until) for tenant, queue in queues.items() if tenant != view.tenant]
             return min(limit, ahead + sum(min(count, ahead + 1) for count in others))

@@ -32,15 +32,20 @@ def _counted(found: Select[Any]) -> Executable:
 def ahead(tx: Tx, view: DeliveryView, limit: int) -> int:
     """See ``Reading.earlier``."""
     book, lane = tx.book(AheadStatements), (view.route, view.lane)
-    place = {"p_route": view.route, "p_lane": view.lane, "p_due": view.due_us or 0}
-    own = _count(tx.rows(book.earlier, **place, p_tenant=view.tenant, p_id=view.submission_id.hex, p_limit=limit))
+    own = ahead_of_own(tx, view, limit)
     total = own
-    place["p_due"] = max(view.due_us or 0, tx.now_us)
+    place = {"p_route": view.route, "p_lane": view.lane, "p_due": max(view.due_us or 0, tx.now_us)}
     for tenant in _others(tx, lane, view.tenant):
         if total >= limit:
             break
         total += _count(tx.rows(book.due, **place, p_tenant=tenant, p_limit=own + 1))
     return min(limit, total)
+
+
+def ahead_of_own(tx: Tx, view: DeliveryView, limit: int) -> int:
+    """Those of its own tenant."""
+    place = {"p_route": view.route, "p_lane": view.lane, "p_due": view.due_us or 0, "p_tenant": view.tenant}
+    return _count(tx.rows(tx.book(AheadStatements).earlier, **place, p_id=view.submission_id.hex, p_limit=limit))
 
 
 def _others(tx: Tx, lane: Lane, own: str) -> Iterator[str]:

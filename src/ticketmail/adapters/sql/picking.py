@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, TypeAlias
 
-from sqlalchemy import Select, func, literal, select, true
+from sqlalchemy import Select, and_, func, literal, select, true
 from sqlalchemy.sql import Executable
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -25,6 +25,8 @@ from ticketmail.domain.scope import Scope, ScopeKind
 Lane: TypeAlias = tuple[str, str]  #: route, lane
 #: So many tenants are looked at in one claim of a lane.
 TENANTS = 64
+#: So many held tenants at most are named in a statement; of more, some are claimed in vain.
+_BUT = 500
 
 
 class PickStatements:
@@ -141,7 +143,7 @@ class Picker:
             self.turns[want.route, want.lane] = served[-1][0] if passed_over is None else passed_over
         ids = [id_ for _, id_ in served]
         if passed_over is not None and len(ids) < want.limit:
-            ids += [row[0] for row in self._rows(want, "oldest", [{"p_limit": want.limit}])[0]]
+            ids += [row[0] for row in self._oldest(want)]
         return list(dict.fromkeys(ids))[: want.limit]
 
     def _look_round(self, want: Want, looks: dict[str, _Look]) -> str | None:
@@ -165,7 +167,7 @@ class Picker:
             self._look(want, more, max(looks[tenant].asked for tenant in more) - (-missing // len(more)), looks)
 
     def _look(self, want: Want, tenants: Sequence[str], each: int, looks: dict[str, _Look]) -> None:
-        open_ = [tenant for tenant in tenants if tenant not in self._paused]
+        open_ = [tenant for tenant in tenants if tenant not in self._paused and tenant not in want.but]
         rows = self._rows(want, "of_tenant", [{"p_tenant": tenant, "p_limit": each} for tenant in open_])
         looks.update((tenant, _Look(each, found)) for tenant, found in zip(open_, rows, strict=True))
 
@@ -190,6 +192,14 @@ class Picker:
             if page:
                 yield page
             tenant = page[-1] if len(page) == size else None
+
+    def _oldest(self, want: Want) -> list[Row]:
+        if not want.but:
+            return self._rows(want, "oldest", [{"p_limit": want.limit}])[0]
+        tenant = self._tx.tables.delivery.c.tenant
+        allowed = and_(true() if self._allowed is None else self._allowed, *(tenant != one for one in sorted(want.but)[:_BUT]))
+        place = {"p_route": want.route, "p_lane": want.lane, "p_now": self._tx.now_us, "p_floor": 0, "p_limit": want.limit}
+        return self._tx.each_rows_once(oldest(self._tx.tables, self._tx.language, allowed), [place])[0]
 
     def _rows(self, want: Want, name: str, several: Sequence[Mapping[str, object]]) -> list[list[Row]]:
         """Rows of the kept statement, or of one built for the pauses of the moment, for each of ``several``."""

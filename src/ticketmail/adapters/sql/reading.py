@@ -11,7 +11,7 @@ from sqlalchemy import CompoundSelect, and_, case, false, func, literal, or_, se
 from sqlalchemy.sql import Select
 from sqlalchemy.sql.elements import ColumnElement
 
-from ticketmail.adapters.sql.ahead import ahead
+from ticketmail.adapters.sql.ahead import ahead, ahead_of_own
 from ticketmail.adapters.sql.book import documents
 from ticketmail.adapters.sql.claiming import by_id
 from ticketmail.adapters.sql.engine import Database
@@ -140,8 +140,8 @@ class SqlReading:
 
         return self._database.read(work)
 
-    def earlier(self, view: DeliveryView, *, limit: int) -> int:
-        return self._database.read(lambda tx: ahead(tx, view, limit))
+    def earlier(self, view: DeliveryView, *, limit: int, own: bool = False) -> int:
+        return self._database.read(lambda tx: ahead_of_own(tx, view, limit) if own else ahead(tx, view, limit))
 
     def history(self, submission_id: UUID, number: int | None = None) -> Sequence[HistoryRow]:
         def work(tx: Tx) -> list[HistoryRow]:

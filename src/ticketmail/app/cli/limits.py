@@ -56,6 +56,10 @@ def _show(out: Output, view: LimitsView, times: Times) -> None:
     table.rows += [_row(one, times) for one in view.windows]
     table.rows += [_row(one, times) for one in (view.shared.windows if view.shared else ())]
     out.table(table)
+    if view.tenants:
+        table = Table(("tenant", "window", "used", "allowed", "from", "next place", "all free"), right=(2, 3))
+        table.rows += [(one.tenant or "(none)", *_row(one.use, times)) for one in view.tenants]
+        out.table(table)
     if view.told is not None:
         _show_told(out, view.told, times)
     if view.learned is not None:

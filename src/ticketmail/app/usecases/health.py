@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
 from ticketmail.app.usecases.servers import NO_SERVERS, ServerHealth
+from ticketmail.app.usecases.tenants import TenantHealth
 from ticketmail.domain.outbound.account import (
     AccountLimits,
     AccountState,
@@ -62,6 +63,7 @@ class AccountHealth:
         self._states: dict[str, AccountState] = {}
         self._went: dict[str, deque[int]] = {}
         self._servers = ServerHealth(book, servers)
+        self.tenants = TenantHealth(book, self._limits, now_us)
 
     def use(self, limits: Mapping[str, AccountLimits], servers: Mapping[str, Server] = NO_SERVERS) -> None:
         """Other limits from now on. Those of accounts that are gone stay known, for mails that are on their way."""

@@ -182,12 +182,13 @@ class Pump:
 
     async def _claim(self, worker_id: UUID, account: str, pairs: list[tuple[str, str]], capacity: int) -> list[ClaimedMail]:
         """By the lanes' shares; what a lane had nothing due for flows on to the others, the heavier first."""
-        mails = list(await self._deliveries.claim(worker_id, self._wants(account, pairs, capacity)))
+        held = self._health.tenants.held(account)
+        mails = list(await self._deliveries.claim(worker_id, self._wants(account, pairs, capacity, held)))
         rest = sorted(pairs, key=lambda pair: -self._lanes.of(pair[1]).weight) if len(pairs) > 1 else []
         for route, lane in rest:
             if len(mails) >= capacity:
                 break
-            mails += await self._deliveries.claim(worker_id, [Want(route, lane, capacity - len(mails))])
+            mails += await self._deliveries.claim(worker_id, [Want(route, lane, capacity - len(mails), held)])
         return mails
 
     async def _set_going(
@@ -196,16 +197,21 @@ class Pump:
         """True if there was anything but mails to give back: those are there again at once, if the clocks differ."""
         account.backlog = account.backlog or grant.permits < len(mails)
         back, begun = list(mails[grant.permits :]), False
-        for place, mail in enumerate(mails[: grant.permits]):
-            turn_us = grant.first_us + place * grant.interval_us if grant.interval_us else 0
+        turns_us = await self._health.tenants.let(account.name, worker_id.hex, mails[: grant.permits])
+        back += [mail for place, mail in enumerate(mails[: grant.permits]) if place not in turns_us]
+        await self._health.give_back(account.name, worker_id.hex, min(grant.permits, len(mails)) - len(turns_us))
+        for number, place in enumerate(sorted(turns_us)):
+            mail, errand = mails[place], Errand(account.name, mails[place], issued_us)
+            turn_us = max(turns_us[place], grant.first_us + number * grant.interval_us if grant.interval_us else 0)
             if elsewhere(mail, account.name, self._routes.accounts_of(mail.route)):
-                await self._health.give_back(account.name, worker_id.hex, 1)
+                await self._not_by(worker_id, errand)
                 begun |= await self._pass_on(worker_id, mail)
             elif not await self._charged(worker_id, account, mail):
+                await self._health.tenants.give_back(account.name, worker_id.hex, mail, issued_us)
                 back.append(mail)
             else:
                 begun = True
-                self._start_or_keep(worker_id, account, Errand(account.name, mail, issued_us), turn_us)
+                self._start_or_keep(worker_id, account, errand, turn_us)
         if back:
             await self._deliveries.release(worker_id, [claim for mail in back for claim in _claims(mail)])
         return begun
@@ -256,7 +262,7 @@ class Pump:
             account.slot = asyncio.Semaphore(max(1, grant.connections))
         return grant
 
-    def _wants(self, account: str, pairs: list[tuple[str, str]], capacity: int) -> list[Want]:
+    def _wants(self, account: str, pairs: list[tuple[str, str]], capacity: int, but: frozenset[str]) -> list[Want]:
         """The capacity, shared by the lanes' weights as if each had as much due."""
         lanes = {lane for _, lane in pairs}
         granted, self._carried[account] = share(
@@ -265,7 +271,8 @@ class Pump:
         wants: list[Want] = []
         for lane, count in sorted(granted.items(), key=lambda item: -self._lanes.of(item[0]).weight):
             routes = [route for route, one in pairs if one == lane]
-            wants += [Want(route, lane, part) for route, part in zip(routes, _parts(count, len(routes)), strict=True) if part]
+            parts = zip(routes, _parts(count, len(routes)), strict=True)
+            wants += [Want(route, lane, part, but) for route, part in parts if part]
         return wants
 
     def _run_lone(self, worker_id: UUID) -> bool:
@@ -304,7 +311,12 @@ class Pump:
     async def _unsent(self, worker_id: UUID, errand: Errand) -> None:
         """The server began to refuse before the mail's turn: it waits in the spool instead."""
         await self._deliveries.release(worker_id, _claims(errand.mail))
+        await self._not_by(worker_id, errand)
+
+    async def _not_by(self, worker_id: UUID, errand: Errand) -> None:
+        """The account does not send it now: nothing counts it."""
         await self._health.give_back(errand.account, worker_id.hex, 1)
+        await self._health.tenants.give_back(errand.account, worker_id.hex, errand.mail, errand.issued_us)
 
     async def _turn(self, account: AccountLane, wait_s: float) -> None:
         try:

@@ -25,6 +25,7 @@ def facts_of(settings: Settings) -> Facts:
         site=settings.site,
         accounts=accounts,
         routes={name: routes.accounts_of(name) for name in routes.names()},
+        groups={name: routes.groups_of(name) for name in routes.names()},
         missing=missing_of(settings),
         modes=tuple(_modes(settings, accounts)),
         lanes={name: lane.deadline_s for name, lane in lanes.items()},

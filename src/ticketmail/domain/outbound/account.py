@@ -7,7 +7,7 @@ Holds consume nothing: where a hold is answered, no window has counted anything.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -45,7 +45,8 @@ HoldKind = Literal["rate", "quota", "breaker", "throttle", "connections", "pause
 
 @dataclass(frozen=True, slots=True)
 class AccountLimits:
-    """What an account may do. ``share`` is our part of windows and connections (0 to 1; at least 1 of each)."""
+    """What an account may do. ``share`` is our part of windows and connections (0 to 1; at least 1 of each). ``ours`` are the
+    account's windows, ``of_tenant`` those that each tenant has for itself, in which nobody else has a share."""
 
     windows: tuple[Window, ...] = ()
     connections: int = 5
@@ -54,14 +55,11 @@ class AccountLimits:
     max_recipients: int | None = None  #: per transaction
     max_size_bytes: int | None = None
     ours: tuple[Window, ...] = field(init=False, repr=False, compare=False)
+    of_tenant: tuple[Window, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        smallest: dict[str, Window] = {}
-        for window in self.windows:
-            shared = window.shared(self.share)
-            if window.key not in smallest or shared.limit < smallest[window.key].limit:
-                smallest[window.key] = shared
-        object.__setattr__(self, "ours", tuple(sorted(smallest.values(), key=lambda one: one.period_s)))
+        object.__setattr__(self, "ours", _smallest(one.shared(self.share) for one in self.windows if not one.per_tenant))
+        object.__setattr__(self, "of_tenant", _smallest(one for one in self.windows if one.per_tenant))
         if self.connections < 1 or not 0 < self.share <= 1:
             raise SettingsError("connections is at least 1, share above 0 and at most 1.")
 
@@ -74,6 +72,15 @@ class AccountLimits:
     def slots(self) -> int:
         """Connections that are ours."""
         return max(1, math.floor(self.connections * self.share))
+
+
+def _smallest(windows: Iterable[Window]) -> tuple[Window, ...]:
+    """Of those that count the same the one with the lowest limit; the shortest first."""
+    smallest: dict[str, Window] = {}
+    for window in windows:
+        if window.key not in smallest or window.limit < smallest[window.key].limit:
+            smallest[window.key] = window
+    return tuple(sorted(smallest.values(), key=lambda one: one.period_s))
 
 
 @dataclass(frozen=True, slots=True)

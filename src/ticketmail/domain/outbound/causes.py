@@ -36,6 +36,7 @@ _ALL: Final = (
     Cause("limit-rate", "The account's own limit per time is used up for the moment."),
     Cause("limit-learned", "The mail server takes so many mails per time, as it taught by refusing more."),
     Cause("limit-told", "The provider has said how many mails it takes until when, and these have gone."),
+    Cause("limit-tenant", "The tenant has used up what it may send by this account for the moment."),
     Cause("limit-quota", "The account's own daily or hourly limit is used up.", "Wait, or add an account to the route."),
     Cause("connections", "All connections that the account may have are in use."),
     Cause("throttled-rate", "The mail server wants fewer mails per time from this account.", "Nothing: the pace is lowered."),

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
 
 from ticketmail.domain.outbound.account import AccountLimits, AccountState
@@ -89,6 +90,23 @@ def pace_of(
             counting = [(leaves_us, _over(count, per_mail)) for leaves_us, count in pending(window, used, from_us)]
             counted.append(_Counted(window, limit, counting))
     return _run(even, counted, from_us, mails)
+
+
+def together(paces: Sequence[Pace]) -> Pace:
+    """The pace of accounts that share their mail."""
+    if len(paces) == 1:
+        return paces[0]
+    steps: list[tuple[int, int, str]] = []
+    for pace in paces:
+        before = (0, *pace.counts)
+        steps += [(at_us, count - before[place], waits_for) for place, (count, at_us, waits_for) in enumerate(_steps(pace))]
+    steps.sort(key=lambda step: step[0])
+    counts = tuple(accumulate(count for _, count, _ in steps))
+    return Pace(counts, tuple(at_us for at_us, _, _ in steps), tuple(waits_for for _, _, waits_for in steps))
+
+
+def _steps(pace: Pace) -> Iterable[tuple[int, int, str]]:
+    return zip(pace.counts, pace.times_us, pace.waits_for, strict=True)
 
 
 def about_us(at_us: int, now_us: int) -> int:

@@ -82,7 +82,7 @@ def combine(said: Said, profile: Profile | None) -> Combined:
     """Settings win over the profile, field by field; a window wins over the profile's of the same unit and period."""
     sources: dict[str, str] = {}
     windows = [(window, "settings") for window in said.windows]
-    told = {(window.unit, window.period_s) for window in said.windows}
+    told = {(window.unit, window.period_s) for window in said.windows if not window.per_tenant}
     for figure in profile.windows if profile is not None else ():
         window = Window.parse(str(figure.value))
         if (window.unit, window.period_s) not in told:

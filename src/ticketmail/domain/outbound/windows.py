@@ -48,24 +48,27 @@ _UNITS: Final[dict[str, Unit]] = {
     "bytes": "bytes",
 }
 _TEXT: Final = re.compile(
-    r"([\d._]+) ?([kmg]i?b)? ?/ ?(\d{0,4}) ?([a-z]+)(?: ?@ ?([a-z0-9_+/-]+))?((?: [a-z]+){0,2})", re.I | re.A
+    r"([\d._]+) ?([kmg]i?b)? ?/ ?(\d{0,4}) ?([a-z]+)(?: ?@ ?([a-z0-9_+/-]+))?((?: (?!per\b)[a-z]+){0,2})( per tenant)?",
+    re.I | re.A,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """At most ``limit`` of ``unit`` in ``period_s`` seconds; in the calendar of ``zone`` (an IANA name), if it names one."""
+    """At most ``limit`` of ``unit`` in ``period_s`` seconds; in the calendar of ``zone`` (an IANA name), if it names one.
+    ``per_tenant``: each tenant has one of its own."""
 
     limit: int
     period_s: float
     unit: Unit = "messages"
     zone: str = ""
+    per_tenant: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Window:
         """Read ``30/s``, ``10/min``, ``2000/day rolling recipients``, ``150MiB/5min``, ``2000/day@Europe/Berlin``.
 
-        Without a zone every window rolls; the word ``rolling`` may say so.
+        Without a zone every window rolls; the word ``rolling`` may say so. ``200/h per tenant`` counts each tenant's alone.
 
         Raises:
             SettingsError: anything else, a limit of 0, an unknown zone.
@@ -80,7 +83,7 @@ class Window:
         count, zone = int(match[3] or 1), match[5] or ""
         if limit < 1 or count < 1 or (zone and (count != 1 or "rolling" in words or _PERIODS_S[period] < SMOOTH_S)):
             raise _refusal(text)
-        return cls(limit, count * _PERIODS_S[period], unit, _zone(zone, text) if zone else "")
+        return cls(limit, count * _PERIODS_S[period], unit, _zone(zone, text) if zone else "", bool(match[7]))
 
     @property
     def kind(self) -> Literal["smooth", "rolling", "calendar"]:
@@ -126,7 +129,8 @@ class Window:
     def __str__(self) -> str:
         period = {1.0: "s", 60.0: "min", 3600.0: "h", 86_400.0: "day"}.get(self.period_s, f"{self.period_s:g}s")
         zone = f"@{self.zone}" if self.zone else ""
-        return f"{self.limit}/{period}{zone}" + ("" if self.unit == "messages" else f" {self.unit}")
+        unit = "" if self.unit == "messages" else f" {self.unit}"
+        return f"{self.limit}/{period}{zone}{unit}{' per tenant' if self.per_tenant else ''}"
 
 
 class WindowState(BaseModel):
@@ -290,5 +294,5 @@ def _whole(text: str, whole: str) -> int:
 
 
 def _refusal(text: str) -> SettingsError:
-    remedy = "Write 10/min, 2000/day rolling recipients, 150MiB/5min or 2000/day@Europe/Berlin."
+    remedy = "Write 10/min, 2000/day rolling recipients, 150MiB/5min, 2000/day@Europe/Berlin or 200/h per tenant."
     return SettingsError(f"{text[:80]!r} is not a limit.", remedy=remedy)

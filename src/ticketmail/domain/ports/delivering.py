@@ -46,11 +46,12 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """At most ``limit`` mails of one route and lane."""
+    """At most ``limit`` mails of one route and lane, but none of the tenants ``but`` (those that are held)."""
 
     route: str
     lane: str
     limit: int
+    but: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

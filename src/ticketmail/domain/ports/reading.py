@@ -162,9 +162,10 @@ class Reading(Protocol):
         """Deliveries in ``scope`` accepted since ``since_us``, newest first; ``states`` () means any; ``after`` pages on."""
         ...
 
-    def earlier(self, view: DeliveryView, *, limit: int) -> int:
+    def earlier(self, view: DeliveryView, *, limit: int, own: bool = False) -> int:
         """How many QUEUED deliveries of ``view``'s route and lane go before it, counted up to ``limit``: those of its tenant that
-        are due before it, and of each other tenant as many and one more, as far as it has so many due."""
+        are due before it, and of each other tenant as many and one more, as far as it has so many due. ``own``: its
+        tenant's alone."""
         ...
 
     def history(self, submission_id: UUID, number: int | None = None) -> Sequence[HistoryRow]:

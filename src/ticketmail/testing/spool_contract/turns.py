@@ -75,6 +75,23 @@ class TurnContract:
         assert spool.operating.resume(Scope.parse("tenant:a"), actor="ann", reason="over")
         assert [mail.tenant for mail in await worker.claim(Want("main", "reply", 2))] == ["a", "b"]
 
+    async def test_tenants_that_are_not_wanted_are_passed_over(self, spool: Any, work: Any, clock: ContractClock) -> None:
+        _hand_over(spool, clock, *["a"] * 3, *["b"] * 3, *["c"] * 3)
+        worker = await work()
+        claimed = await worker.claim(Want("main", "reply", 4, frozenset({"a", "c"})))
+        assert [mail.tenant for mail in claimed] == ["b"] * 3
+        assert [mail.tenant for mail in await worker.claim(Want("main", "reply", 2, frozenset({"a"})))] == ["c", "c"]
+        assert [mail.tenant for mail in await worker.claim(Want("main", "reply", 2))] == ["a", "c"]
+
+    async def test_very_many_tenants_that_are_not_wanted_hide_none_that_is(
+        self, spool: Any, work: Any, clock: ContractClock
+    ) -> None:
+        held = [f"t{number:03}" for number in range(_MANY)]
+        spool.intake.accept([entry(tenant=tenant) for tenant in [*held, "u"]])
+        clock.go(SECOND)
+        worker = await work()
+        assert [mail.tenant for mail in await worker.claim(Want("main", "reply", 4, frozenset(held)))] == ["u"]
+
     async def test_among_very_many_tenants_each_has_its_turn_soon(self, spool: Any, work: Any, clock: ContractClock) -> None:
         flood = [entry(f"u{number}@example.net", tenant="0") for number in range(100)]
         spool.intake.accept([*flood, *(entry(tenant=f"t{number:03}") for number in range(_MANY))])

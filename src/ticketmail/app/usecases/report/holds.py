@@ -11,6 +11,7 @@ from ticketmail.domain.outbound.account import AccountLimits, AccountState
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.routing import FAILOVER_KINDS
 from ticketmail.domain.outbound.server import server_hold
+from ticketmail.domain.outbound.tenants import TenantState, document_of, tenant_hold
 from ticketmail.domain.ports.reading import DeliveryView, Overview, Pause, WorkerView
 from ticketmail.domain.scope import Scope, ScopeKind
 
@@ -29,6 +30,7 @@ class Surroundings:
     facts: Facts
     states: Mapping[str, AccountState] = field(default_factory=dict)  #: of accounts whose document can be read
     servers: Mapping[str, AccountState] = field(default_factory=dict)  #: of gateways that accounts share
+    tenants: Mapping[str, TenantState] = field(default_factory=dict)  #: at accounts that limit them, see ``document_of``
 
     @property
     def now_us(self) -> int:
@@ -58,7 +60,8 @@ def holds_of(view: DeliveryView, around: Surroundings, times: Times) -> tuple[Ho
     found = [*_of_time(view, around.now_us, times)]
     found += [pause_hold(one, times) for one in around.pauses if covers(one.scope, view)]
     by_route = route_hold(view.route, around, times)
-    found += [by_route] if by_route is not None else []
+    of_tenant = tenant_hold_of(view, around, times)
+    found += [one for one in (by_route, of_tenant) if one is not None]
     found += general_holds(around, times)
     return tuple(sorted(found, key=_longest_first))
 
@@ -201,6 +204,18 @@ def account_holds(name: str, around: Surroundings, times: Times) -> list[Hold]:
             of_account.append(Hold(HoldKind(held.kind), f"gateway:{server.name}", text, until_us=held.until_us))
     paused = [one for one in around.pauses if one.scope == Scope(kind=ScopeKind.ACCOUNT, value=name)]
     return [*of_account, *(pause_hold(one, times) for one in paused)]
+
+
+def tenant_hold_of(view: DeliveryView, around: Surroundings, times: Times) -> Hold | None:
+    """What holds the mail's tenant at the account that would send it: the first of its route that is well."""
+    names = around.facts.accounts_of(view.route)
+    account = next((name for name in names if not account_holds(name, around, times)), names[0] if names else "")
+    state = around.tenants.get(document_of(account, view.tenant), TenantState())
+    held = tenant_hold(state, around.limits(account), view.tenant, around.now_us)
+    if held is None:
+        return None
+    text = f"{held.reason[:1].lower()}{held.reason[1:].rstrip('.')} {account!r}"
+    return Hold(HoldKind(held.kind), f"tenant:{view.tenant}", text, until_us=held.until_us)
 
 
 def _longest_first(hold: Hold) -> tuple[int, int]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from ticketmail.app.usecases.report.holds import Surroundings, account_holds
 from ticketmail.app.usecases.report.models import AccountFacts, Hold
@@ -12,7 +13,11 @@ from ticketmail.domain.outbound.account import AccountState, slots_of
 from ticketmail.domain.outbound.allowance import Told
 from ticketmail.domain.outbound.learning import Learned
 from ticketmail.domain.outbound.server import Server, accounts_holding
+from ticketmail.domain.outbound.tenants import TenantState
 from ticketmail.domain.outbound.windows import Window, WindowState, next_us, pending
+
+#: So many tenants are shown.
+_TENANTS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,14 @@ class SharedServer:
 
 
 @dataclass(frozen=True, slots=True)
+class TenantUse:
+    """What one tenant has used of a window that each tenant has for itself. ``tenant`` '': mail of none."""
+
+    tenant: str
+    use: WindowUse
+
+
+@dataclass(frozen=True, slots=True)
 class LimitsView:
     """All of one account. ``share`` is our part of windows and connections. ``connections`` are ours."""
 
@@ -102,6 +115,7 @@ class LimitsView:
     learned: LearnedPace | None = None
     told: ToldByProvider | None = None
     shared: SharedServer | None = None
+    tenants: tuple[TenantUse, ...] = ()  #: those that have used most of theirs, at most 20
 
 
 def limits_view(name: str, around: Surroundings, times: Times) -> LimitsView:
@@ -109,7 +123,8 @@ def limits_view(name: str, around: Surroundings, times: Times) -> LimitsView:
     of_settings = around.facts.accounts.get(name, AccountFacts())
     state, limits = around.state(name), around.limits(name)
     leases = tuple(_leases(state, around))
-    whole = {one.key: one.limit for one in sorted(limits.windows, key=lambda one: -one.limit)}
+    windows = [one for one in limits.windows if not one.per_tenant]
+    whole = {one.key: one.limit for one in sorted(windows, key=lambda one: -one.limit)}
     return LimitsView(
         account=name,
         server=of_settings.server,
@@ -126,7 +141,21 @@ def limits_view(name: str, around: Surroundings, times: Times) -> LimitsView:
         learned=_learned(state.learned),
         told=_told(state.told, around.now_us),
         shared=_shared(of_settings.shares, around),
+        tenants=_tenants(name, of_settings, around),
     )
+
+
+def _tenants(account: str, of_settings: AccountFacts, around: Surroundings) -> tuple[TenantUse, ...]:
+    """The fullest windows of tenants first."""
+    found = []
+    for document, state in around.tenants.items():
+        of_account, _, tenant = document.partition("/")
+        if of_account != account:
+            continue
+        for window in around.limits(account).of_tenant:
+            use = _use(window, window.limit, state, of_settings.sources, around.now_us)
+            found += [TenantUse(tenant, use)] if use.used else []
+    return tuple(sorted(found, key=lambda one: (-one.use.used / one.use.allowed, one.tenant))[:_TENANTS])
 
 
 def _shared(server: Server | None, around: Surroundings) -> SharedServer | None:
@@ -163,10 +192,10 @@ def _told(told: Told | None, now_us: int) -> ToldByProvider | None:
     return ToldByProvider(told.remaining, told.limit or None, told.reset_us, told.told_us)
 
 
-def _use(window: Window, limit: int, state: AccountState, sources: Mapping[str, str], now_us: int) -> WindowUse:
+def _use(window: Window, limit: int, state: AccountState | TenantState, sources: Mapping[str, str], now_us: int) -> WindowUse:
     of_window = state.windows.get(window.key, WindowState())
     counting = pending(window, of_window, now_us)
-    whole = Window(limit, window.period_s, window.unit, window.zone)
+    whole = replace(window, limit=limit)
     return WindowUse(
         window=str(window),
         unit=window.unit,

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from ticketmail.domain.outbound.account import AccountLimits
 from ticketmail.domain.outbound.delivery import DeliveryState
+from ticketmail.domain.outbound.routing import Groups
 from ticketmail.domain.outbound.server import Server
 
 
@@ -117,9 +118,9 @@ class AccountFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the settings say, as far as reports need it. ``routes`` are accounts in order by route. ``modes`` are sentences on
-    ways in which nobody, or not everybody, is mailed. ``lanes`` are deadlines in seconds,
-    ``weights`` the lanes' parts when they compete. ``missing`` are accounts that a route names and may not use."""
+    """What the settings say, as far as reports need it. ``routes`` are accounts in order by route, ``groups`` the same by those
+    that share its mail. ``modes`` are sentences on ways in which nobody, or not everybody, is mailed. ``lanes`` are deadlines in
+    seconds, ``weights`` the lanes' parts when they compete. ``missing`` are accounts that a route names and may not use."""
 
     site: str = "default"
     accounts: Mapping[str, AccountFacts] = field(default_factory=dict)
@@ -129,6 +130,11 @@ class Facts:
     weights: Mapping[str, int] = field(default_factory=dict)
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     mailboxes: tuple[str, ...] = ()  #: those that are watched
+    groups: Mapping[str, Groups] = field(default_factory=dict)
+
+    def equals_of(self, route: str, account: str) -> tuple[str, ...]:
+        """The accounts that share the route's mail with ``account``, itself among them."""
+        return next((group for group in self.groups.get(route, ()) if account in group), (account,))
 
     def accounts_of(self, route: str) -> tuple[str, ...]:
         """The accounts of a route, in order; () if it has none."""

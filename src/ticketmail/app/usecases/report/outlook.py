@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from ticketmail.app.usecases.report.holds import (
@@ -16,10 +16,11 @@ from ticketmail.app.usecases.report.holds import (
 )
 from ticketmail.app.usecases.report.models import Hold
 from ticketmail.app.usecases.report.times import Times
-from ticketmail.domain.outbound.account import health_hold, hold_of
+from ticketmail.domain.outbound.account import AccountLimits, AccountState, health_hold, hold_of
 from ticketmail.domain.outbound.delivery import DeliveryState
-from ticketmail.domain.outbound.forecast import Pace, about_us, ahead_of, pace_of
+from ticketmail.domain.outbound.forecast import Pace, about_us, ahead_of, pace_of, together
 from ticketmail.domain.outbound.routing import FAILOVER_KINDS
+from ticketmail.domain.outbound.tenants import TenantState, document_of
 from ticketmail.domain.ports.reading import DeliveryView, LaneLoad, Reading
 from ticketmail.domain.scope import Scope, ScopeKind
 
@@ -75,10 +76,12 @@ class LaneEta:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """How many of its own lane and route go before a mail. ``exact`` False: at most so many."""
+    """How many of its own lane and route go before a mail, ``own`` of them of its own tenant (where that is looked at).
+    ``exact`` False: at most so many."""
 
     count: int
     exact: bool = True
+    own: int = 0
 
 
 class Outlook:
@@ -87,7 +90,7 @@ class Outlook:
     def __init__(self, around: Surroundings, times: Times) -> None:
         self._around = around
         self._times = times
-        self._paces: dict[str, tuple[Pace, int]] = {}
+        self._paces: dict[tuple[str, ...], tuple[Pace, int]] = {}
         self._accounts: dict[str, str | None] = {}
 
     @property
@@ -137,10 +140,37 @@ class Outlook:
             return Eta(None, f"{undecided.text}; somebody has to act: {undecided.decision}")
         # Holds of accounts are in the pace, which knows how many may go when.
         own = [one.until_us for one in found if one.until_us is not None and not one.scope.startswith("account:")]
-        return self.of_new(view.route, view.lane, place.count, from_us=max([view.due_us or 0, *own]))
+        eta = self._of_new(view.route, view.lane, place.count, from_us=max([view.due_us or 0, *own]))
+        return self._of_tenant(view, place, eta)
 
     def of_new(self, route: str, lane: str, place: int, *, from_us: int = 0) -> Eta:
-        """When a mail leaves that is due at ``from_us`` and has ``place`` of its lane and route before it."""
+        """When a mail leaves that is due at ``from_us`` and has ``place`` of its lane and route before it. Where each tenant has
+        limits of its own, that is known of a mail only."""
+        if self.limits_tenants(route):
+            return Eta(None, "each tenant has limits of its own there; `ticketmail eta ID` knows what waits before a mail")
+        return self._of_new(route, lane, place, from_us=from_us)
+
+    def limits_tenants(self, route: str) -> bool:
+        """All accounts that share the route's mail limit each tenant."""
+        pool = self.pool_of(route)
+        return bool(pool) and all(self._around.limits(name).of_tenant for name in pool)
+
+    def _of_tenant(self, view: DeliveryView, place: Place, eta: Eta) -> Eta:
+        """Not before its tenant's own limits let it."""
+        if eta.at_us is None or not self.limits_tenants(view.route):
+            return eta
+        pace = together([self._pace_of_tenant(name, view.tenant, place.own + 1) for name in self.pool_of(view.route)])
+        at_us = pace.when_us(place.own + 1)
+        if at_us is None:
+            return Eta(None, "more of its tenant waits before it than is let through in 60 days", eta.ahead, "", eta.account)
+        return eta if at_us <= eta.at_us else Eta(at_us, "", eta.ahead, pace.waiting_for(place.own + 1), eta.account)
+
+    def _pace_of_tenant(self, account: str, tenant: str, mails: int) -> Pace:
+        limits, state = self._around.limits(account), self._around.tenants.get(document_of(account, tenant), TenantState())
+        own = AccountLimits(tuple(replace(one, per_tenant=False) for one in limits.of_tenant), connections=limits.slots)
+        return pace_of(AccountState(windows=state.windows), own, from_us=self._from_us(account), mails=mails)
+
+    def _of_new(self, route: str, lane: str, place: int, *, from_us: int) -> Eta:
         general = general_holds(self._around, self._times)
         if general:
             return Eta(None, f"{general[0].text}; somebody has to act: {general[0].decision}")
@@ -148,11 +178,11 @@ class Outlook:
         endless = next((one for one in pauses if one.until_us is None), None)
         if endless is not None:
             return Eta(None, pause_hold(endless, self._times).text)
-        account = self.account_of(route)
-        if account is None:
+        pool = self.pool_of(route)
+        if not pool:
             return Eta(None, self._why_none(route))
-        ahead = self._ahead(account, route, lane, place)
-        at_us, waits_for = self._when(account, ahead + 1)
+        ahead, account = self._ahead(pool, route, lane, place), " or ".join(pool)
+        at_us, waits_for = self._when(pool, ahead + 1)
         if at_us is None:
             return Eta(None, f"more waits before it than account {account!r} lets through in 60 days", ahead, waits_for, account)
         at_us = max([at_us, from_us, *(one.until_us for one in pauses if one.until_us is not None)])
@@ -174,14 +204,26 @@ class Outlook:
             self._accounts[route] = self._chosen(route)
         return self._accounts[route]
 
+    def pool_of(self, route: str) -> tuple[str, ...]:
+        """The accounts that share what leaves by that one; () if all wait for a human."""
+        account = self.account_of(route)
+        if account is None:
+            return ()
+        equals = self._around.facts.equals_of(route, account)
+        return tuple(name for name in equals if name == account or self._ends(name) is not None)
+
+    def _ends(self, account: str) -> int | None:
+        """When all that holds an account is over; None: that is a human's decision."""
+        ends = [one.until_us for one in account_holds(account, self._around, self._times)]
+        return None if None in ends else max((one for one in ends if one is not None), default=0)
+
     def _chosen(self, route: str) -> str | None:
         passed: list[tuple[int, str]] = []
         for name in self._around.facts.accounts_of(route):
-            ends = [one.until_us for one in account_holds(name, self._around, self._times)]
-            if None in ends:
+            until_us = self._ends(name)
+            if until_us is None:
                 continue
             held = hold_of(self._around.state(name), self._around.limits(name), now_us=self.now_us)
-            until_us = max((one for one in ends if one is not None), default=0)
             if until_us <= self.now_us or (held is not None and held.kind not in FAILOVER_KINDS):
                 return name
             passed.append((until_us, name))
@@ -201,12 +243,12 @@ class Outlook:
         hold = holds[0] if holds else no_route(route, self._around.facts.missing.get(route, ()))
         return f"{hold.text}; somebody has to act: {hold.decision}"
 
-    def _ahead(self, account: str, route: str, lane: str, place: int) -> int:
+    def _ahead(self, pool: tuple[str, ...], route: str, lane: str, place: int) -> int:
         """Mails that go first: of its own lane and route, of its lane's other routes in turn, of other lanes by weight."""
         weights = self._around.facts.weights
         due: dict[str, int] = {}
         for load in self._loads():
-            if self.account_of(load.route) != account or (load.lane, load.route) == (lane, route):
+            if self.account_of(load.route) not in pool or (load.lane, load.route) == (lane, route):
                 continue
             if load.lane == lane:
                 place += min(load.due, place + 1)
@@ -215,16 +257,19 @@ class Outlook:
         in_flight = sum(self._around.overview.counts.get(state, 0) for state in IN_FLIGHT)
         return ahead_of(lane, place, due, weights) + in_flight
 
-    def _when(self, account: str, count: int) -> tuple[int | None, str]:
-        pace, most = self._paces.get(account, (None, 0))
+    def _when(self, pool: tuple[str, ...], count: int) -> tuple[int | None, str]:
+        pace, most = self._paces.get(pool, (None, 0))
         if pace is None or most < count:
-            most = max(2 * count, sum(self.waiting_for(account).values()) + SPARE)
-            state, limits = self._around.state(account), self._around.limits(account)
-            pace = pace_of(state, limits, from_us=self._from_us(account), mails=most)
-            self._paces[account] = (pace, most)
+            most = max(2 * count, sum(sum(self.waiting_for(name).values()) for name in pool) + SPARE)
+            pace = together([self._pace(name, most) for name in pool])
+            self._paces[pool] = (pace, most)
         at_us, waits_for = pace.when_us(count), pace.waiting_for(count)
-        held = health_hold(self._around.state(account), self.now_us)
+        held = health_hold(self._around.state(pool[0]), self.now_us)
         return at_us, waits_for or (f"the end of a hold ({held.cause})" if held is not None else "")
+
+    def _pace(self, account: str, mails: int) -> Pace:
+        state, limits = self._around.state(account), self._around.limits(account)
+        return pace_of(state, limits, from_us=self._from_us(account), mails=mails)
 
     def _from_us(self, account: str) -> int:
         """When it may begin again: the end of its breaker, throttle, quota, pause."""
@@ -261,7 +306,9 @@ _STATES: Mapping[DeliveryState, str] = {
 def place_of(reading: Reading, view: DeliveryView, around: Surroundings) -> Place:
     """How many of the same lane and route are due before ``view``. Raises SpoolError kin."""
     count = reading.earlier(view, limit=COUNTED)
+    tenants = any(around.limits(name).of_tenant for name in around.facts.accounts_of(view.route))
+    own = reading.earlier(view, limit=COUNTED, own=True) if tenants else 0
     if count < COUNTED:
-        return Place(count)
+        return Place(count, own=own)
     due = sum(load.due for load in around.overview.lanes if (load.lane, load.route) == (view.lane, view.route))
-    return Place(max(COUNTED, due), exact=False)
+    return Place(max(COUNTED, due), exact=False, own=own)

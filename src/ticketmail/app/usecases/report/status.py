@@ -30,6 +30,7 @@ from ticketmail.app.usecases.report.models import (
 )
 from ticketmail.app.usecases.report.roads import on_roads, roads_of
 from ticketmail.app.usecases.report.times import Times, span
+from ticketmail.domain.outbound.tenants import TenantState
 from ticketmail.domain.ports.reading import LaneLoad, Reading, WorkerView
 
 #: Workers that died are shown for so long (microseconds).
@@ -49,7 +50,9 @@ def surroundings(reading: Reading, facts: Facts) -> Surroundings:
     states = {name: state for name, content in documents.items() if (state := state_in(content)) is not None}
     servers = reading.documents("gateway") if any(one.shares for one in facts.accounts.values()) else {}
     shared = {name: state for name, content in servers.items() if (state := state_in(content)) is not None}
-    return Surroundings(overview, reading.pauses(), accounts, reading.workers(), facts, states, shared)
+    counted = reading.documents("tenant") if any(one.limits.of_tenant for one in facts.accounts.values()) else {}
+    tenants = {name: TenantState.from_json(content) for name, content in counted.items()}
+    return Surroundings(overview, reading.pauses(), accounts, reading.workers(), facts, states, shared, tenants)
 
 
 def status(reading: Reading, facts: Facts, times: Times | None = None, around: Surroundings | None = None) -> Status:
