@@ -16,10 +16,12 @@ from ticketmail.app.settings import Settings
 from ticketmail.app.settings_source import load
 from ticketmail.app.usecases.compile import Compiler
 from ticketmail.app.usecases.submit import Submit
+from ticketmail.app.wiring import mailboxes
 from ticketmail.app.wiring.alerting import blind_accounts, make_alerts, sinks_of
 from ticketmail.app.wiring.build import build
 from ticketmail.app.wiring.sending import account_limits, account_url, gateway_options, open_gateways, server_of
 from ticketmail.domain.outbound.account import Window
+from ticketmail.domain.ports.receiving import MailboxOptions
 from ticketmail.domain.ports.spooling import SpoolAdapter, SpoolOptions
 
 
@@ -181,3 +183,13 @@ async def test_an_alarm_is_a_document_a_row_in_the_history_and_a_mail_by_the_oth
         assert subjects == ["alerts", "alerts"]
         assert list(mail.reading.documents("alert")) == ["auth:support"]
         assert notes == ["page: Login refused", "over: Login refused"]
+
+
+@pytest.mark.parametrize(("mode", "read_only"), [("live", False), ("shadow", True)])
+def test_in_shadow_mode_mailboxes_are_left_as_they_are(mode: str, read_only: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[MailboxOptions] = []
+    monkeypatch.setattr(mailboxes, "open_mailbox", lambda url, options, *, name: asked.append(options))
+
+    mailboxes.make_mailbox(settings(mode=mode, mailboxes={"help": {"url": "imaps://u:p@host"}}), "help", {})
+
+    assert [one.read_only for one in asked] == [read_only]

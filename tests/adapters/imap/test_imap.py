@@ -225,3 +225,18 @@ def test_a_folder_that_is_not_there_is_named(open_box: Any, inbox: Any) -> None:
 def test_settings_that_would_harm_are_refused(url: str, options: dict[str, Any]) -> None:
     with pytest.raises(SettingsError):
         create(url, MailboxOptions(**options))
+
+
+@pytest.mark.parametrize("processed", ["", "Processed"])
+def test_what_is_read_only_is_left_as_it_is(server: Any, open_box: Any, inbox: Any, stored: Any, processed: str) -> None:
+    server.puts("one")
+    server.puts("two")
+    box = open_box(read_only=True, processed=processed)
+
+    assert box.poll(inbox) == 2
+    assert box.poll(inbox) == 0
+    assert len(stored()) == 2
+    assert (server.subjects(), server.flags()) == (["one", "two"], set())
+    assert not server.client.folder_exists("Processed")
+    assert box.capabilities.keeps
+    assert len(list(box.census())) == 2

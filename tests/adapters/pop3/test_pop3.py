@@ -105,3 +105,13 @@ def test_a_wrong_password_and_a_strange_certificate_are_told_without_secrets(dov
 def test_what_pop3_has_not_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(SettingsError):
         create("pop3s://u:p@host", MailboxOptions(**options))
+
+
+@pytest.mark.dovecot
+def test_what_is_read_only_is_not_deleted(dovecot: Server) -> None:
+    dovecot.deliver(mail(1))
+    box = dovecot.open(options={"delete": "true"}, read_only=True)
+
+    assert box.poll(InboxBook()) == 1
+    assert dovecot.count() == 1
+    assert box.capabilities.keeps

@@ -47,7 +47,7 @@ class ImapMailbox:
 
     @property
     def capabilities(self) -> MailboxCapabilities:
-        return MailboxCapabilities(watches=self._idles, keeps=not self._options.processed)
+        return MailboxCapabilities(watches=self._idles, keeps=self._options.read_only or not self._options.processed)
 
     def poll(self, inbox: Inbox) -> int:
         came = 0
@@ -63,7 +63,7 @@ class ImapMailbox:
         if not self._idles:
             return False
         with translated(f"{self._target.host} did not announce new mail"):
-            found = client.select_folder(self._options.folders[0])
+            found = client.select_folder(self._options.folders[0], readonly=self._options.read_only)
             if self._uid_next is not None and int(found.get(b"UIDNEXT", 0)) > self._uid_next:
                 return True  # it came after the last look, and will not be announced
             return self._idle(client, min(timeout_s, self._options.idle_s))
@@ -128,7 +128,7 @@ class _Folder:
         self._name = name
         self._options = options
         with translated(f"The folder {name!r} cannot be opened"):
-            found: dict[bytes, Any] = client.select_folder(name)
+            found: dict[bytes, Any] = client.select_folder(name, readonly=options.read_only)  # EXAMINE leaves even \\Recent
         self._validity = int(found[b"UIDVALIDITY"])
         self.uid_next = int(found.get(b"UIDNEXT", 0))
         flags = found.get(b"PERMANENTFLAGS", ())
@@ -218,7 +218,7 @@ class _Folder:
 
     def _mark(self, uids: Sequence[int]) -> None:
         """What is safe goes to the processed folder, or gets a keyword."""
-        if not uids:
+        if not uids or self._options.read_only:
             return
         with translated(f"Mails in {self._name!r} cannot be marked"):
             if self._options.processed:

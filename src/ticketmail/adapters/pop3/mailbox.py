@@ -55,7 +55,7 @@ class Pop3Mailbox:
         self._user = unquote(parts.username or "") or options.user
         self._password = unquote(parts.password or "") or options.password
         self._options = options
-        self._deletes = options.options.get("delete", "") in ("true", "yes", "1")
+        self._deletes = options.options.get("delete", "") in ("true", "yes", "1") and not options.read_only
         self._client: poplib.POP3 | None = None
 
     @property

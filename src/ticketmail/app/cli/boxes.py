@@ -22,7 +22,7 @@ def mailbox_findings(context: Context) -> Iterator[Finding]:
 
 
 def _finding(context: Context, name: str) -> Finding:
-    source = make_mailbox(context.mail.settings, name, context.mail.host.tokens)
+    source = make_mailbox(context.mail.settings, name, context.mail.host.tokens, read_only=True)
     try:
         count = sum(1 for _ in source.census())
     finally:

@@ -159,7 +159,7 @@ def check(context: Context) -> int:
     for name in names:
         tenant = context.mail.inbound.tenant(name)
         has_url = bool(settings.mailboxes[name].url.get_secret_value())
-        source = make_mailbox(settings, name, context.mail.host.tokens) if has_url else None
+        source = make_mailbox(settings, name, context.mail.host.tokens, read_only=True) if has_url else None
         sheets.append(balance(ledger, name, tenant, source))
     if context.out.as_json:
         context.out.json([asdict(one) for one in sheets])

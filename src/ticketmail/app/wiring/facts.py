@@ -56,7 +56,7 @@ def _mails_somebody(settings: Settings, name: str) -> bool:
 def _modes(settings: Settings, accounts: dict[str, AccountFacts]) -> list[str]:
     found = []
     if settings.mode == "shadow":
-        found.append("mode = shadow: everything is done but sending; nobody is mailed.")
+        found.append("mode = shadow: everything is done but sending; nobody is mailed, mailboxes are read and left as they are.")
     if settings.redirect_to is not None:
         found.append(f"redirect_to: all mail goes to {settings.redirect_to.addr_spec} alone.")
     if settings.only_to:

@@ -15,10 +15,15 @@ _TOKEN_S = 60.0
 
 
 def make_mailbox(
-    settings: Settings, name: str, tokens: Mapping[str, TokenSource], loop: asyncio.AbstractEventLoop | None = None
+    settings: Settings,
+    name: str,
+    tokens: Mapping[str, TokenSource],
+    loop: asyncio.AbstractEventLoop | None = None,
+    *,
+    read_only: bool = False,
 ) -> Mailbox:
     """The source of ``[mailboxes.NAME]``; nothing is opened. ``loop`` is where token sources run; None: they get one of their
-    own. Raises SettingsError kin."""
+    own. ``read_only``: nothing there is changed, as in shadow mode. Raises SettingsError kin."""
     box = settings.mailboxes[name]
     return open_mailbox(
         box.url.get_secret_value(),
@@ -33,6 +38,7 @@ def make_mailbox(
             max_size_bytes=box.max_size,
             allow_plaintext=box.allow_plaintext,
             ca_file=box.ca_file,
+            read_only=read_only or settings.mode == "shadow",
             options=box.options,
         ),
         name=f"mailboxes.{name}.url",

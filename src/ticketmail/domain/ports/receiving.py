@@ -184,7 +184,8 @@ class MailboxCapabilities:
 
 @dataclass(frozen=True, slots=True)
 class MailboxOptions:
-    """Settings of a source. Durations in seconds. ``token(force)`` gives an OAuth2 access token, blocking."""
+    """Settings of a source. Durations in seconds. ``token(force)`` gives an OAuth2 access token, blocking. ``read_only``: nothing
+    there is marked, moved or deleted, whatever else is set."""
 
     user: str = ""
     password: str = field(default="", repr=False)
@@ -196,6 +197,7 @@ class MailboxOptions:
     max_size_bytes: int = 64 * 1024 * 1024
     allow_plaintext: bool = False
     ca_file: str = ""
+    read_only: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
 
 
