@@ -147,7 +147,8 @@ def test_a_name_and_a_verb_are_an_attribution_above_a_quote_only(line):
 
 
 def test_a_sentence_that_points_at_a_quote_is_no_name():
-    assert fold_text("Please look at what he wrote:\n> Is your printer on?\n> Ann\n").top == "Please look at what he wrote:"
+    text = "Please look at what he wrote:\n> Is your printer on?\n> It should be.\n> Ann\n"
+    assert fold_text(text).top == "Please look at what he wrote:"
 
 
 PROSE = [
