@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import cache
+from typing import Literal
 
 from ticketmail.app.settings import Settings
 from ticketmail.app.settings_outbound import lane_ends, retention_of
 from ticketmail.app.usecases.alert import KIND as ALERTS
 from ticketmail.app.usecases.alert import Alerts
 from ticketmail.app.usecases.quota import QuotaAlarms
-from ticketmail.app.usecases.report import surroundings
+from ticketmail.app.usecases.report import Level, on_grants, surroundings
 from ticketmail.app.wiring.facts import facts_of
 from ticketmail.app.wiring.timing import Timing
 from ticketmail.domain.outbound.routing import Routes
@@ -83,6 +84,7 @@ class Housekeeping:
             around = await self._threads.run(lambda: surroundings(self._reading, self._facts()))
             await self._look_at_age(around.overview)
             await self._quotas.look(around, self._told)
+            await self._look_at_grants(around.now_us)
             await self._alerts.remind()
         if now_s - self._hour_s >= 3600:
             self._hour_s = now_s
@@ -109,6 +111,18 @@ class Housekeeping:
         elif self.full:
             await self._alerts.over("spool-room")
         self.full = full
+
+    async def _look_at_grants(self, now_us: int) -> None:
+        """Tokens are got until the day on which the grant behind them ends: nothing else would say so before."""
+        grants = self._facts().grants
+        ending = {one.subject: one for one in on_grants(grants, now_us)}
+        for name, found in ending.items():
+            level: Literal["page", "warn"] = "page" if found.level is Level.BAD else "warn"
+            text = f"{found.text} {found.remedy}"
+            await self._alerts.occurred(f"grant:{name}", level=level, title=f"OAuth2 of {name} ends", text=text)
+        for fingerprint in self._told:
+            if fingerprint.startswith("grant:") and fingerprint.removeprefix("grant:") not in ending:
+                await self._alerts.over(fingerprint)
 
     async def _look_at_age(self, overview: Overview) -> None:
         """Whatever holds it: a reply that waits for ten minutes, and any mail that has lost half of its lane's time."""

@@ -6,6 +6,7 @@ text with a unit (``30s``, ``14d``, ``25MiB``). Where values come from is :mod:`
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
@@ -109,13 +110,17 @@ class WebhookSettings(_Table):
 
 
 class TokenSettings(_Table):
-    """``[accounts.X.token]``: where OAuth2 access tokens come from (RFC 6749 section 6, or client credentials, 4.4)."""
+    """``[accounts.X.token]``: where OAuth2 access tokens come from (RFC 6749 section 6, or client credentials, 4.4).
+
+    ``expires`` is the last day of the client secret or the consent, as the provider shows it; no token tells it.
+    """
 
     url: str
     client_id: str
     client_secret: SecretStr = SecretStr("")
     refresh_token: SecretStr = SecretStr("")
     scope: str = ""
+    expires: date | None = None  #: such as `2027-05-31`; `status` and an alarm say three weeks before that it ends
 
 
 class AccountSettings(_Table):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -85,3 +86,22 @@ async def test_mail_that_waits_too_long_for_its_lane_is_an_alarm_whatever_holds_
     await housekeeping(spool, Alerts(spool.worker_side().book, [], log=told, site="desk")).turn()
 
     assert [(alert.title, alert.level) for alert in told.alerts] == ([("Mail is late", level)] if level else [])
+
+
+@pytest.mark.parametrize(
+    ("days", "told"), [(30, []), (20, [("OAuth2 of mailbox help ends", "warn")]), (2, [("OAuth2 of mailbox help ends", "page")])]
+)
+async def test_a_grant_that_ends_is_told_while_there_is_time(days: int, told: list[tuple[str, str]]) -> None:
+    clock = ContractClock()
+    spool = create("memory://", SpoolOptions(clock=clock))
+    sink = Told()
+    alerts = Alerts(spool.worker_side().book, [sink], log=Told(), site="desk")
+    ends = datetime.fromtimestamp(spool.reading.now_us() / 1e6, UTC).date() + timedelta(days=days)
+    token = {"url": "https://login.example/token", "client_id": "x", "expires": ends}
+    box = {"url": "imaps://imap.example.com", "user": "help@example.com", "auth": "oauth2", "token": token}
+
+    await housekeeping(spool, alerts, {"mailboxes": {"help": box}}).turn()
+    assert [(one.title, one.level) for one in sink.alerts] == told
+
+    await housekeeping(spool, alerts, {"mailboxes": {"help": {**box, "token": {**token, "expires": None}}}}).turn()
+    assert [one.resolved for one in sink.alerts] == ([False, True] if told else [])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, time
+
 from ticketmail.app.plugins import open_gateway
 from ticketmail.app.settings import Settings
 from ticketmail.app.settings_limits import combined_of, servers_of
@@ -31,7 +33,19 @@ def facts_of(settings: Settings) -> Facts:
         lanes={name: lane.deadline_s for name, lane in lanes.items()},
         weights=lanes.weights(),
         mailboxes=tuple(name for name, box in settings.mailboxes.items() if box.url.get_secret_value()),
+        grants=_grants(settings),
     )
+
+
+def _grants(settings: Settings) -> dict[str, int]:
+    """The day that is named is the last one."""
+    found: dict[str, int] = {}
+    for kind, boxes in (("account", settings.accounts), ("mailbox", settings.mailboxes)):
+        for name, box in boxes.items():
+            if box.token is not None and box.token.expires is not None:
+                end = datetime.combine(box.token.expires, time.max, UTC)
+                found[f"{kind} {name}"] = int(end.timestamp() * 1_000_000)
+    return found
 
 
 def _account(settings: Settings, name: str, shares: Server | None) -> AccountFacts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ticketmail.app.usecases.report.accounts import account_status
+from ticketmail.app.usecases.report.grants import on_grants
 from ticketmail.app.usecases.report.holds import Surroundings, holds_of
 from ticketmail.app.usecases.report.limits import LearnedPace, LimitsView, ToldByProvider, WindowUse, limits_view
 from ticketmail.app.usecases.report.models import (
@@ -57,6 +58,7 @@ __all__ = [
     "iso",
     "leaves",
     "limits_view",
+    "on_grants",
     "span",
     "status",
     "surroundings",

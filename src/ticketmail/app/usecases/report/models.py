@@ -130,6 +130,7 @@ class Facts:
     weights: Mapping[str, int] = field(default_factory=dict)
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     mailboxes: tuple[str, ...] = ()  #: those that are watched
+    grants: Mapping[str, int] = field(default_factory=dict)  #: whose OAuth2 grant ends when (UTC microseconds)
     groups: Mapping[str, Groups] = field(default_factory=dict)
 
     def equals_of(self, route: str, account: str) -> tuple[str, ...]:

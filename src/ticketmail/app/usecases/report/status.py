@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from ticketmail.app.usecases.report.accounts import account_status, state_in
+from ticketmail.app.usecases.report.grants import on_grants
 from ticketmail.app.usecases.report.holds import (
     LEAST_FREE_BYTES,
     Surroundings,
@@ -69,6 +70,7 @@ def status(reading: Reading, facts: Facts, times: Times | None = None, around: S
         *_findings(reading, around, lanes, holds, times),
         *on_roads(roads, overview, around.workers),
         *on_mailboxes(mailboxes, around.now_us),
+        *on_grants(facts.grants, around.now_us),
     )
     return Status(
         at_us=around.now_us,
