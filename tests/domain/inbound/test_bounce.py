@@ -299,6 +299,26 @@ def test_whom_to_ask_did_not_fail() -> None:
     assert [one.address for one in read_notice(text, never=frozenset())] == ["ann@example.net"]
 
 
+def test_a_recipient_may_be_called_contact_or_support() -> None:
+    text = "Contact <contact@example.net>: unknown\n\nOur support <support@example.net>: full\n"
+
+    assert [one.address for one in read_notice(text, never=frozenset())] == ["contact@example.net", "support@example.net"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Your mail from help@example.com to ann@example.net could not be delivered.",
+        "A message from <help@example.com> to recipient <ann@example.net> was rejected.",
+        "Please reply to postmaster@example.com. The mail for ann@example.net was lost.",
+    ],
+)
+def test_the_one_whom_it_was_to_failed(text: str) -> None:
+    found = read_notice(text, never=frozenset({"help@example.com"}))
+
+    assert [one.address for one in found] == ["ann@example.net"]
+
+
 def test_the_first_of_several_stands_below_a_request_not_to_reply() -> None:
     text = "Please do not reply to this message.\n\n<ann@example.net>: 550 5.1.1 no\n\n<bob@example.net>: 550 5.2.2 full\n"
 

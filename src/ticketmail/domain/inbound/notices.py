@@ -44,13 +44,15 @@ _HEADER: Final = re.compile(
 )
 #: Somebody else than a failed recipient.
 _OTHERS: Final = re.compile(
-    r"(?:sent by|sender|from|(?<!in )reply|contact|postmaster|help|support|assistance|questions?|abuse|mail from|administrator"
-    r"|mailto:|delivered-to: )[^\n]{0,60}$",
+    r"(?:sent by|sender|from|(?<!in )reply(?:[- ]to)?|contact|postmaster|help|support|assistance|questions?|abuse|mail from"
+    r"|administrator|mailto:|delivered-to: )(?:(?!\bto\b|recipient|\.\s)[^\n]){0,60}$",
     re.IGNORECASE,
 )
 #: Whom to ask: such an address is nobody's who failed, wherever else it stands.
 _TO_ASK: Final = re.compile(
-    rf"(?:contact|assistance|support|help|questions?|連絡|問い?合わせ|联系|聯絡)[^\n@]{{0,30}}?<?({_ADDR})>?", re.IGNORECASE
+    r"\b(?:(?:please|to|can|may) (?:\w+ )?contact|for (?:further |more )?(?:help|support|assistance|information)|questions?"
+    rf"|連絡|問い?合わせ|联系|聯絡)[^\n@]{{0,30}}?<?({_ADDR})>?",
+    re.IGNORECASE,
 )
 #: A reply of several lines: the address stands behind code and hyphen.
 _CONTINUED: Final = re.compile(r"^([ \t]*)[245]\d\d-(?=\S{1,64}@)", re.MULTILINE)
@@ -59,6 +61,10 @@ _LEADS: Final = re.compile(
     r"[>\"'\])]{0,2}(?:[ \t]*(?::|\.\.\.|$|[ \t]on \w|[ \t]-|,|\(|[ \t](?:invalid|unknown|is |user|delivery|failed|was"
     r"|\d{3}))|[ \t]*<br)",
     re.IGNORECASE,
+)
+#: With the name in front: Ann Example <ann@example.net>: user unknown
+_NAMED: Final = re.compile(
+    rf"[ \t]*(?:\"[^\"\n]{{1,60}}\"|[\w.,'-]{{1,30}}(?: [\w.,'-]{{1,30}}){{0,4}})[ \t]*<({_ADDR})>:(?=[ \t]|$)"
 )
 #: Exchange 5.5: c=US;a= ;p=Example;o=Site;dda:SMTP=ann@example.net; on Thu, ...
 _X400: Final = re.compile(rf"[ \t]*c=.{{0,200}}?\bSMTP=({_ADDR});", re.IGNORECASE)
@@ -123,7 +129,7 @@ def _leading(text: str) -> Iterator[_Found]:
     current: _Found | None = None
     before = ""
     for line in text.split("\n"):
-        match = _LEADS.match(line) or _X400.match(line)
+        match = _LEADS.match(line) or _NAMED.match(line) or _X400.match(line)
         expanded = _EXPANDED.search(line)
         alone = match is not None and not line[match.end(1) :].strip(" \t>\"')]")
         if match and not (alone and _OTHERS.search(before)):
