@@ -310,6 +310,7 @@ def test_a_recipient_may_be_called_contact_or_support() -> None:
     [
         "Your mail from help@example.com to ann@example.net could not be delivered.",
         "A message from <help@example.com> to recipient <ann@example.net> was rejected.",
+        "Message ID: <t.1@desk.example>\nDelivery to ann@example.net failed.",
         "Please reply to postmaster@example.com. The mail for ann@example.net was lost.",
     ],
 )

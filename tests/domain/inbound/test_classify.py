@@ -62,6 +62,7 @@ def test_a_mail_that_somebody_wrote() -> None:
         ("Feedback-ID: 1:2:3", MailKind.BULK),
         ("X-Auto-Response-Suppress: All", MailKind.HUMAN),
         ("X-Cron-Env: <SHELL=/bin/sh>", MailKind.NOTICE),
+        ("X-List-Administrivia: yes", MailKind.NOTICE),
         ("X-Bugzilla-Reason: AssignedTo", MailKind.NOTICE),
         ("X-GitHub-Reason: mention", MailKind.NOTICE),
         ("X-ServiceNow-Generated: true", MailKind.NOTICE),

@@ -71,6 +71,7 @@ RULES: Final = (
     HeaderRule(
         "vacation-program", "x-mailer|x-vacation|x-responder", Means.AWAY, r"vacation|auto-?respond", "vacation(1) and kin"
     ),
+    HeaderRule("list-administration", "x-list-administrivia", Means.MACHINE, r"yes", "Mailman: what it writes itself"),
     HeaderRule("cron", "x-cron-env", Means.MACHINE, "", "Vixie cron and kin"),
     HeaderRule(
         "exchange-agent",

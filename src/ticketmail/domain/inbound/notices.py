@@ -45,7 +45,7 @@ _HEADER: Final = re.compile(
 #: Somebody else than a failed recipient.
 _OTHERS: Final = re.compile(
     r"(?:sent by|sender|from|(?<!in )reply(?:[- ]to)?|contact|postmaster|help|support|assistance|questions?|abuse|mail from"
-    r"|administrator|mailto:|delivered-to: )(?:(?!\bto\b|recipient|\.\s)[^\n]){0,60}$",
+    r"|administrator|message[- ]?id:|mailto:|delivered-to: )(?:(?!\bto\b|recipient|\.\s)[^\n]){0,60}$",
     re.IGNORECASE,
 )
 #: Whom to ask: such an address is nobody's who failed, wherever else it stands.
