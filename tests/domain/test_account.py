@@ -184,6 +184,20 @@ def test_a_reserve_is_left_to_the_lanes_that_asked_for_it() -> None:
     assert (low.permits, none.permits, high.permits) == (8, 0, 2)
 
 
+@pytest.mark.parametrize(
+    "limit", ["1/h recipients", "3/h recipients", "3/day@UTC recipients", "30/min recipients", "9/s recipients"]
+)
+@pytest.mark.parametrize("recipients", [2, 4, 500])
+def test_a_mail_with_more_recipients_than_a_window_has_room_for_passes_when_it_is_alone(limit: str, recipients: int) -> None:
+    limits = AccountLimits.parse([limit])
+    state, grant = take(AccountState(), limits, worker="w", permits=1, connections=1, now_us=NOW)
+    state, hold = charge(state, limits, worker="w", recipients=recipients - 1, now_us=NOW)
+    assert (grant.permits, hold) == (1, None)
+
+    _, after = take(state, limits, worker="w", permits=1, connections=1, now_us=NOW + 1000)
+    assert after.hold is not None or recipients < limits.ours[0].burst, "what was over is waited for"
+
+
 def test_recipients_beyond_the_first_and_bytes_are_charged_all_or_nothing() -> None:
     limits = AccountLimits.parse(["10/day recipients", "1000/h bytes"])
     state, made = take(AccountState(), limits, worker="w", permits=2, connections=1, now_us=NOW)

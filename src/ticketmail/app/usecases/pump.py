@@ -208,6 +208,7 @@ class Pump:
                 begun |= await self._pass_on(worker_id, mail)
             elif not await self._charged(worker_id, account, mail):
                 await self._health.tenants.give_back(account.name, worker_id.hex, mail, issued_us)
+                await self._health.give_back(account.name, worker_id.hex, 1)
                 back.append(mail)
             else:
                 begun = True

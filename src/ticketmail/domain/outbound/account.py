@@ -250,7 +250,7 @@ def charge(
     """Count what claimed mails have beyond one recipient each, and their bytes, before they begin.
 
     All or nothing: with a Hold nothing was counted, and the mails wait. A single mail that is larger than a whole window
-    passes once the window is empty: it would wait for ever else.
+    passes once the window is empty but for its own permit: it would wait for ever else.
     """
     amounts = {"recipients": recipients, "bytes": size_bytes, "messages": 0}
     windows = dict(state.windows)
@@ -259,7 +259,8 @@ def charge(
         if amount <= 0:
             continue
         most = window.burst if window.kind == "smooth" else window.limit
-        if available(window, old, now_us) < min(amount, most):
+        own = 1 if window.unit == "recipients" else 0  # the mail's permit has counted its first
+        if available(window, old, now_us) < min(amount, most - own):
             return state, _full(window, old, now_us, 0.0)
         windows[window.key] = spend(window, old, now_us, amount, f"{worker}/charge")
     return state.model_copy(update={"windows": windows}), None
