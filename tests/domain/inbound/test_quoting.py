@@ -106,8 +106,9 @@ def test_a_line_below_the_end_of_a_sentence_was_not_wrapped():
 
 
 def test_a_prompt_is_no_quote():
-    text = "Use this:\n\n>>> import printer\n>>> printer.on()\n\nIt fails."
-    assert fold_text(text).top == text
+    for code in (">>> import printer\n>>> printer.on()", ">>> for number in range(10):\n...     print(number)"):
+        text = f"Use this:\n\n{code}\n\nIt fails."
+        assert fold_text(text).top == text
 
 
 def test_a_smiley_is_an_answer():
@@ -370,7 +371,8 @@ HOSTILE = {
     "dates": "2016-02-01 18:32 GMT\n" * (MIB // 21),
     "wrapped": "> a\nb\n" * (MIB // 6),
     "two dashes": "a\n-- \n" * (MIB // 6),
-    "arrows": "a\n" + ">>> a 1 >>>\n" * (MIB // 12),
+    "arrows": "a\n" + ">>> a 1/1/2026 >>>\n" * (MIB // 19),
+    "arrows on a line": "a\n>>> " + "1/1/2026 " * (MIB // 9),
     "names": "Ann wrote:\n> a\n" * (MIB // 15),
     "run on": "From: a Sent: b To: c " * (MIB // 22),
     "dates above": "Mon, 4 Jan 2016 19:03:11\nAnn <a@b.example> wrote:\n" * (MIB // 50),

@@ -97,7 +97,7 @@ def find(texts: Sequence[str], last: int, quoted_next: bool) -> Found | None:
             break
         found = _span(texts, first, last, quoted_next)
         if found is not None and _begins(texts[first][found.column :]):
-            return found._replace(first=first - _dated_above(texts, first) * (not found.column))
+            return found._replace(first=first - 1) if not found.column and _dated_above(texts, first) else found
         alone = alone or (found if first == last or texts[first + 1].lstrip().startswith(("<", "(")) else None)
     return alone
 

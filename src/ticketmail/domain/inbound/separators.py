@@ -76,7 +76,9 @@ _RULED: Final = re.compile(
 _BARE: Final = re.compile(r"[\s>*]{0,8}([^:：<>@]{6,60}?)[\s*]{0,3}[:：]?[\s*]{0,3}$")
 _LINE: Final = re.compile(r"[\s>*]{0,8}[-_=~─—*]{5,}[\s*]{0,8}$")
 _ADDRESS: Final = re.compile(r"[^\s<>@]{1,80}@[\w-]{1,63}\.?[\w.-]{0,120}")
-_ARROWS: Final = re.compile(r"\s{0,3}>>>\s[^>].{3,200}\d.{0,40}(?:>>>|:)\s*$")
+_ARROWS: Final = re.compile(
+    r"\s{0,3}>>>\s[^>].{0,160}\d{1,4}[./-]\d{1,2}[./-]\d{1,4}.{0,20}\d{1,2}[:.]\d{2}.{0,80}(?:>>>|[:：])\s*$"
+)
 #: Our own marker in the text (ARCHITECTURE 6, token contract): stands only in what we wrote.
 _REFERENCE: Final = re.compile(r"[\s>]{0,12}\[ref [a-z2-7]{16,64}\]\s{0,4}$")
 
