@@ -57,8 +57,8 @@ class TicketMail:
     Settings come from code (these names, and any other setting by its name) > environment ``TICKETMAIL_*`` > a file
     (``settings=path``, ``$TICKETMAIL_SETTINGS`` or ``./ticketmail.toml``) > defaults. With ``settings={...}`` no file is read.
 
-    ``accounts`` may be a callable that gives them from the host's own tables: see :class:`Accounts`. What it gives is in force
-    within half a minute, in workers too, without a restart.
+    ``accounts`` and ``mailboxes`` may be callables that give them from the host's own tables: see :class:`Accounts`. What they
+    give is in force within half a minute, in workers too, without a restart.
 
     ``fetch`` gives attachments by reference to the worker; it asks ``evidence``, ``wanted`` and ``tickets``. ``tokens`` are
     OAuth2 token sources, ``alert_sinks`` more ways to administrators; ``tracer``, ``meter`` see all; ``overrides`` are Modules.
@@ -72,6 +72,7 @@ class TicketMail:
         *,
         spool: str | Mapping[str, Any] | None = None,
         accounts: Mapping[str, Any] | Accounts | None = None,
+        mailboxes: Mapping[str, Any] | Accounts | None = None,
         settings: str | os.PathLike[str] | Mapping[str, Any] | Settings | None = None,
         fetch: AttachmentFetcher | None = None,
         evidence: Evidence | None = None,
@@ -84,10 +85,10 @@ class TicketMail:
         overrides: Sequence[Module] = (),
         **names: Any,
     ) -> None:
-        ask = accounts if callable(accounts) else None
-        code = {**names, "spool": spool, "accounts": None if ask is not None else accounts}
-        given = {name: value for name, value in code.items() if value is not None}
-        self._live = LiveSettings(load(settings, code=given, dynamic=ask is not None), ask)
+        hosts = {name: one for name, one in (("accounts", accounts), ("mailboxes", mailboxes)) if callable(one)}
+        code = {**names, "spool": spool, "accounts": accounts, "mailboxes": mailboxes}
+        given = {name: value for name, value in code.items() if value is not None and name not in hosts}
+        self._live = LiveSettings(load(settings, code=given, dynamic="accounts" in hosts), hosts)
         live = lambda: self._live.settings  # noqa: E731
         self._host = HostPieces(fetch, evidence, wanted, dict(tokens or {}), tuple(alert_sinks), tracer, meter, live, tickets)
         self._overrides = tuple(overrides)
@@ -98,8 +99,7 @@ class TicketMail:
         self._lock, self._pid = threading.RLock(), os.getpid()
 
     def __repr__(self) -> str:
-        settings = self._live.settings
-        return f"TicketMail(site={settings.site!r}, accounts={sorted(settings.accounts)})"
+        return f"TicketMail(site={self._live.settings.site!r}, accounts={sorted(self._live.settings.accounts)})"
 
     # --- handing over -------------------------------------------------------------------------------------------------------
 
@@ -289,14 +289,13 @@ class TicketMail:
         self._look()
         return self._live.loaded
 
-    @property
-    def accounts_may_change(self) -> bool:
-        """Whether a host's callable gives accounts while we run."""
-        return self._live.dynamic
+    def may_change(self, kind: str) -> bool:
+        """Whether a host's callable gives ``accounts`` or ``mailboxes`` while we run."""
+        return self._live.brings(kind)
 
     def refresh_accounts(self) -> Mapping[str, str]:
-        """Ask the host's callable for accounts now. Returns what is wrong with them: by account, under '' with the callable.
-        Done by itself every half minute, and more often in a worker."""
+        """Ask the host's callables now. Returns what is wrong: by account, by ``mailboxes.M``, under '' with the callable. Done
+        by itself every half minute, and more often in a worker."""
         if self._live.refresh():
             self._rerouted()
         return self._live.trouble

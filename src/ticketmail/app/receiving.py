@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ticketmail.app.plugins import missing_extra
 from ticketmail.app.settings import Settings
@@ -21,17 +21,18 @@ _log = logging.getLogger("ticketmail.lmtp")
 class Doors:
     """``[receiver]``: opened by whichever worker is first; another one takes over when it ends."""
 
-    def __init__(self, settings: Settings, inbound: Inbound, threads: Threads) -> None:
-        self._settings = settings
+    def __init__(self, live: Callable[[], Settings], inbound: Inbound, threads: Threads) -> None:
+        self._live = live
         self._inbound = inbound
         self._threads = threads
-        self._mailboxes = mailboxes_of(settings)
+        self._seen: Settings | None = None
+        self._mailboxes: Mapping[str, str] = {}
         self._open: dict[str, asyncio.AbstractServer] = {}
         self._told: set[str] = set()
 
     async def turn(self) -> None:
         """Open what is wanted and not open."""
-        for protocol, where in (("lmtp", self._settings.receiver.lmtp), ("smtp", self._settings.receiver.smtp)):
+        for protocol, where in (("lmtp", self._live().receiver.lmtp), ("smtp", self._live().receiver.smtp)):
             if where and protocol not in self._open:
                 await self._try(protocol, where)
 
@@ -46,7 +47,7 @@ class Doors:
             from ticketmail.adapters.lmtp import listen
         except ImportError as error:
             raise missing_extra(error, protocol, name=f"receiver.{protocol}") from error
-        size = self._settings.receiver.max_size
+        size = self._live().receiver.max_size
         try:
             self._open[protocol] = await listen(
                 where, protocol, take=self._take, place=self._mailbox, hostname=socket.gethostname(), max_size_bytes=size
@@ -59,6 +60,9 @@ class Doors:
         _log.info("%s listens at %s", protocol, where)
 
     def _mailbox(self, address: str) -> str | None:
+        settings = self._live()
+        if settings is not self._seen:
+            self._seen, self._mailboxes = settings, mailboxes_of(settings)
         key = address.lower()
         return self._mailboxes.get(bare_key(key)) or self._mailboxes.get(key.rpartition("@")[2])
 

@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ticketmail.app.facade import TicketMail
 from ticketmail.app.receiving import Doors
-from ticketmail.app.settings import Settings
+from ticketmail.app.settings import MailboxSettings, Settings
 from ticketmail.app.usecases.alert import Alerts
 from ticketmail.app.usecases.boxwatch import KIND, MailboxLook, claim, release
 from ticketmail.app.usecases.ingest import Interpret, Settle
@@ -39,7 +39,8 @@ class Reception:
         self, mail: TicketMail, *, book: Book, alerts: Alerts, meter: Meter, timing: Timing, outside: bool = True
     ) -> None:
         self._mail = mail
-        self._settings: Settings = mail.settings
+        settings = mail.settings
+        self._live: Callable[[], Settings] = mail.host.live or (lambda: settings)
         self._settle = mail.injector.get(Settle)
         self._interpret = mail.injector.get(Interpret)
         self._book = book
@@ -50,14 +51,15 @@ class Reception:
         self._outside = outside
         self._watchers: dict[str, Watcher] = {}
         self._inboxes: dict[str, MailboxInbox] = {}
-        self._doors = Doors(mail.settings, mail.inbound, timing.threads)
+        self._boxes: dict[str, MailboxSettings] = {}  #: by which settings they are watched
+        self._doors = Doors(self._live, mail.inbound, timing.threads)
         self._came = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def wanted(self) -> bool:
         """Whether there is anything to receive."""
-        return bool(self._settings.mailboxes)
+        return bool(self._live().mailboxes) or self._mail.may_change("mailboxes")
 
     async def run(self) -> None:
         """Until cancelled: make events of what is stored; hold mailboxes."""
@@ -104,10 +106,12 @@ class Reception:
             await asyncio.gather(came, look, return_exceptions=True)
 
     async def _hold(self) -> None:
-        watched = [name for name, box in self._settings.mailboxes.items() if box.url.get_secret_value()]
         while True:
             await self._doors.turn()
-            for name in watched:
+            boxes = {name: box for name, box in self._live().mailboxes.items() if box.url.get_secret_value()}
+            for name in [name for name in self._watchers if boxes.get(name) != self._boxes[name]]:
+                await self._drop(name, changed=name in boxes)
+            for name in boxes:
                 with contextlib.suppress(SpoolError):  # the lease ends by itself, the next turn tries again
                     await self._hold_one(name)
             await self._timing.sleeper.sleep(CLAIM_S)
@@ -123,19 +127,28 @@ class Reception:
             self._watchers[name] = self._watch(name)
         elif not ours and watcher is not None:
             _log.warning("mailbox %s is another worker's now", name)
-            del self._watchers[name]
-            await self._timing.threads.run(watcher.stop)
+            await self._timing.threads.run(self._watchers.pop(name).stop)
         elif watcher is not None:
             await self._tell(name, watcher)
 
+    async def _drop(self, name: str, *, changed: bool) -> None:
+        """The settings say otherwise now; a changed mailbox is opened anew at once, by whoever has it."""
+        _log.info("mailbox %s: %s", name, "its settings have changed" if changed else "removed")
+        await self._timing.threads.run(self._watchers.pop(name).stop)
+        if not changed:
+            await self._alerts.over(f"mailbox:{name}")
+            with contextlib.suppress(SpoolError):
+                await self._book.change(KIND, name, release(self._id))
+
     def _watch(self, name: str) -> Watcher:
-        box = self._settings.mailboxes[name]
+        settings = self._live()
+        box = self._boxes[name] = settings.mailboxes[name]
         inbox = MailboxInbox(self._mail.spool.ledger, name, box.tenant, self._ring)
         self._inboxes[name] = inbox
         loop = self._loop
         watcher = Watcher(
             name,
-            lambda: make_mailbox(self._settings, name, self._mail.host.tokens, loop),
+            lambda: make_mailbox(settings, name, self._mail.host.tokens, loop),
             inbox,
             poll_s=box.poll,
             clock=self._timing.clock,

@@ -150,7 +150,8 @@ class Refreshing:
     async def _alarm(self, trouble: Mapping[str, str]) -> None:
         if trouble:
             text = " ".join(trouble.values())
-            title = "Accounts of the host cannot be used"
+            kinds = {"mailboxes" if name.startswith("mailboxes") else "accounts" for name in trouble}
+            title = f"{' and '.join(sorted(kinds)).capitalize()} of the host cannot be used"
             await self._alerts.occurred(_ALARM, level="warn", title=title, text=text)
         elif self._troubled:
             await self._alerts.over(_ALARM)

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from ticketmail.app.settings import AccountSettings, Settings
+from ticketmail.app.settings import AccountSettings, MailboxSettings, Settings
 from ticketmail.app.settings_checks import check_together
 from ticketmail.app.settings_values import masked
 from ticketmail.domain.address import Address
@@ -115,6 +115,14 @@ def parse_account(name: str, given: object, settings: Settings) -> AccountSettin
         raise SettingsError("Neither a URL nor a table.", name=f"accounts.{name}", remedy="Give what [accounts.X] would hold.")
     gateways = {key: _set_values(one) for key, one in settings.gateways.items()}
     return parse({"accounts": {name: table}, "gateways": gateways}).accounts[name]
+
+
+def parse_mailbox(name: str, given: object, settings: Settings) -> MailboxSettings:
+    """One mailbox beside those of ``settings``, as :func:`parse_account` does."""
+    table = _as_table(f"mailboxes.{name}", given)
+    if not isinstance(table, Mapping):
+        raise SettingsError("Neither a URL nor a table.", name=f"mailboxes.{name}", remedy="Give what [mailboxes.M] would hold.")
+    return parse({"mailboxes": {name: table}}).mailboxes[name]
 
 
 def public_of(model: BaseModel) -> dict[str, str]:

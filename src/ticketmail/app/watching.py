@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ticketmail.domain.errors import MailboxError, SpoolError
+from ticketmail.domain.errors import MailboxError, SettingsError, SpoolError
 from ticketmail.domain.ports.receiving import Inbox, Ledger, Letter, Mailbox, RawMail
 from ticketmail.domain.ports.timing import Clock
 
@@ -124,7 +124,7 @@ class Watcher:
             try:
                 self._mailbox = self._mailbox or self._open()
                 self._turn(self._mailbox)
-            except (MailboxError, SpoolError) as error:
+            except (MailboxError, SpoolError, SettingsError) as error:
                 self._ending.wait(self._ill(error))
             except Exception:
                 _log.exception("mailbox %s", self.name)

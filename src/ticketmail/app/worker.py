@@ -92,7 +92,8 @@ class Worker:
     async def run(self) -> None:
         """Until drained. Raises SettingsError, SiteMismatch, SchemaMismatch, SpoolUnsafe at the start, nothing later."""
         settings = self._settings
-        if not (settings.accounts or settings.mailboxes or self._mail.accounts_may_change):
+        comes = self._mail.may_change("accounts") or self._mail.may_change("mailboxes")
+        if not (settings.accounts or settings.mailboxes or comes):
             raise SettingsError("there is no account to send by.", name="accounts", remedy="Add [accounts.X] with a url.")
         await self._timing.threads.run(self._mail.injector.get(Compiler).keys)
         side = self._mail.spool.worker_side()

@@ -197,3 +197,48 @@ async def until_told(told: Told, word: tuple[str, bool]) -> None:
     async with asyncio.timeout(30):
         while word not in told.titles:
             await asyncio.sleep(0.02)
+
+
+async def test_mailboxes_of_a_host_come_change_and_go_without_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    servers = {"imaps://one": FakeMailServer(), "imaps://two": FakeMailServer()}
+    servers["imaps://two"].validity = 2  # as those of two real servers differ
+    opened: list[str] = []
+
+    def open_(settings: Any, name: str, *_: Any) -> FakeMailbox:
+        url = settings.mailboxes[name].url.get_secret_value()
+        opened.append(f"{name} {url}")
+        return FakeMailbox(servers[url])
+
+    monkeypatch.setattr(reception, "make_mailbox", open_)
+    monkeypatch.setattr(reception, "CLAIM_S", 0.05)
+    monkeypatch.setattr("ticketmail.app.worker.EVERY_S", 0.05)
+    tables: dict[str, Any] = {}
+    mail = TicketMail(spool=f"sqlite:///{tmp_path}/spool.db", mailboxes=lambda: dict(tables))
+    worker = Worker(mail)
+    running = asyncio.ensure_future(worker.run())
+
+    async def until(fact: Any) -> None:
+        async with asyncio.timeout(30):
+            while not await asyncio.to_thread(fact):
+                await asyncio.sleep(0.02)
+
+    try:
+        tables["help"] = {"url": "imaps://one", "tenant": "acme", "addresses": ["help@acme.example"]}
+        servers["imaps://one"].deliver(MAIL)
+        await until(lambda: [view.tenant for view in mail.inbound.find(mailbox="help")] == ["acme"])
+        tables["help"] = {"url": "imaps://two", "tenant": "acme"}
+        servers["imaps://two"].deliver(MAIL.replace(b"burns", b"smokes"))
+        await until(lambda: len(mail.inbound.find(mailbox="help")) == 2)
+        tables["broken"] = {"url": 3}
+        await until(lambda: "mailboxes.broken" in mail.refresh_accounts())
+        assert mail.settings.mailboxes.keys() == {"help"}
+        del tables["help"], tables["broken"]
+        watchers = worker._reception._watchers
+        await until(lambda: not watchers)
+        assert not mail.status().mailboxes
+    finally:
+        worker.drain()
+        await running
+        mail.close()
+
+    assert opened == ["help imaps://one", "help imaps://two"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from injector import Module, provider, singleton
 
@@ -69,6 +69,29 @@ def _policy(box: MailboxSettings) -> Policy:
     )
 
 
+class LiveRules(Mapping[str, MailboxRules]):
+    """:func:`rules_of` the settings in force: a host may change its mailboxes while we run."""
+
+    def __init__(self, live: Callable[[], Settings]) -> None:
+        self._live = live
+        self._kept: tuple[Settings | None, Mapping[str, MailboxRules]] = (None, {})
+
+    def _now(self) -> Mapping[str, MailboxRules]:
+        settings, kept = self._live(), self._kept
+        if kept[0] is not settings:
+            kept = self._kept = (settings, rules_of(settings))
+        return kept[1]
+
+    def __getitem__(self, name: str) -> MailboxRules:
+        return self._now()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._now())
+
+    def __len__(self) -> int:
+        return len(self._now())
+
+
 class ReceivingModule(Module):
     """What makes events of incoming mail."""
 
@@ -88,8 +111,12 @@ class ReceivingModule(Module):
 
     @singleton
     @provider
-    def interpret(self, settings: Settings, reader: Reader, ledger: Ledger, threads: Threading, compiler: Compiler) -> Interpret:
-        return Interpret(reader=reader, ledger=ledger, threading=threads, keys=compiler.keys, rules=rules_of(settings))
+    def interpret(
+        self, settings: Settings, host: HostPieces, reader: Reader, ledger: Ledger, threads: Threading, compiler: Compiler
+    ) -> Interpret:
+        return Interpret(
+            reader=reader, ledger=ledger, threading=threads, keys=compiler.keys, rules=LiveRules(host.live or (lambda: settings))
+        )
 
     @singleton
     @provider

@@ -36,11 +36,12 @@ class WantedCheck(Protocol):
 
 
 class Accounts(Protocol):
-    """The accounts of a host that keeps them in its own tables. Asked by workers every few seconds, in a thread of their own,
-    and by a submitting process at most every half minute, in the thread that submits."""
+    """The accounts, or the mailboxes, of a host that keeps them in its own tables. Asked by workers every few seconds, in a
+    thread of their own, and by a submitting process at most every half minute, in the thread that submits."""
 
     def __call__(self) -> Mapping[str, object]:
-        """All accounts now, by name: what ``[accounts.X]`` holds, or a URL. They add to those of the settings, and win over them.
+        """All of them now, by name: what ``[accounts.X]`` or ``[mailboxes.M]`` holds, or a URL. They add to those of the
+        settings, and win over them.
 
         May block; opens its own connection and leaves it as it was. If it raises, the last good list stays in force.
         """
