@@ -152,6 +152,10 @@ def test_a_sentence_that_points_at_a_quote_is_no_name():
 
 
 PROSE = [
+    "2024-05-03 10:00:33 ERROR mail: from=<ann@example.net> refused:\nline 2",
+    "My colleague Ann Example wrote on 3 May 2024 at 10:00:\nthe printer is broken",
+    "Ich habe am 3.5.2024 um 10:00 geschrieben:\nkeine Antwort",
+    "Customer: 123\nDate: 2024-05-03 10:00\nContact: Ann <ann@example.net>\nFault: printer",
     "The log of 2024-05-03 10:00:\nerror 5",
     "Name: Ann Example\nE-Mail: ann@example.org\nDate: 2024-05-03 10:00\nMessage: it is off",
     "-------- Error report --------\nCode: 5\nTime: 2024-05-03 10:00",

@@ -61,6 +61,9 @@ _BARE_END: Final = re.compile(r"\s[^\s<>@]{1,80}@[^\s<>@]{1,190}\s?[:：]$")
 _NAMED: Final = re.compile(r"[^\s<>(][^<>]{0,80}[<(]\s*[^<>\s@]{1,80}@[^<>\s@]{1,190}[>)]")
 _GMAIL_ISO: Final = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2} \d{1,2}:\d\d (?:gmt|utc)[+-]?\d*")
 _POSTED: Final = re.compile(r"posted by .{1,80} on \d{1,4}[/.-]\d{1,2}[/.-]\d{1,4}$")
+#: The date, with at most two short words in front: a preposition, a weekday.
+_DATE_FIRST: Final = re.compile(r"(?:[^\W\d]{1,9}[.,]{0,2}\s){0,2}\d")
+_DIGIT: Final = re.compile(r"\d")
 _NAMED_SO: Final = r"[^\W\d_a-zß-öø-ÿа-яα-ω]\S{0,60}"
 #: A name alone: its words begin as names do, or are particles of one; an address may follow.
 _NAME: Final = re.compile(
@@ -152,7 +155,7 @@ def judge(text: str, quoted_next: bool) -> str:
     verbs = _VERB.findall(bare)
     if not verbs:
         return _without_verb(bare, quoted_next)
-    return _by_verb(bare, verbs[-1], quoted_next) or ("name-wrote" if quoted_next and _is_name_and_verb(text) else "")
+    return _by_verb(text, bare, verbs[-1], quoted_next) or ("name-wrote" if quoted_next and _is_name_and_verb(text) else "")
 
 
 def _is_name_and_verb(text: str) -> bool:
@@ -165,8 +168,9 @@ def _is_name_and_verb(text: str) -> bool:
     return not (before and after) and _NAME.match(before or after) is not None
 
 
-def _by_verb(bare: str, verb: str, quoted_next: bool) -> str:
-    """An address counts twice; a verb within dashes is what Android and Zoho write."""
+def _by_verb(line: str, bare: str, verb: str, quoted_next: bool) -> str:
+    """An address counts twice; a verb within dashes is what Android and Zoho write. Where neither an address nor a known
+    beginning is there, only a name or the date may come first: people report in sentences what others wrote, and when."""
     at_end = bare.rstrip(" -–—:.*_：>").endswith(verb)
     if at_end and bare.startswith("--") and bare.endswith("--"):
         return "dashes"
@@ -176,17 +180,27 @@ def _by_verb(bare: str, verb: str, quoted_next: bool) -> str:
     dated, timed = dateless != text, _TIME.search(dateless) is not None
     evidence = opened + dated + timed + 2 * addressed
     if text.endswith((":", "：")):
-        proved = evidence >= 1 if quoted_next else evidence >= 2 and (opened or addressed or (dated and timed))
+        proved = evidence >= 1 if quoted_next else evidence >= 2 and (opened or addressed or (dated and timed and _is_bald(line)))
     else:
         proved = at_end and evidence >= (2 if quoted_next else 3)
     return "wrote" if proved else ""
 
 
+def _is_bald(line: str) -> bool:
+    """Begins with the date, the verb, or a name in front of either; a short word may stand between."""
+    bare = line.strip(" \t*_>-")
+    verb = _VERB.search(bare.casefold())
+    if _DATE_FIRST.match(bare) or verb is None or len(bare) != len(bare.casefold()):
+        return True
+    before = _DIGIT.split(bare[: verb.start()], maxsplit=1)[0].strip(" ,(@-")
+    return not before or any(_NAME.match(one) for one in (before, before.rpartition(" ")[0]))
+
+
 def _without_verb(bare: str, quoted_next: bool) -> str:
     """A date and an address, as Gmail, Yandex and Tuta write them, in languages that no table has, too.
 
-    An address within brackets stands at the end; before the colon it may stand anywhere with a time, and without brackets behind
-    a date that begins the line. Before a quote, any line that ends in a colon with date and time will do.
+    An address within brackets stands at the end; with a time it may stand anywhere before the colon, and without brackets, if the
+    line begins as such lines do. Before a quote, any line that ends in a colon with date and time will do.
     """
     dateless = _DATE.sub(" ", bare, count=1)
     if dateless == bare:
@@ -194,7 +208,8 @@ def _without_verb(bare: str, quoted_next: bool) -> str:
     colon, timed = bare.rstrip(">").endswith((":", "：")), _TIME.search(dateless) is not None
     if _BRACKETED_END.search(bare) is not None and (colon or (quoted_next and _OPENING.match(bare) is not None)):
         return "date-address"
-    addressed = _BRACKETED.search(bare) is not None or (_BARE_END.search(bare) is not None and _OPENING.match(bare) is not None)
-    if colon and timed and addressed:
+    addressed = _BRACKETED.search(bare) is not None or _BARE_END.search(bare) is not None
+    known = (_OPENING.match(bare) or _NAMED.match(bare)) is not None and ":" not in _TIME.sub("", bare[:-1])
+    if colon and timed and addressed and known:
         return "date-address"
     return "before-quote" if quoted_next and colon and timed else ""
