@@ -317,3 +317,13 @@ def test_a_variable_finds_a_name_that_code_spells_otherwise() -> None:
     found = load({"accounts": {"Front-Desk": SMTP}}, environ={"TICKETMAIL_ACCOUNTS__FRONT_DESK__SHARE": "0.5"}).settings
 
     assert found.accounts["Front-Desk"].share == 0.5
+
+
+def test_incoming_mail_is_kept_by_its_category_where_the_settings_say_so() -> None:
+    settings = load({"retention": {"inbound": 60, "inbound_by": {"bounce": "30d", "bulk": 7}}}, environ={}).settings
+
+    days = retention_of(settings).raw_days()
+
+    assert (days["human"], days["bounce"], days["bulk"], days[""]) == (60, 30, 7, 60)
+    with pytest.raises(SettingsError, match="retention.inbound_by"):
+        load({"retention": {"inbound_by": {"bounces": 30}}}, environ={})

@@ -24,6 +24,7 @@ from ticketmail.app.settings_values import (
     Size,
     Texts,
 )
+from ticketmail.domain.inbound.verdict import MailKind
 
 
 class _Table(BaseModel):
@@ -254,6 +255,7 @@ class RetentionSettings(_Table):
     keys: Days = 90.0
     blobs: Days = 7.0  #: without a reference
     inbound: Days = 90.0  #: the bytes of incoming mail that became an event
+    inbound_by: dict[MailKind, Days] = Field(default_factory=dict)  #: the same by category: `{ bounce = 30, bulk = 7 }`
 
 
 class AlertSettings(_Table):

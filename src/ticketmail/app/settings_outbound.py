@@ -83,6 +83,7 @@ def retention_of(settings: Settings) -> Retention:
         key_days=kept.keys,
         blob_days=kept.blobs,
         inbound_days=kept.inbound,
+        inbound_days_by={kind.value: days for kind, days in kept.inbound_by.items()},
     )
 
 

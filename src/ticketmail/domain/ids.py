@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from uuid import UUID, uuid5
 
 _RANDOM_BYTES = 10
@@ -27,3 +28,8 @@ def uuid7(now_us: int, random: bytes) -> UUID:
 def event_id(submission_id: UUID, number: int, kind: str, fence: int) -> UUID:
     """The id of a mail event: the same whoever writes it, and however often (UUIDv5, RFC 9562 section 5.5)."""
     return uuid5(submission_id, f"{number}:{kind}:{fence}")
+
+
+def blob_key(content: bytes) -> str:
+    """What large content is known by (``Blobs.put``)."""
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"

@@ -156,7 +156,7 @@ class InboundMachine(RuleBasedStateMachine):
     def _settle(self, ledger: Any) -> Settle:
         threading = Threading(self.spool.directory, ledger, lambda: (b"k" * 32,))
         interpret = Interpret(reader=InlineReader(), ledger=ledger, threading=threading, keys=lambda: (b"k" * 32,), rules={})
-        return Settle(ledger=ledger, blobs=self.spool.blobs, interpret=interpret, now_us=self.clock.now_us)
+        return Settle(ledger=ledger, interpret=interpret, now_us=self.clock.now_us)
 
 
 def inbound_machine(make_spool: Callable[[SpoolOptions], SpoolAdapter]) -> type[InboundMachine]:

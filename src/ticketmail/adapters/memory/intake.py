@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Sequence
 
 from ticketmail.adapters.memory import ends
-from ticketmail.adapters.memory.state import Blob, Delivery, Submission
+from ticketmail.adapters.memory.settling import put_contents
+from ticketmail.adapters.memory.state import Delivery, Submission
 from ticketmail.adapters.memory.store import Access, refuse_connection
 from ticketmail.adapters.memory.transaction import Tx
 from ticketmail.domain.errors import KeyReused, SpoolError
@@ -125,11 +126,7 @@ class MemoryBlobs:
         refuse_connection(connection)
         digest = _digest(content)
         with self._access.tx() as tx:
-            blob = tx.state.blobs.get((tenant, digest))
-            if blob is None:
-                tx.put(tx.state.blobs, (tenant, digest), Blob(bytes(content), tx.now_us))
-            else:
-                tx.change(blob, touched_us=tx.now_us)
+            put_contents(tx, tenant, {digest: content})
         return digest
 
     def get(self, tenant: str, digest: str) -> bytes:

@@ -68,10 +68,11 @@ class _Rules:
 
     def inbound(self) -> int:
         """The bytes first; the rows, which know copies, live as long as history."""
-        raw_before_us, old_before_us = self._before(self._keep.inbound_days), self._before(self._keep.history_days)
+        raw_before_us = {category: self._before(days) for category, days in self._keep.raw_days().items()}
+        old_before_us = self._before(self._keep.history_days)
         mails = sorted(self._tx.state.inbound.values(), key=lambda mail: mail.stored_us)
         settled = (mail for mail in mails if mail.digest and mail.state in (InboundState.DONE, InboundState.DUPLICATE))
-        found = list(islice((mail for mail in settled if mail.stored_us < raw_before_us), self._limit))
+        found = list(islice((mail for mail in settled if mail.stored_us < raw_before_us.get(mail.category, 0)), self._limit))
         for mail in found:
             self._tx.use_blobs(mail, ())
             self._tx.change(mail, digest="")

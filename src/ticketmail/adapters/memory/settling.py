@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ticketmail.adapters.memory.state import Incoming
+from ticketmail.adapters.memory.state import Blob, Incoming
 from ticketmail.adapters.memory.transaction import Tx, utf8
 from ticketmail.domain.inbound.identity import REUSED
 from ticketmail.domain.ports.accepting import TokenRef
@@ -34,10 +34,21 @@ def settle(tx: Tx, view: InboundView, s: Settlement) -> InboundState | None:
     tx.tell([event])
     tx.note("received", submission_id=mail.id, cause=event.category, reason=utf8(event.reason))
     add_refs(tx, s.refs)
-    tx.use_blobs(mail, tuple(dict.fromkeys((*mail.blobs, *s.blobs))))
+    put_contents(tx, mail.tenant, s.contents)
+    tx.use_blobs(mail, tuple(dict.fromkeys((*mail.blobs, *s.contents))))
     for one in s.feedback:
         _feedback(tx, mail, one)
     return state
+
+
+def put_contents(tx: Tx, tenant: str, contents: Mapping[str, bytes]) -> None:
+    """Store content by its hash; what is there is touched."""
+    for digest, content in contents.items():
+        blob = tx.state.blobs.get((tenant, digest))
+        if blob is None:
+            tx.put(tx.state.blobs, (tenant, digest), Blob(bytes(content), tx.now_us))
+        else:
+            tx.change(blob, touched_us=tx.now_us)
 
 
 def add_refs(tx: Tx, refs: Iterable[TokenRef]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 from sqlalchemy import select
 
@@ -36,14 +37,7 @@ class SqlBlobs:
         digest = _digest(content)
 
         def work(tx: Tx) -> None:
-            tx.run(
-                tx.book(ContentStatements).put,
-                tenant=tenant,
-                digest=digest,
-                content=content,
-                size_bytes=len(content),
-                touched_us=tx.now_us,
-            )
+            put_contents(tx, tenant, {digest: content})
 
         if connection is not None:
             joining.run(self._database, connection, work)
@@ -70,6 +64,13 @@ class SqlDirectory:
     def resolve(self, ref: bytes) -> TokenRef | None:
         row = self._database.read(lambda tx: tx.row(tx.book(ContentStatements).resolve, p_ref=ref.hex()))
         return None if row is None else TokenRef(bytes.fromhex(row[0]), row[1], row[2], to_uuid(row[3]))
+
+
+def put_contents(tx: Tx, tenant: str, contents: Mapping[str, bytes]) -> None:
+    """Store content by its hash; what is there is touched."""
+    for digest, content in contents.items():
+        row = {"tenant": tenant, "digest": digest, "content": content, "size_bytes": len(content)}
+        tx.run(tx.book(ContentStatements).put, **row, touched_us=tx.now_us)
 
 
 def _digest(content: bytes) -> str:

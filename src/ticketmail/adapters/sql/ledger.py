@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, case, func, or_, select, update
 
 from ticketmail.adapters.sql import joining
-from ticketmail.adapters.sql.content import ContentStatements
+from ticketmail.adapters.sql.content import ContentStatements, put_contents
 from ticketmail.adapters.sql.engine import Database
 from ticketmail.adapters.sql.rows import add_history, history_row, to_uuid, utf8
 from ticketmail.adapters.sql.schema import Tables
@@ -66,8 +66,8 @@ class LedgerStatements:
         letter = select(i.ticket, i.subject, i.stored_us, i.category).where(i.tenant == bound("p_tenant"), i.state == "done")
         newest = (i.stored_us.desc(), i.id.desc())
         self.came = letter.where(i.ticket == bound("p_ticket")).order_by(*newest).limit(bound("p_limit"))
-        theirs = (i.author == bound("p_author"), i.mailbox == bound("p_mailbox"), i.stored_us >= bound("p_since"))
-        self.letters = letter.where(*theirs).order_by(*newest).limit(bound("p_limit"))
+        to_us = (i.author == bound("p_author"), i.mailbox == bound("p_mailbox"), i.stored_us >= bound("p_since"))
+        self.letters = letter.where(*to_us).order_by(*newest).limit(bound("p_limit"))
         s = t.submission.c
         of = select(d.submission_id).where(d.ticket == bound("p_ticket"), d.tenant == bound("p_tenant"))
         self.sent = select(func.max(s.accepted_us)).where(s.id.in_(of))
@@ -75,12 +75,15 @@ class LedgerStatements:
         self.took_part = select(i.id).where(*took_part).limit(1)
         self.was_sent = select(d.number).where(d.recipient_key == bound("p_author"), d.tenant == bound("p_tenant")).limit(1)
         self.deliveries = select(d.number, d.recipient_key, d.lane).where(d.submission_id == bound("p_id")).order_by(d.number)
-        self.mails = select(func.count()).where(
-            i.author == bound("p_author"), i.tenant == bound("p_tenant"), i.stored_us >= bound("p_since"), i.state == "done"
+        granted = and_(i.acknowledged == 1, i.stored_us >= bound("p_day"))
+        counted = (i.stored_us >= bound("p_recent"), granted, and_(granted, i.subject == bound("p_subject")))
+        theirs = (
+            i.author == bound("p_author"),
+            i.tenant == bound("p_tenant"),
+            i.stored_us >= bound("p_since"),
+            i.state == "done",
         )
-        granted = self.mails.where(i.acknowledged == 1)
-        self.granted = granted
-        self.same_subject = granted.where(i.subject == bound("p_subject"))
+        self.pace = select(*(func.sum(case((one, 1), else_=0)) for one in counted)).where(*theirs)
         self.in_ticket = select(func.count()).where(
             i.ticket == bound("p_ticket"), i.tenant == bound("p_tenant"), i.stored_us >= bound("p_since"), i.acknowledged == 1
         )
@@ -182,15 +185,12 @@ class SqlLedger:
     def pace(self, tenant: str, author: str, subject: str, ticket: str | None, *, recent_s: float, day_s: float) -> Pace:
         def work(tx: Tx) -> Pace:
             book = tx.book(LedgerStatements)
-            who = {"p_author": author, "p_tenant": tenant}
-            day = {"p_since": tx.now_us - int(day_s * 1_000_000)}
-            recent = {"p_since": tx.now_us - int(recent_s * 1_000_000)}
-            return Pace(
-                mails=_count(tx, book.mails, **who, **recent),
-                granted=_count(tx, book.granted, **who, **day),
-                same_subject=_count(tx, book.same_subject, **who, **day, p_subject=utf8(subject, 255)),
-                granted_in_ticket=_count(tx, book.in_ticket, p_ticket=ticket, p_tenant=tenant, **day) if ticket else 0,
-            )
+            day_us, recent_us = (tx.now_us - int(one * 1_000_000) for one in (day_s, recent_s))
+            since = {"p_day": day_us, "p_recent": recent_us, "p_since": min(day_us, recent_us)}
+            row = tx.row(book.pace, p_author=author, p_tenant=tenant, p_subject=utf8(subject, 255), **since) or ()
+            mails, granted, same = (int(one or 0) for one in row)
+            in_ticket = tx.row(book.in_ticket, p_ticket=ticket, p_tenant=tenant, p_since=day_us) if ticket else None
+            return Pace(mails, granted, same, int(in_ticket[0]) if in_ticket else 0)
 
         return self._database.read(work)
 
@@ -261,10 +261,6 @@ def _earlier(tx: Tx, rows: Sequence[Row]) -> list[Earlier]:
     return [Earlier(ticket, subject, (tx.now_us - at_us) / 1_000_000, category) for ticket, subject, at_us, category in rows]
 
 
-def _count(tx: Tx, statement: Any, **params: Any) -> int:
-    return int((tx.row(statement, **params) or (0,))[0])
-
-
 def _cursor_name(mailbox: str, name: str) -> str:
     """Names of folders may be long; the column is not."""
     return f"{mailbox}/{hashlib.sha256(name.encode()).hexdigest()[:32]}"
@@ -294,8 +290,7 @@ def _store(tx: Tx, mail: RawMail) -> Stored:
     }
     new = tx.run(book.store, **row) == 1
     if new:
-        blob = {"tenant": mail.tenant, "digest": digest, "content": mail.content, "size_bytes": len(mail.content)}
-        tx.run(tx.book(ContentStatements).put, **blob, touched_us=tx.now_us)
+        put_contents(tx, mail.tenant, {digest: mail.content})
         tx.run(book.blob_ref, tenant=mail.tenant, digest=digest, submission_id=id_)
     return Stored(mail.inbound_id, new)
 

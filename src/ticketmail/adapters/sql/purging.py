@@ -55,7 +55,8 @@ class PurgeStatements:
         )
         i = t.inbound.c
         settled = one_of(i.state, ("done", "duplicate"))
-        raw = select(i.id).where(i.raw_purged_us.is_(None), settled, i.stored_us < before).order_by(i.stored_us)
+        of = i.category == bound("p_category")
+        raw = select(i.id).where(i.raw_purged_us.is_(None), of, settled, i.stored_us < before).order_by(i.stored_us)
         # The server would else walk the rows by their time, through all that were purged before.
         self.raw = raw.limit(limit).with_hint(t.inbound, f"FORCE INDEX (ix_{t.prefix}inbound_unpurged)", "mariadb")
         self.drop_raw = update(t.inbound).where(i.id == bound("p_id")).values(digest="", raw_purged_us=bound("p_now"))
@@ -143,7 +144,10 @@ def _submissions(retention: Retention, tx: Tx, limit: int) -> int:
 def _inbound(retention: Retention, tx: Tx, limit: int) -> int:
     """The bytes first; the rows, which know copies, live as long as history."""
     book = tx.book(PurgeStatements)
-    ids = [{"p_id": id_} for (id_,) in tx.rows(book.raw, p_before=_before(tx, retention.inbound_days), p_limit=limit)]
+    ids: list[dict[str, str]] = []
+    for category, days in retention.raw_days().items():
+        found = tx.rows(book.raw, p_category=category, p_before=_before(tx, days), p_limit=limit - len(ids))
+        ids += [{"p_id": id_} for (id_,) in found]
     tx.each(book.unref, ids)
     old = tx.rows(book.inbound, p_before=_before(tx, retention.history_days), p_limit=limit)
     tx.each(book.drop_inbound, [{"p_id": id_} for (id_,) in old])

@@ -299,7 +299,7 @@ class Tables:
         self._index("inbound_ticket", c.ticket, where=c.ticket.is_not(None))
         self._index("inbound_author", c.author, c.stored_us, where=c.author != "")
         self._index("inbound_stored", c.stored_us)
-        self._index("inbound_unpurged", c.stored_us, where=c.raw_purged_us.is_(None), of=[c.raw_purged_us])
+        self._index("inbound_unpurged", c.category, c.stored_us, where=c.raw_purged_us.is_(None), of=[c.raw_purged_us])
         return table
 
     def _parked(self) -> AnyTable:

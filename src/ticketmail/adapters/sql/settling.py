@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import and_, select, update
 
+from ticketmail.adapters.sql.content import put_contents
 from ticketmail.adapters.sql.rows import EventStatements, add_events, add_history, add_suppressions, history_row, utf8
 from ticketmail.adapters.sql.schema import Tables
 from ticketmail.adapters.sql.transaction import Language, Tx, bound, one_of
@@ -62,7 +63,8 @@ def settle(tx: Tx, view: InboundView, s: Settlement) -> InboundState | None:
         return InboundState.DUPLICATE
     add_history(tx, [_history(tx, view, s)])
     add_refs(tx, s.refs)
-    tx.each(book.blob_ref, [{"tenant": view.tenant, "digest": digest, "submission_id": id_} for digest in s.blobs])
+    put_contents(tx, view.tenant, s.contents)
+    tx.each(book.blob_ref, [{"tenant": view.tenant, "digest": digest, "submission_id": id_} for digest in s.contents])
     for one in s.feedback:
         _feedback(tx, view, one)
     return state

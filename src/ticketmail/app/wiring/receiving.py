@@ -120,8 +120,8 @@ class ReceivingModule(Module):
 
     @singleton
     @provider
-    def settle(self, ledger: Ledger, blobs: Blobs, interpret: Interpret, timing: Timing) -> Settle:
-        return Settle(ledger=ledger, blobs=blobs, interpret=interpret, now_us=timing.clock.now_us)
+    def settle(self, ledger: Ledger, interpret: Interpret, timing: Timing) -> Settle:
+        return Settle(ledger=ledger, interpret=interpret, now_us=timing.clock.now_us)
 
     @singleton
     @provider

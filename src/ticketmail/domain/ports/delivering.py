@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar
 from uuid import UUID
 
 from ticketmail.domain.events import MailEvent
+from ticketmail.domain.inbound.verdict import MailKind
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.suppression import Suppression
 
@@ -284,6 +285,11 @@ class Retention:
     tombstone_days: float = 7  #: cancellations that came before their mail
     blob_days: float = 7  #: without a reference
     inbound_days: float = 90  #: the bytes of incoming mail that became an event
+    inbound_days_by: Mapping[str, float] = field(default_factory=dict)  #: the same, by category, where it differs
+
+    def raw_days(self) -> Mapping[str, float]:
+        """How long the bytes of each category of incoming mail are kept; '' is mail that was never read."""
+        return {kind: self.inbound_days_by.get(kind, self.inbound_days) for kind in (*MailKind, "")}
 
 
 class Upkeep(Protocol):

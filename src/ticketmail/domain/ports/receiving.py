@@ -115,8 +115,8 @@ class Feedback:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What a stored mail has become. ``message_id`` has no brackets. ``blobs`` are keys of content that the event names, put
-    before. ``acknowledged``: the host was told that it may answer by itself."""
+    """What a stored mail has become. ``message_id`` has no brackets. ``contents`` is content that the event names, by
+    key: it is stored with it. ``acknowledged``: the host was told that it may answer by itself."""
 
     event: MailReceived
     message_id: str = ""
@@ -127,7 +127,7 @@ class Settlement:
     rules: str = ""
     error: str = ""  #: not empty: DEAD
     acknowledged: bool = False
-    blobs: tuple[str, ...] = ()
+    contents: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     refs: tuple[TokenRef, ...] = ()
     marks: tuple[bytes, ...] = ()  #: refs that lead to its ticket, too, once the host names one
     feedback: tuple[Feedback, ...] = ()

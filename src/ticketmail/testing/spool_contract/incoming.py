@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import uuid
 from typing import Any
@@ -275,6 +276,19 @@ class IncomingContract:
         await worker.upkeep.purge(Retention(), 100)
         assert spool.ledger.get(done.view.inbound_id) is None
         assert spool.ledger.get(dead.view.inbound_id) is not None
+
+    async def test_bytes_of_each_category_go_after_its_own_time(self, spool: Any, work: Any, clock: ContractClock) -> None:
+        for category in ("human", "bounce", "bulk"):
+            spool.ledger.store([raw(category, category.encode())])
+            item = take_one(spool)
+            s = settlement(item, category)
+            spool.ledger.settle(item, dataclasses.replace(s, event=s.event.model_copy(update={"category": category})))
+        worker, kept = await work(), []
+        for days in (8, 30, 60):
+            clock.go(days * DAY)
+            await worker.upkeep.purge(Retention(inbound_days_by={"bounce": 30, "bulk": 7}), 100)
+            kept.append(sorted(view.category for view in spool.ledger.find() if view.raw))
+        assert kept == [["bounce", "human"], ["human"], []]
 
     async def test_a_key_that_is_used_again_after_its_time_bounces_anew(
         self, spool: Any, work: Any, clock: ContractClock

@@ -12,9 +12,10 @@ from ticketmail.app.usecases.ingest.feedback import feedback
 from ticketmail.app.usecases.ingest.interpret import Interpret, Interpreted, unread
 from ticketmail.domain.errors import SpoolError
 from ticketmail.domain.events import MailReceived
+from ticketmail.domain.ids import blob_key
 from ticketmail.domain.inbound.identity import content_key, event_id, revised
 from ticketmail.domain.inbound.reading import RULES
-from ticketmail.domain.ports.accepting import Blobs, TokenRef
+from ticketmail.domain.ports.accepting import TokenRef
 from ticketmail.domain.ports.receiving import InboundItem, InboundState, Ledger, Settlement
 from ticketmail.domain.ticket import id_ref
 
@@ -28,6 +29,7 @@ MOST_TRIES = 30
 INLINE_CHARS = 16_384
 #: Mails that one transaction settles: few enough that nobody waits long for the lock of an SQLite file.
 GROUP = 8
+GROUP_BYTES = 1_000_000
 _log = logging.getLogger("ticketmail.ingest")
 
 
@@ -59,7 +61,8 @@ class _Group:
 
     @property
     def is_full(self) -> bool:
-        return len(self.found) >= GROUP
+        sizes = (len(content) for _, settlement in self._settlements for content in settlement.contents.values())
+        return len(self.found) >= GROUP or sum(sizes) > GROUP_BYTES
 
     def taken(self) -> list[tuple[InboundItem, Settlement]]:
         """What it held; it is empty then."""
@@ -70,9 +73,8 @@ class _Group:
 class Settle:
     """Takes from the ledger and settles. Synchronous; any number of workers may run it."""
 
-    def __init__(self, *, ledger: Ledger, blobs: Blobs, interpret: Interpret, now_us: Callable[[], int]) -> None:
+    def __init__(self, *, ledger: Ledger, interpret: Interpret, now_us: Callable[[], int]) -> None:
         self._ledger = ledger
-        self._blobs = blobs
         self._interpret = interpret
         self._now_us = now_us
 
@@ -140,16 +142,15 @@ class Settle:
         return None
 
     def settlement(self, found: Interpreted, item: InboundItem) -> Settlement:
-        """What is written. Puts files and long texts into the blob store. Raises SpoolError kin."""
+        """What is written: the event, and beside it its files and long texts, for brokers take little."""
         view, reading = item.view, found.reading
         message_id = reading.mail.message_id or ""
         ident = event_id(view.tenant, view.mailbox, message_id, content_key(reading.mail, item.content))
         if view.event_id is not None:
             ident = revised(view.event_id, view.fence)
         now_us = self._now_us()
-        keys = tuple(self._blobs.put(view.tenant, part.content) for part in reading.mail.attachments)
-        event = event_of(found, ident=ident, now_us=now_us, keys=keys)
-        event, apart = self._set_apart(event)
+        keys = tuple(blob_key(part.content) for part in reading.mail.attachments)
+        event, apart = _set_apart(event_of(found, ident=ident, now_us=now_us, keys=keys))
         told = [feedback(one, view, event.ticket, now_us) for one in found.subjects]
         return Settlement(
             event=event,
@@ -161,21 +162,24 @@ class Settle:
             rules=RULES,
             error=reading.error,
             acknowledged=event.acknowledge.allowed,
-            blobs=tuple(dict.fromkeys((*keys, *apart))),
+            contents={**dict(zip(keys, (part.content for part in reading.mail.attachments), strict=True)), **apart},
             refs=_refs(view.tenant, event.ticket, found),
             marks=found.marks,
             feedback=tuple(one for one in told if one is not None),
         )
 
-    def _set_apart(self, event: MailReceived) -> tuple[MailReceived, tuple[str, ...]]:
-        """Long texts into the blob store: an event travels through brokers, which take little."""
-        long = {name: getattr(event, name) for name in TEXTS if len(getattr(event, name)) > INLINE_CHARS}
-        if not long:
-            return event, ()
-        keys = {name: self._blobs.put(event.tenant, text.encode("utf-8", "replace")) for name, text in long.items()}
-        # HTML that is cut is not safe any more.
-        cut = {name: "" if name == "html" else text[:INLINE_CHARS] for name, text in long.items()}
-        return event.model_copy(update={**cut, "content": keys}), tuple(keys.values())
+
+def _set_apart(event: MailReceived) -> tuple[MailReceived, dict[str, bytes]]:
+    """The event without its long texts, and these by key."""
+    long = {name: getattr(event, name) for name in TEXTS if len(getattr(event, name)) > INLINE_CHARS}
+    if not long:
+        return event, {}
+    contents = {name: text.encode("utf-8", "replace") for name, text in long.items()}
+    keys = {name: blob_key(content) for name, content in contents.items()}
+    # HTML that is cut is not safe any more.
+    cut = {name: "" if name == "html" else text[:INLINE_CHARS] for name, text in long.items()}
+    apart = {keys[name]: content for name, content in contents.items()}
+    return event.model_copy(update={**cut, "content": keys}), apart
 
 
 def _refs(tenant: str, ticket: str | None, found: Interpreted) -> tuple[TokenRef, ...]:
