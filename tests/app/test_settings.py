@@ -325,5 +325,5 @@ def test_incoming_mail_is_kept_by_its_category_where_the_settings_say_so() -> No
     days = retention_of(settings).raw_days()
 
     assert (days["human"], days["bounce"], days["bulk"], days[""]) == (60, 30, 7, 60)
-    with pytest.raises(SettingsError, match="retention.inbound_by"):
+    with pytest.raises(SettingsError, match=r"retention\.inbound_by"):
         load({"retention": {"inbound_by": {"bounces": 30}}}, environ={})

@@ -12,7 +12,7 @@ if importlib.util.find_spec("pytest") is not None:
     import pytest
 
     # Before the suites are imported: authors see both sides of a failed comparison.
-    for name in ("gateway_contract", "spool_contract", "spool_machine", "spool_pair"):
+    for name in ("gateway_contract", "handler_contract", "spool_contract", "spool_machine", "spool_pair"):
         pytest.register_assert_rewrite(f"{__name__}.{name}")
 
 if TYPE_CHECKING:
