@@ -22,6 +22,7 @@ import pytest
 from imapclient import IMAPClient
 
 from ticketmail import Message, TicketMail
+from ticketmail.app.cli import main
 from ticketmail.app.worker import Worker
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.postfix]
@@ -219,3 +220,20 @@ async def test_two_machines_that_answer_each_other_stop(desk: Desk, servers: Ser
     assert sum(event.acknowledge.allowed for event in received) <= 5
     assert answered <= 5
     assert len([one for one in desk.told[quiet:] if one[1].kind == "received"]) == 0
+
+
+def test_doctor_proves_by_real_mails_which_marks_come_back(servers: Servers, tmp_path: Path, capsys: Any) -> None:
+    servers.mailbox(DESK).shutdown()
+    account, box = servers.settings["accounts"]["desk"], servers.settings["mailboxes"]["support"]  # type: ignore[index]
+    path = tmp_path / "ticketmail.toml"
+    tables = {"accounts.desk": account, "mailboxes.support": {**box, "addresses": DESK}}
+    lines = [f'spool = "sqlite:///{tmp_path}/spool.db"']
+    for name, table in tables.items():
+        lines += [f"[{name}]", *(f'{key} = "{value}"' for key, value in table.items())]
+    path.write_text("\n".join(lines))
+
+    main(["--settings", str(path), "doctor", "--probe", "desk", "--answers", "support", "--connections", "1"])
+    told = capsys.readouterr().out
+
+    for line in ("reply_token = true", f'bounce_to = "{DESK}"', "subject_tag = true", "body_marker = true"):
+        assert line in told, told

@@ -144,6 +144,9 @@ def _probe(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--from", dest="sender", metavar="ADDRESS", action="append", default=[], help="an address to send as (default: the user)"
     )
+    group.add_argument(
+        "--answers", metavar="MAILBOX", default="", help="send two mails to this mailbox of the settings: which marks come back?"
+    )
     group.add_argument("--connections", metavar="N", type=_positive, default=10, help="open at most so many (default 10)")
     group.add_argument("--rate", metavar="N", type=_positive, default=0, help="send N mails as fast as the server takes them")
     group.add_argument("--ca-file", metavar="FILE", default="", help="who signed the server's certificate, for a URL")

@@ -7,6 +7,7 @@ import getpass
 import os
 import re
 import sys
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -15,12 +16,14 @@ from ticketmail.app.cli.checks import remedy_for
 from ticketmail.app.cli.context import Context
 from ticketmail.app.cli.errors import UsageError
 from ticketmail.app.plugins import profiles
+from ticketmail.app.usecases.arrivals import Trial, prove_marks
 from ticketmail.app.usecases.probe import Proof, Wish, probe, settings_text
 from ticketmail.app.usecases.report import Finding, Level, worst
 from ticketmail.app.wiring.timing import SystemClock, SystemSleeper
 from ticketmail.domain.address import parse_address
 from ticketmail.domain.errors import InvalidSubmission
 from ticketmail.domain.outbound.profile import Profile, profile_of_host
+from ticketmail.domain.ports.receiving import Mailbox
 from ticketmail.domain.ports.sending import Gateway, GatewayOptions
 
 #: A password for a URL that has none, so that it stands in no list of processes and no shell history.
@@ -43,7 +46,7 @@ def proved(context: Context) -> int:
     wish = Wish(_senders(args.sender, mailbox.url), _address(args.send_to, "--send-to"), args.connections, args.rate)
     if wish.rate and not wish.send_to:
         raise UsageError("--rate sends mails.", remedy="Say to whom: --send-to ADDRESS.")
-    proof = asyncio.run(_run(mailbox.gateway, wish))
+    proof = asyncio.run(_run(mailbox.gateway, wish, _answering(context, wish) if args.answers else None))
     toml = _toml(mailbox, proof)
     level = worst(one.level for one in proof.findings)
     if context.out.as_json:
@@ -63,9 +66,30 @@ def _show(context: Context, findings: Sequence[Finding]) -> None:
             context.out.line(f"     -> {one.remedy}")
 
 
-async def _run(gateway: Gateway, wish: Wish) -> Proof:
+def _answering(context: Context, wish: Wish) -> tuple[Mailbox, Trial]:
+    """The mailbox of ``--answers``, and the mails that are sent to it."""
+    from ticketmail.app.wiring.mailboxes import make_mailbox
+
+    settings, name = context.mail.settings, context.args.answers
+    box = settings.mailboxes.get(name)
+    own = next((one for one in box.addresses if "@" in one), "") if box is not None else ""
+    if box is None or not own or not box.url.get_secret_value():
+        remedy = f"Give it a url and its own addresses. Known: {', '.join(settings.mailboxes) or 'none'}."
+        raise UsageError(f"There is no mailbox {name!r} to read, or nobody knows its address.", remedy=remedy)
+    source = make_mailbox(settings, name, context.mail.host.tokens, read_only=True)
     try:
-        return await probe(gateway, wish, clock=SystemClock(), sleeper=SystemSleeper(), remedy=remedy_for)
+        return source, Trial(next(iter(wish.senders), own), own, uuid.uuid4, SystemClock().now_us())
+    except ValueError as error:
+        raise UsageError(f"{own} has no room for a token: {error}", remedy="Use a shorter address for it.") from None
+
+
+async def _run(gateway: Gateway, wish: Wish, answering: tuple[Mailbox, Trial] | None) -> Proof:
+    clock, sleeper = SystemClock(), SystemSleeper()
+    try:
+        proof = await probe(gateway, wish, clock=clock, sleeper=sleeper, remedy=remedy_for)
+        if answering is not None and proof.greeting is not None:
+            await prove_marks(proof, gateway, *answering, clock=clock, sleeper=sleeper)
+        return proof
     finally:
         await gateway.aclose()
 

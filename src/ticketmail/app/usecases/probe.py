@@ -43,11 +43,12 @@ class Wish:
 
 @dataclass(slots=True)
 class Proof:
-    """What was found. ``connections`` None: no limit was met."""
+    """What was found. ``connections`` None: no limit was met. ``marks``: settings that were proved, as TOML values."""
 
     findings: list[Finding] = field(default_factory=list)
     greeting: Greeting | None = None
     connections: int | None = None
+    marks: dict[str, str] = field(default_factory=dict)
 
     def add(self, level: Level, subject: str, text: str, remedy: str = "") -> None:
         """One more finding."""
@@ -249,4 +250,5 @@ def settings_text(name: str, url: str, proof: Proof, *, password: bool, profile:
         lines.append(f"connections = {proof.connections}")
     if proof.greeting is not None and proof.greeting.size_limit_bytes is not None:
         lines.append(f"max_size = {proof.greeting.size_limit_bytes}")
+    lines += [f"{setting} = {value}" for setting, value in proof.marks.items()]
     return "\n".join(lines)
