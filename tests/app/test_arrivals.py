@@ -10,7 +10,7 @@ import pytest
 
 from ticketmail.app.usecases.arrivals import Trial, prove_marks
 from ticketmail.app.usecases.probe import Proof
-from ticketmail.app.wiring.timing import SystemClock, SystemSleeper
+from ticketmail.app.wiring.timing import Timing
 from ticketmail.domain.outbound.outcome import Outcome, Taken
 from ticketmail.domain.ports.sending import Gateway, Outgoing
 from ticketmail.testing.mailboxes import FakeMailbox, FakeMailServer
@@ -58,8 +58,11 @@ async def test_only_what_came_back_is_proved(change: Any, lacks: set[str]) -> No
     server, proof = FakeMailServer(), Proof()
     server.deliver(b"Subject: there before\r\n\r\n")
     trial = Trial(OWN, OWN, uuid.uuid4, 1_800_000_000_000_000)
+    time = Timing()
     gateway: Gateway = Way(server, change)  # type: ignore[assignment]
 
-    await prove_marks(proof, gateway, FakeMailbox(server), trial, clock=SystemClock(), sleeper=SystemSleeper(), patience_s=0.0)
+    await prove_marks(
+        proof, gateway, FakeMailbox(server), trial, clock=time.clock, sleeper=time.sleeper, threads=time.threads, patience_s=0.0
+    )
 
     assert proof.marks == {name: value for name, value in ALL.items() if name not in lacks}

@@ -19,7 +19,7 @@ from ticketmail.app.plugins import profiles
 from ticketmail.app.usecases.arrivals import Trial, prove_marks
 from ticketmail.app.usecases.probe import Proof, Wish, probe, settings_text
 from ticketmail.app.usecases.report import Finding, Level, worst
-from ticketmail.app.wiring.timing import SystemClock, SystemSleeper
+from ticketmail.app.wiring.timing import SystemClock, SystemSleeper, Timing
 from ticketmail.domain.address import parse_address
 from ticketmail.domain.errors import InvalidSubmission
 from ticketmail.domain.outbound.profile import Profile, profile_of_host
@@ -88,7 +88,7 @@ async def _run(gateway: Gateway, wish: Wish, answering: tuple[Mailbox, Trial] | 
     try:
         proof = await probe(gateway, wish, clock=clock, sleeper=sleeper, remedy=remedy_for)
         if answering is not None and proof.greeting is not None:
-            await prove_marks(proof, gateway, *answering, clock=clock, sleeper=sleeper)
+            await prove_marks(proof, gateway, *answering, clock=clock, sleeper=sleeper, threads=Timing().threads)
         return proof
     finally:
         await gateway.aclose()

@@ -5,7 +5,6 @@ The marks are of the very make that mail bears, by a key that is thrown away. Th
 
 from __future__ import annotations
 
-import asyncio
 import email
 import email.policy
 from collections.abc import Callable, Sequence
@@ -21,7 +20,7 @@ from ticketmail.domain.errors import MailboxError
 from ticketmail.domain.outbound.outcome import Taken
 from ticketmail.domain.ports.receiving import Letter, Mailbox
 from ticketmail.domain.ports.sending import Gateway, Outgoing
-from ticketmail.domain.ports.timing import Clock, Sleeper
+from ticketmail.domain.ports.timing import Clock, Sleeper, Threads
 from ticketmail.domain.ticket import body_marker, bounce_address, reply_address, subject_tag
 
 #: How long the mails are waited for, and how often is looked (seconds).
@@ -76,16 +75,24 @@ class Trial:
 
 
 async def prove_marks(
-    proof: Proof, gateway: Gateway, box: Mailbox, trial: Trial, *, clock: Clock, sleeper: Sleeper, patience_s: float = PATIENCE_S
+    proof: Proof,
+    gateway: Gateway,
+    box: Mailbox,
+    trial: Trial,
+    *,
+    clock: Clock,
+    sleeper: Sleeper,
+    threads: Threads,
+    patience_s: float = PATIENCE_S,
 ) -> None:
     """Send both mails, wait for them, and tell what came of their marks: findings, and ``proof.marks`` to paste. Never raises for
     what servers do."""
     try:
-        basket = _Basket(await asyncio.to_thread(lambda: list(box.census())))
+        basket = _Basket(await threads.run(lambda: list(box.census())))
         sent = [mail for mail in (trial.to_plus, trial.from_plus) if await _taken(proof, gateway, mail)]
         began_s = clock.monotonic_s()
         while True:
-            await asyncio.to_thread(box.poll, basket)
+            await threads.run(lambda: box.poll(basket))
             found = {one.submission_id: got for one in sent if (got := _among(basket.contents, one)) is not None}
             waited_s = clock.monotonic_s() - began_s
             if len(found) == len(sent) or waited_s > patience_s:
@@ -95,7 +102,7 @@ async def prove_marks(
         proof.add(Level.BAD, "mailbox", str(error))
         return
     finally:
-        await asyncio.to_thread(box.close)
+        await threads.run(box.close)
     to_plus, from_plus = found.get(trial.to_plus.submission_id), found.get(trial.from_plus.submission_id)
     _on_plus(proof, trial, to_plus, waited_s)
     _on_return_path(proof, trial, from_plus, plus=to_plus is not None)
