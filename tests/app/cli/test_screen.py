@@ -95,7 +95,7 @@ def test_the_screen_reads_well_at_100_columns(colour: bool) -> None:
         "test well; mails nobody -",
         "mail1:4711 0.1.0 alive 2 s ago in_flight 3, sent 1207",
         "mail2:815 0.1.0 dead 15 min ago -",
-        "Spool: dead 3, queued 203, sent 51233; schema 1, 3.0 MiB used, 5.0 GiB free",
+        "Spool: dead 3, queued 203; within a day sent 51233; schema 1, 3.0 MiB used, 5.0 GiB free",
         "Events for the host: 4 waiting, the oldest since 08:59:59 +01:00; 0 dead",
         "WARN dead: 3 dead letters wait for a human, most of them 'relay-denied'. `ticketmail dead list`.",
     ):
