@@ -42,9 +42,10 @@ bench-limits:  ## limits that nobody told the workers, in virtual time: used, re
 	@scripts/venv dev
 	@.venv/bin/python benchmarks/limits.py --virtual --parallel 2
 
-bench-reading:  ## mails read and classified a second, beside the standard library's parser
+bench-reading:  ## mails read and classified a second, beside the standard library's parser; then the whole way to a committed event
 	@scripts/venv dev
 	@.venv/bin/python benchmarks/reading.py
+	@.venv/bin/python benchmarks/pipeline.py
 
 corpora:  ## read the mails of public test suites and score it; skips where they are not beside this folder
 	@scripts/venv dev

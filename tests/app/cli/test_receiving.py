@@ -106,6 +106,7 @@ def test_what_came_in_is_listed_shown_and_read_again(box: Any, tmp_path: Path) -
     assert box.run("inbound", "retry", view["inbound_id"]).code == 1
     again = box.run("--json", "inbound", "reparse", "--since", "1h", "--dry-run")
     assert (again.code, again.json) == (0, {"read": 1, "differences": []})
+    assert "Only the newest 1 were looked at" in box.run("inbound", "reparse", "--limit", "1").out
     assert box.run("inbound", "list", "--state", "lost").code == 2
     assert box.run("inbound", "show", "not-an-id").code == 2
 

@@ -122,7 +122,8 @@ def reparse(context: Context) -> int:
     """Read stored mail by today's rules. Exit code 1 if anything differs; changes nothing."""
     seen = 0
     differing: list[dict[str, Any]] = []
-    for view in _found(context, states=[InboundState.DONE, InboundState.DEAD]):
+    found = _found(context, states=[InboundState.DONE, InboundState.DEAD])
+    for view in found:
         if view.raw:
             seen += 1
             differing += _differences(context, view)
@@ -133,6 +134,8 @@ def reparse(context: Context) -> int:
     for one in differing:
         table.rows += [(one["id"], one["subject"], name, *change) for name, change in one["changes"].items()]
     context.out.line(f"{seen} mails read again, {len(differing)} would be judged otherwise. Nothing was changed.")
+    if len(found) == context.args.limit:
+        context.out.line(f"Only the newest {len(found)} were looked at: --limit takes more.")
     context.out.table(table)
     return NOT_QUITE if differing else OK
 
