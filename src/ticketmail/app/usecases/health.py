@@ -63,6 +63,7 @@ class AccountHealth:
         self._states: dict[str, AccountState] = {}
         self._went: dict[str, deque[int]] = {}
         self._servers = ServerHealth(book, servers)
+        self._worker = ""
         self.tenants = TenantHealth(book, self._limits, now_us)
 
     def use(self, limits: Mapping[str, AccountLimits], servers: Mapping[str, Server] = NO_SERVERS) -> None:
@@ -121,6 +122,7 @@ class AccountHealth:
                 reserve=reserve,
             )
 
+        self._worker = worker
         grant = await self._change(account, step)
         if not self._servers.limit(account):
             return grant
@@ -201,11 +203,13 @@ class AccountHealth:
         return await self._change(account, step, noted=True)
 
     def _recent(self, account: str) -> Recent:
-        """How fast mails went in the last minutes: ours, times the workers that have connections."""
-        now_us, workers = self._now_us(), max(1, len(self.state(account).leases))
-        went = [at_us for at_us in self._went.get(account, ()) if at_us >= now_us - _WENT_US]
-        last = sum(at_us >= now_us - 1_000_000 for at_us in went)
-        return Recent(len(went) * workers, went[0], last * workers) if went else Recent()
+        """How fast mails went in the last minutes, before the server began to refuse: ours; and those of all workers, as if each
+        went as fast."""
+        now_us, state = self._now_us(), self.state(account)
+        until_us = state.learned.blocked_us if state.learned is not None and state.learned.blocked_us else now_us
+        went = [at_us for at_us in self._went.get(account, ()) if until_us - _WENT_US <= at_us <= until_us]
+        last = sum(at_us >= until_us - 1_000_000 for at_us in went)
+        return Recent(len(went), went[0] if went else 0, last * max(1, len(state.leases)), self._worker)
 
     async def _change(
         self, account: str, step: Callable[[AccountState, int], tuple[AccountState, T]], *, noted: bool = False

@@ -38,6 +38,9 @@ _BOLD: Final = 1.5
 _RETURN_S, _RETURN_MAILS, _LATER, _RETURNS, _BETTER = 2.0, 75.0, 1.5, 7, 1.25
 #: After a try was refused, what is good goes on for so many of the server's windows.
 _RESTS: Final = 10
+#: Slower than this each refusal is a large part of the mails: it looks up carefully, and in small steps. Here, and where a try
+#: that was refused cost several refusals, the next one waits for so many mails a refusal.
+_SLOW_PER_S, _TRY_MAILS, _SLOW_STEP = 0.7, 50.0, 0.12
 #: A pace that has been used less than this part says nothing.
 _USED: Final = 0.7
 _FORGOTTEN_US: Final = 30 * 86_400 * _US
@@ -48,12 +51,13 @@ _CONNECTION_IDLE_US: Final = 35 * _US
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """What went through without permits: ``count`` mails since ``since_us``, by all workers, ``last_s`` of them in the last
-    second."""
+    """What went through without permits: ``count`` mails of this ``worker`` since ``since_us``; ``last_s`` in the last second, by
+    all workers."""
 
     count: int = 0
     since_us: int = 0
     last_s: int = 0
+    worker: str = ""
 
 
 class Learned(BaseModel):
@@ -63,7 +67,8 @@ class Learned(BaseModel):
     try's. ``since_us`` and ``used``: when this pace began, and the permits given since; ``cycle_us`` and ``cycle_used``:
     likewise of the cycle. ``blocked_us``: when the server began to refuse, 0 while it takes (``sure``: for going too fast);
     ``refused_us``: its last refusal; ``cut_us``: permits given before it say nothing new; ``period_s``: how long it refused at
-    the most; ``quiet_us``: since when nothing was refused; ``spent``: a try has just been refused.
+    the most; ``quiet_us``: since when nothing was refused; ``spent``: a try has just been refused, ``cost`` mails in all.
+    ``counted``: workers whose mails are in a first cycle that began without permits.
     ``back``: the pace to go back to from a look that is under way (0: none is); ``looked_us``: when the last one for more than
     ever began. ``was`` and ``was_bad``: the bracket before the fall at ``fell_us``, if it is looked for (0: it is not);
     ``looks``: those that were refused since. ``next_us``: the next mail's turn. ``evidence`` is the server's line,
@@ -87,6 +92,8 @@ class Learned(BaseModel):
     period_s: float = 0.0
     quiet_us: int = 0
     spent: bool = False
+    cost: int = 0
+    counted: tuple[str, ...] = ()
     back: float = 0.0
     looked_us: int = 0
     was: float = 0.0
@@ -114,13 +121,18 @@ def slowed(
     as well mean an outage, so how long it lasts says nothing of a window."""
     old = old or Learned()
     if not old.per_s:
-        old = old.model_copy(update={"cycle_us": recent.since_us or now_us, "cycle_used": recent.count})
+        old = old.model_copy(
+            update={"cycle_us": recent.since_us or now_us, "cycle_used": recent.count, "counted": (recent.worker,)}
+        )
+    elif _first_cycle(old) and recent.worker not in old.counted:
+        update = {"cycle_us": min(old.cycle_us, recent.since_us or now_us), "counted": (*old.counted, recent.worker)}
+        old = old.model_copy(update=update | {"cycle_used": old.cycle_used + recent.count})
     if issued_us is not None and issued_us <= old.cut_us:
-        return old.model_copy(update={"cycle_used": max(0, old.cycle_used - 1)}), ""
+        return old if _first_cycle(old) else old.model_copy(update={"cycle_used": max(0, old.cycle_used - 1)}), ""
     seen: dict[str, object] = {"refused_us": now_us, "evidence": fault.text[:300], "learned_us": now_us}
     seen["cycle_used"] = max(0, old.cycle_used - 1)
     if old.blocked_us:
-        return old.model_copy(update=seen), ""
+        return old.model_copy(update=seen | {"cost": old.cost + 1}), ""
     seen |= {
         "sure": sure,
         "blocked_us": now_us,
@@ -129,6 +141,7 @@ def slowed(
         "used": 0,
         "step": _STEP,
         "quiet_us": now_us,
+        "cost": 1,
     }
     if not old.per_s:
         pace = max(_FIRST_PER_S, recent.last_s / 2)
@@ -143,6 +156,13 @@ def slowed(
         return old.model_copy(update=seen), ""
     fallen = old.model_copy(update=seen | _fallen(old, now_us))
     return fallen, f"Its limit fell: {fallen.per_s:.3g} a second now." if fallen.per_s < 0.9 * old.per_s else ""
+
+
+def taken_late(old: Learned, issued_us: int | None) -> Learned:
+    """After a mail was taken that had left without a permit before the first refusal: the same object if it is no such mail."""
+    if not _first_cycle(old) or issued_us is None or issued_us > old.cut_us:
+        return old
+    return old.model_copy(update={"cycle_used": old.cycle_used + 1})
 
 
 def unblocked(old: Learned, *, now_us: int) -> tuple[Learned, str]:
@@ -257,7 +277,7 @@ def _faster(old: Learned, now_us: int) -> Learned:
     bad = 0.0 if old.bad <= good else old.bad
     faster = good * (1 + old.step)
     pace = (good + bad) / 2 if bad and faster >= bad else faster
-    step = min(_STEP_MOST, old.step * 2)
+    step = min(max(_SLOW_STEP, old.step) if _slow(old) else _STEP_MOST, old.step * 2)
     return old.model_copy(update={"good": good, "bad": bad, "per_s": pace, "step": step, "since_us": now_us, "used": 0})
 
 
@@ -280,15 +300,15 @@ def _look(state: Learned, now_us: int) -> float:
     if looked_s < waits_s or quiet_s < waits_s / 6 or state.was > _BETTER * state.per_s:
         return 0.0
     if _close(state.good, state.bad):
-        return state.good * (_BOLD if state.looks % 2 else 1 + _STEP)
+        return state.good * (_BOLD if state.looks % 2 and not _slow(state) else 1 + _STEP)
     fell = state.fell_us > state.looked_us and looked_s > 2 * max(waits_s, state.period_s)
     return state.good * _BOLD if fell else 0.0
 
 
 def _found(old: Learned) -> Learned:
     """A look went well: that is what was good before, or there is more."""
-    bad = old.was_bad if old.was else 0.0
-    return old.model_copy(update={"bad": bad, "was": 0.0, "back": 0.0, "looks": _RETURNS, "step": _STEP_MOST})
+    bad, step = old.was_bad if old.was else 0.0, _STEP if _slow(old) else _STEP_MOST
+    return old.model_copy(update={"bad": bad, "was": 0.0, "back": 0.0, "looks": _RETURNS, "step": step})
 
 
 def _looked_in_vain(old: Learned, now_us: int) -> dict[str, object]:
@@ -312,10 +332,14 @@ def _judged_s(state: Learned) -> float:
     excess shows late."""
     known = state.back or state.good
     if state.per_s == state.good:
-        return max(min(_RESTS * _window_s(state), _JUDGED_MOST_S), _JUDGED_MAILS / state.per_s)
+        dear = state.spent and (_slow(state) or state.cost > 1)
+        mails = _TRY_MAILS * max(1, state.cost) if dear else _JUDGED_MAILS
+        return max(min(_RESTS * _window_s(state), _JUDGED_MOST_S), mails / state.per_s)
     excess = (state.per_s - known) / known if known else _STEP_MOST
     shows_s = _window_s(state) / max(excess, _LEAST_CUT)
     least_s = _LOOK_S if state.back else _JUDGED_S
+    if _slow(state) and not (state.bad and not state.back):  # what a server lets a slow account save up lasts for long
+        return _JUDGED_MOST_S
     return max(least_s, _JUDGED_MAILS / state.per_s, min(shows_s, _JUDGED_MOST_S))
 
 
@@ -328,6 +352,15 @@ def _excess(state: Learned, now_us: int) -> float:
 def _window_s(state: Learned) -> float:
     """The server's window, as far as it showed."""
     return max(1.0, state.period_s)
+
+
+def _first_cycle(state: Learned) -> bool:
+    """The server refuses for the first time: before that nobody counted."""
+    return bool(state.blocked_us) and not state.good and not state.bad
+
+
+def _slow(state: Learned) -> bool:
+    return state.pace < _SLOW_PER_S
 
 
 def _close(good: float, bad: float) -> bool:

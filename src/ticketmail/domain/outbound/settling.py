@@ -9,7 +9,7 @@ from ticketmail.domain.outbound.account import AccountState
 from ticketmail.domain.outbound.allowance import Allowance, heard, left
 from ticketmail.domain.outbound.breaker import IN_A_ROW, after_fault, after_success
 from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
-from ticketmail.domain.outbound.learning import Recent, fewer_connections, hold_s, slowed, unblocked
+from ticketmail.domain.outbound.learning import Recent, fewer_connections, hold_s, slowed, taken_late, unblocked
 from ticketmail.domain.outbound.resets import came_back
 from ticketmail.domain.outbound.slowdown import Slowdown, out_of_quota, throttled
 from ticketmail.domain.units import format_duration
@@ -66,6 +66,8 @@ def settle_success(state: AccountState, *, now_us: int, permits_issued_us: int |
         note = note or f"Sending again: the quota that was used up {_ago(state.quota, now_us)} ago has room."
         update["quota"] = None
         update["resets"] = came_back(state.resets, after_us=state.quota.refused_us, before_us=now_us)
+    if state.learned is not None and (counted := taken_late(state.learned, permits_issued_us)) is not state.learned:
+        update["learned"] = counted
     if _is_over(state.throttle, now_us, permits_issued_us):
         update["throttle"] = None
         if state.learned is not None:
