@@ -24,8 +24,9 @@ from ticketmail import MailEvent, TicketMail
 pytestmark = [pytest.mark.chaos, pytest.mark.dovecot]
 
 FULL = os.environ.get("TICKETMAIL_TEST_CHAOS") == "full"
-MAILS = int(os.environ.get("TICKETMAIL_TEST_CHAOS_MAILBOX_MAILS", "2500" if FULL else "120"))
-KILLS = int(os.environ.get("TICKETMAIL_TEST_CHAOS_MAILBOX_KILLS", "54" if FULL else "5"))
+MAILS = int(os.environ.get("TICKETMAIL_TEST_CHAOS_MAILBOX_MAILS", "2500" if FULL else "60"))
+#: Rounds: each kills both workers.
+KILLS = int(os.environ.get("TICKETMAIL_TEST_CHAOS_MAILBOX_KILLS", "54" if FULL else "3"))
 SEED = int(os.environ.get("TICKETMAIL_TEST_CHAOS_SEED", "5"))
 PATIENCE_S = 1500.0 if FULL else 120.0
 #: Mails that come in within a moment: a worker stores several before it moves them.
