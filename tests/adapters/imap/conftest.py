@@ -84,8 +84,8 @@ def inbox(spool: SpoolAdapter) -> MailboxInbox:
 def open_box(dovecot: Server) -> Iterator[Callable[..., Any]]:
     opened: list[Any] = []
 
-    def open_(**options: Any) -> Any:
-        opened.append(create(dovecot.url, MailboxOptions(**{"ca_file": CA, **options})))
+    def open_(host: str = "127.0.0.1", **options: Any) -> Any:
+        opened.append(create(dovecot.url.replace("127.0.0.1", host), MailboxOptions(**{"ca_file": CA, **options})))
         return opened[-1]
 
     yield open_

@@ -240,3 +240,11 @@ def test_what_is_read_only_is_left_as_it_is(server: Any, open_box: Any, inbox: A
     assert not server.client.folder_exists("Processed")
     assert box.capabilities.keeps
     assert len(list(box.census())) == 2
+
+
+def test_the_same_uids_at_another_server_are_other_mails(server: Any, open_box: Any, inbox: Any, stored: Any) -> None:
+    server.puts("one")
+    assert open_box().poll(inbox) == 1
+
+    assert open_box(host="localhost").poll(inbox) == 1, "stored, and known by its content afterwards"
+    assert len(stored()) == 2

@@ -52,7 +52,7 @@ class ImapMailbox:
     def poll(self, inbox: Inbox) -> int:
         came = 0
         for name in self._options.folders:
-            folder = _Folder(self._connected(), name, self._options)
+            folder = _Folder(self._connected(), name, self._target, self._options)
             if name == self._options.folders[0]:
                 self._uid_next = folder.uid_next
             came += folder.read(inbox, self)
@@ -71,7 +71,7 @@ class ImapMailbox:
     def census(self) -> Iterator[str]:
         client = self._connected()
         for name in self._options.folders:
-            folder = _Folder(client, name, self._options)
+            folder = _Folder(client, name, self._target, self._options)
             yield from (folder.key(uid) for uid in folder.since(self._options.history_s))
 
     def abort(self) -> None:
@@ -123,13 +123,14 @@ class ImapMailbox:
 class _Folder:
     """A folder that was selected. Raises MailboxError kin."""
 
-    def __init__(self, client: IMAPClient, name: str, options: MailboxOptions) -> None:
+    def __init__(self, client: IMAPClient, name: str, target: Target, options: MailboxOptions) -> None:
         self._client = client
         self._name = name
         self._options = options
         with translated(f"The folder {name!r} cannot be opened"):
             found: dict[bytes, Any] = client.select_folder(name, readonly=options.read_only)  # EXAMINE leaves even \\Recent
-        self._validity = int(found[b"UIDVALIDITY"])
+        # Some servers give each folder the same UIDVALIDITY: a mailbox that moves to another server begins anew.
+        self._validity = f"{int(found[b'UIDVALIDITY'])}-{target.digest}"
         self.uid_next = int(found.get(b"UIDNEXT", 0))
         flags = found.get(b"PERMANENTFLAGS", ())
         self._keeps_keywords = b"\\*" in flags or KEYWORD.encode() in flags
@@ -155,7 +156,7 @@ class _Folder:
     def _new(self, inbox: Inbox, mailbox: ImapMailbox) -> list[int]:
         """UIDs to look at: above the cursor, and now and then all that came lately."""
         validity, _, last = inbox.cursor(self._name).partition(":")
-        known = validity == str(self._validity)
+        known = validity == self._validity
         if validity and not known:
             _log.warning("folder %s has new UIDs (%s, was %s): all of it is compared", self._name, self._validity, validity)
         if not known or mailbox.sweeps(self._name):
@@ -241,13 +242,13 @@ class _Folder:
     def _advance(self, inbox: Inbox, uids: Sequence[int], safe: set[int]) -> None:
         """To the last UID below which all is safe; never back."""
         validity, _, last = inbox.cursor(self._name).partition(":")
-        before = int(last) if validity == str(self._validity) else 0
+        before = int(last) if validity == self._validity else 0
         reached = before
         for uid in sorted(uids):
             if uid not in safe:
                 break
             reached = max(reached, uid)
-        if reached > before or validity != str(self._validity):
+        if reached > before or validity != self._validity:
             inbox.move_cursor(self._name, f"{self._validity}:{reached}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import socket
 import ssl
 from dataclasses import dataclass, field
@@ -30,6 +31,11 @@ class Target:
     tls: bool
     user: str
     password: str = field(repr=False)
+
+    @property
+    def digest(self) -> str:
+        """Tells this mailbox's UIDs from those of another server or user. A short hash: it stands in each mail's source key."""
+        return hashlib.sha256(f"{self.user}@{self.host}".lower().encode()).hexdigest()[:8]
 
     @property
     def is_loopback(self) -> bool:
