@@ -104,6 +104,7 @@ secret = "{secret}"
 
 [spool]
 url = "{spool}"
+order_wait = "6h"
 
 [accounts.desk]
 url = "smtp://{user}:{password}@127.0.0.1:{port}"
