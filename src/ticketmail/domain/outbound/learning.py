@@ -277,7 +277,7 @@ def _faster(old: Learned, now_us: int) -> Learned:
     bad = 0.0 if old.bad <= good else old.bad
     faster = good * (1 + old.step)
     pace = (good + bad) / 2 if bad and faster >= bad else faster
-    step = min(max(_SLOW_STEP, old.step) if _slow(old) else _STEP_MOST, old.step * 2)
+    step = min(_SLOW_STEP if _slow(old) and _careful(old) else _STEP_MOST, old.step * 2)
     return old.model_copy(update={"good": good, "bad": bad, "per_s": pace, "step": step, "since_us": now_us, "used": 0})
 
 
@@ -338,7 +338,7 @@ def _judged_s(state: Learned) -> float:
     excess = (state.per_s - known) / known if known else _STEP_MOST
     shows_s = _window_s(state) / max(excess, _LEAST_CUT)
     least_s = _LOOK_S if state.back else _JUDGED_S
-    if _slow(state) and not (state.bad and not state.back):  # what a server lets a slow account save up lasts for long
+    if _slow(state) and (state.back or _careful(state)):  # what a server lets a slow account save up lasts for long
         return _JUDGED_MOST_S
     return max(least_s, _JUDGED_MAILS / state.per_s, min(shows_s, _JUDGED_MOST_S))
 
@@ -357,6 +357,11 @@ def _window_s(state: Learned) -> float:
 def _first_cycle(state: Learned) -> bool:
     """The server refuses for the first time: before that nobody counted."""
     return bool(state.blocked_us) and not state.good and not state.bad
+
+
+def _careful(state: Learned) -> bool:
+    """It looks for more than was known for a while, and nothing has been too fast yet."""
+    return not state.bad and state.step <= _SLOW_STEP
 
 
 def _slow(state: Learned) -> bool:
