@@ -20,6 +20,7 @@ from imapclient import IMAPClient
 
 from chaos.harness import HERE, Child, until
 from ticketmail import MailEvent, TicketMail
+from ticketmail.app.cli import main
 
 pytestmark = [pytest.mark.chaos, pytest.mark.dovecot]
 
@@ -42,7 +43,7 @@ spool = "{spool}"
 url = "{url}"
 ca_file = "{ca}"
 addresses = ["{user}"]
-processed = "Processed"
+{settled}
 poll = "2s"
 
 [worker]
@@ -52,15 +53,16 @@ beat = "1s"
 
 @dataclass
 class Site:
-    """Dovecot's mailbox, workers that watch it, and a host that hears of each mail."""
+    """Dovecot's mailbox, workers that watch it, and a host that hears of each mail. What is safe is ``moved``, or else marked."""
 
     directory: Path
     spool: str
     client: IMAPClient
     settings: Path
+    moved: bool
     told: Counter[str] = field(default_factory=Counter)
     events: set[str] = field(default_factory=set)
-    between: int = 0  #: kills that fell after the commit of a mail and before its move
+    between: int = 0  #: kills that fell after the commit of a mail and before its move or mark
 
     def __post_init__(self) -> None:
         command = [sys.executable, str(HERE / "hasty_worker.py"), str(self.settings)]
@@ -86,14 +88,16 @@ class Site:
     def kill(self, worker: Child) -> None:
         worker.kill()
         stored = {view.source.rpartition(";")[2] for view in self.host.inbound.find(limit=MAILS * 2)}
-        self.client.select_folder("INBOX")
-        self.between += any(str(uid) in stored for uid in self.client.search())
+        self.between += any(str(uid) in stored for uid in self._left())
         worker.start()
 
     def left(self) -> int:
-        """Mails that nobody has moved yet."""
+        """Mails that nobody has moved or marked yet."""
+        return len(self._left())
+
+    def _left(self) -> list[int]:
         self.client.select_folder("INBOX")
-        return len(self.client.search())
+        return list(self.client.search() if self.moved else self.client.search(["NOT", "KEYWORD", "$Ticketmail"]))
 
     async def _listen(self) -> None:
         stop = asyncio.Event()
@@ -117,8 +121,14 @@ def deliver(numbers: range) -> None:
             client.sendmail("ann@customer.test", [USER], "\r\n".join((*head, "", "It burns.", "")).encode())
 
 
+@pytest.fixture(params=["moved", "marked"])
+def settled(request: pytest.FixtureRequest) -> str:
+    """What becomes of a mail in its mailbox once it is safe: the setting."""
+    return 'processed = "Processed"' if request.param == "moved" else ""
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)] if FULL else ["sqlite"])
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+def site(request: pytest.FixtureRequest, tmp_path: Path, settled: str) -> Iterator[Site]:
     url, password = os.environ.get("TICKETMAIL_TEST_DOVECOT"), os.environ.get("TICKETMAIL_TEST_DOVECOT_PASSWORD", "")
     if not url:
         pytest.skip("Dovecot does not run (scripts/services start dovecot)")
@@ -133,8 +143,9 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
             client.expunge()
     path = tmp_path / "ticketmail.toml"
     box = f"{parts.scheme}://{quote(USER, safe='')}:{password}@{parts.netloc}"
-    path.write_text(SETTINGS.format(spool=spool, url=box, ca=os.environ["TICKETMAIL_TEST_DOVECOT_CA"], user=USER))
-    with Site(tmp_path, spool, client, path) as made:
+    ca = os.environ["TICKETMAIL_TEST_DOVECOT_CA"]
+    path.write_text(SETTINGS.format(spool=spool, url=box, ca=ca, user=USER, settled=settled))
+    with Site(tmp_path, spool, client, path, bool(settled)) as made:
         yield made
 
 
@@ -157,15 +168,16 @@ def test_each_mail_is_one_event_whenever_the_worker_that_reads_it_is_killed(
                 site.kill(worker)
             kills += 1
     until(lambda: len(site.told) >= MAILS, max(1.0, deadline - time.monotonic()), f"all are told; {site.workers[0].said()}")
-    until(lambda: site.left() == 0, 30, "all are moved")
+    until(lambda: site.left() == 0, 30, "all are moved or marked")
 
     with capsys.disabled():
         told = f"{MAILS} mails, {len(site.told)} told, {kills} times both workers killed"
-        print(f"\n  mailbox: {told}, {site.between} kills between commit and move")
+        print(f"\n  mailbox: {told}, {site.between} kills between commit and move or mark")
     assert set(site.told) == {f"mail {number}" for number in range(MAILS)}
     assert len(site.events) == MAILS
     assert max(site.told.values()) == 1, site.told.most_common(3)
-    assert site.client.select_folder("Processed")[b"EXISTS"] == MAILS
+    assert site.client.select_folder("Processed" if site.moved else "INBOX")[b"EXISTS"] == MAILS
+    assert main(["--settings", str(site.settings), "mailbox", "check"]) == 0
 
 
 def _until_work_begins(site: Site, before: int, deadline: float) -> None:
