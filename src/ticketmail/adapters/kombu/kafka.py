@@ -23,6 +23,8 @@ from ticketmail.domain.errors import BrokerError, BrokerRefused, BrokerUnreachab
 from ticketmail.domain.ports.queueing import BrokerCapabilities, BrokerOptions, Job, Received
 
 _IDLE_S: Final = 0.05
+#: How long a member may stay silent for want of room. A pause throws away what was fetched: 500 ms until it flows again.
+_SILENT_S: Final = 3.0
 _E: Final = kafka.KafkaError
 _REFUSALS: Final = frozenset(
     {
@@ -192,21 +194,23 @@ class KafkaSource:
         self._offsets = Offsets()
         self._again: deque[Received] = deque()
         self._held: dict[object, Received] = {}
+        self._asked_s = time.monotonic()
         consumer.subscribe([queue], on_revoke=self._revoked, on_lost=self._lost)
 
     def poll(self, room: int, wait_s: float, wake_fd: int) -> Sequence[Received]:
-        """See ``Source.poll``. Asked even without room: a member that does not poll is put out of the group."""
+        """See ``Source.poll``. Asked now and then even without room: a member that does not poll is put out of the group."""
         rung = bool(select.select([wake_fd], [], [], 0)[0])
         with translated(TABLE):
             if room <= 0:
-                self._consumer.pause(self._consumer.assignment())
-                self._seek_back(self._consumer.poll(0))
+                self._look_in()
                 select.select([wake_fd], [], [], min(wait_s, 1.0))
                 return ()
+            self._asked_s = time.monotonic()
             self._consumer.resume(self._consumer.assignment())
             if self._again:
                 return [self._again.popleft() for _ in range(min(room, len(self._again)))]
-            messages = self._consumer.consume(room, timeout=0 if rung else _IDLE_S)
+            first = self._consumer.poll(0 if rung else _IDLE_S)
+            messages = [] if first is None else [first, *self._consumer.consume(room - 1, timeout=0)]
             return [self._received(one) for one in messages if self._is_job(one)]
 
     def ack(self, tokens: Sequence[object]) -> None:
@@ -245,6 +249,12 @@ class KafkaSource:
         received = Received(Job((message.key() or b"").decode(errors="replace"), message.value() or b""), token)
         self._held[token] = received
         return received
+
+    def _look_in(self) -> None:
+        """Without room for jobs."""
+        if time.monotonic() - self._asked_s >= _SILENT_S:
+            self._consumer.pause(self._consumer.assignment())
+            self._seek_back(self._consumer.poll(0))
 
     def _seek_back(self, message: Any) -> None:
         """A paused consumer may have had one at hand already: it is read again later."""
