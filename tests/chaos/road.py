@@ -50,16 +50,16 @@ class CutTarget:
         login, _, place = rest.rpartition("@")
         server, _, path = place.partition("/")
         host, _, port = server.partition(":")
-        self._link = Link(host, int(port))
-        self.url = f"{scheme}://{login}@127.0.0.1:{self._link.port}/{path}"
+        self.link = Link(host, int(port))
+        self.url = f"{scheme}://{login}@127.0.0.1:{self.link.port}/{path}"
 
     def hit(self) -> None:
-        self._link.cut()
+        self.link.cut()
         time.sleep(0.2)
-        self._link.heal()
+        self.link.heal()
 
     def close(self) -> None:
-        self._link.close()
+        self.link.close()
 
 
 class KilledTarget:
@@ -109,8 +109,7 @@ url = "{broker}"
 prefix = "chaos{mark}"
 secret = "{secret}"
 lease = "6s"
-connect_timeout = "3s"
-confirm_timeout = "10s"
+{times}
 
 [accounts.sink]
 url = "null://"
@@ -125,19 +124,22 @@ beat = "1s"
 
 @dataclass
 class RoadSite:
-    """Use as a context manager: all processes end with it."""
+    """Use as a context manager: all processes end with it. ``outbox_url``: of its hosts; ``times``: of the broker."""
 
     directory: Path
     spool_url: str
     target: Target
     workers_count: int
+    outbox_url: str = ""
+    times: str = 'connect_timeout = "3s"\nconfirm_timeout = "10s"'
     children: list[Child] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.directory.mkdir()
-        values = {"broker": self.target.url, "mark": secrets.token_hex(3), "secret": secrets.token_hex(16)}
+        values = {"broker": self.target.url, "mark": secrets.token_hex(3), "secret": secrets.token_hex(16), "times": self.times}
         self.settings = self._written("service.toml", spool=f'spool = "{self.spool_url}"', **values)
-        self.host_settings = self._written("host.toml", spool="", **values)
+        outbox = f'outbox = "{self.outbox_url}"' if self.outbox_url else ""
+        self.host_settings = self._written("host.toml", spool=outbox, **values)
         command = [sys.executable, "-m", "ticketmail", "--settings", str(self.settings), "worker"]
         self.workers = [self._child(f"worker{number}", command) for number in range(self.workers_count)]
         self.hosts: list[Child] = []

@@ -1,10 +1,11 @@
-"""A network link that a test can cut, freeze and heal: a TCP forwarder on loopback, in threads of its own."""
+"""A network link that a test can cut, freeze, slow and heal: a TCP forwarder on loopback, in threads of its own."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
+import time
 from types import TracebackType
 from typing import Self
 
@@ -20,6 +21,7 @@ class Link:
         broker = connect(f"amqp://guest:guest@127.0.0.1:{link.port}//")
         link.cut()      # every connection ends, new ones are refused
         link.freeze()   # connections stay, nothing passes, new ones wait
+        link.slow(500_000)  # bytes a second, each way of each connection
         link.heal()
     """
 
@@ -30,6 +32,7 @@ class Link:
         self._flowing = threading.Event()
         self._flowing.set()
         self._whole = True
+        self._second_per_byte = 0.0
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._closed = False
@@ -48,8 +51,13 @@ class Link:
         """Nothing passes any more; nobody is told."""
         self._flowing.clear()
 
+    def slow(self, bytes_per_s: float) -> None:
+        """No more than that passes, each way of each connection."""
+        self._second_per_byte = 1 / bytes_per_s
+
     def heal(self) -> None:
         """As at the start. What was frozen flows on."""
+        self._second_per_byte = 0.0
         self._whole = True
         self._flowing.set()
 
@@ -93,6 +101,7 @@ class Link:
         with contextlib.suppress(OSError):
             while chunk := source.recv(_CHUNK):
                 self._flowing.wait()
+                time.sleep(len(chunk) * self._second_per_byte)
                 target.sendall(chunk)
         with contextlib.suppress(OSError):
             target.shutdown(socket.SHUT_WR)

@@ -11,7 +11,7 @@ import pytest
 
 from ticketmail.adapters.sql.road import create_outbox
 from ticketmail.app.observing import NullMeter
-from ticketmail.app.usecases.relay import COUNT_S, LEASE_S, REMIND_S, Relay, RelayRules
+from ticketmail.app.usecases.relay import COUNT_S, REMIND_S, Relay, RelayRules
 from ticketmail.domain.errors import BrokerError, BrokerUnreachable
 from ticketmail.domain.ports.alerting import Alert
 from ticketmail.domain.ports.queueing import BrokerCapabilities, Job
@@ -19,6 +19,7 @@ from ticketmail.domain.ports.relaying import HostOutbox, HostOutboxOptions
 from ticketmail.testing.spool_contract.kit import ContractClock
 
 SECOND = 1_000_000
+LEASE_S = RelayRules().lease_s
 
 
 class Flaky:

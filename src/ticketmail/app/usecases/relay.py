@@ -18,8 +18,6 @@ from ticketmail.domain.ports.timing import Clock
 
 FINGERPRINT: Final = "relay-behind"
 BATCH: Final = 200
-#: Longer than any publish may take: what is held by a relay that died is published again after this.
-LEASE_S: Final = 120.0
 #: How often the database is asked for new jobs while there are none.
 LOOK_S: Final = 0.2
 PAUSE_S: Final = (0.5, 15.0)
@@ -34,10 +32,11 @@ _log = logging.getLogger("ticketmail.relay")
 
 @dataclass(frozen=True, slots=True)
 class RelayRules:
-    """``word_s``: how long the service's word is awaited before a job is published again (None: it is not awaited).
+    """``lease_s``: longer than any publish may take; what a relay that died held is published again after this. ``word_s``: how long the service's word is awaited before a job is published again (None: it is not awaited).
     ``in_order``: one relay at a time. ``alarm_after_s``: a job that waits for longer is an alarm. ``name``: what is relayed,
     for people."""
 
+    lease_s: float = 120.0
     word_s: float | None = None
     in_order: bool = False
     alarm_after_s: float = 60.0
@@ -90,7 +89,7 @@ class Relay:
 
     def once(self) -> int:
         """Publish a batch and note it; how many were taken. Raises BrokerError, SpoolError kin: they wait for the next one."""
-        rows = self._outbox.take(BATCH, LEASE_S, in_order=self._rules.in_order)
+        rows = self._outbox.take(BATCH, self._rules.lease_s, in_order=self._rules.in_order)
         good = self._fitting(rows)
         if good:
             self._publish(good)

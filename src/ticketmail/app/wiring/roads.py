@@ -29,6 +29,8 @@ from ticketmail.domain.ports.relaying import HostOutbox
 from ticketmail.domain.ports.rendering import Renderer
 from ticketmail.domain.ports.sharing import SharedBlobs
 
+#: A publish takes at most its two time-outs, and one more time to connect where a connection was dead.
+_LEASE_MORE_S: Final = 5.0
 #: What a host says of an outbox that is not drained: it sees no relay, alive or dead.
 UNRELAYED: Final = "No relay brings them there, or it is behind: see `ticketmail relay`."
 
@@ -97,7 +99,9 @@ class Relaying:
     @property
     def _rules(self) -> RelayRules:
         bridged = bool(self.settings.bridge.get_secret_value())
+        broker = self.settings.broker
         return RelayRules(
+            lease_s=2 * (broker.connect_timeout + broker.confirm_timeout) + _LEASE_MORE_S,
             word_s=self.settings.outbox.again if self._awaits_word else None,
             in_order=bridged,
             alarm_after_s=self.settings.outbox.alarm_after,
