@@ -51,9 +51,10 @@ corpora:  ## read the mails of public test suites and score it; skips where they
 	@scripts/venv dev
 	@scripts/corpora
 
-bench-roads:  ## handing over to RabbitMQ and Redis, beside their bare clients
+bench-roads:  ## handing over to RabbitMQ and Redis, beside their bare clients; and listening, on every broker
 	@scripts/venv dev
 	@scripts/services run -- .venv/bin/python benchmarks/roads_submit.py
+	@scripts/services run -- .venv/bin/python benchmarks/roads_listen.py
 
 services:  ## start the servers that tests use, and keep them
 	@scripts/services start

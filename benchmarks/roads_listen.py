@@ -80,7 +80,12 @@ def publish(mail: TicketMail, count: int) -> None:
 
 def _event(number: int) -> MailSent:
     return MailSent(
-        event_id=uuid.uuid4(), at_us=1, submission_id=uuid.uuid4(), recipient="ann@example.net", key=f"note-{number}", ticket="4711"
+        event_id=uuid.uuid4(),
+        at_us=1,
+        submission_id=uuid.uuid4(),
+        recipient="ann@example.net",
+        key=f"note-{number}",
+        ticket="4711",
     )
 
 

@@ -32,9 +32,9 @@ _log = logging.getLogger("ticketmail.relay")
 
 @dataclass(frozen=True, slots=True)
 class RelayRules:
-    """``lease_s``: longer than any publish may take; what a relay that died held is published again after this. ``word_s``: how long the service's word is awaited before a job is published again (None: it is not awaited).
-    ``in_order``: one relay at a time. ``alarm_after_s``: a job that waits for longer is an alarm. ``name``: what is relayed,
-    for people."""
+    """``lease_s``: longer than any publish may take; what a relay that died held is published again after this. ``word_s``: how
+    long the service's word is awaited before a job is published again (None: it is not awaited). ``in_order``: one relay at a
+    time. ``alarm_after_s``: a job that waits for longer is an alarm. ``name``: what is relayed, for people."""
 
     lease_s: float = 120.0
     word_s: float | None = None
