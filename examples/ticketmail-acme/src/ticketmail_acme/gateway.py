@@ -37,9 +37,8 @@ class AcmeGateway:
     async def send(self, mail: Outgoing, *, on_body: OnBody) -> Sequence[Outcome]:
         """See the port. The body is streamed: ``on_body`` is awaited when the connection stands and asks for it."""
         began = False
-        content = json.dumps(
-            {"from": mail.return_path, "to": list(mail.recipients), "mime": base64.b64encode(mail.mime).decode()}
-        ).encode()
+        mime = base64.b64encode(mail.mime).decode()
+        content = json.dumps({"from": mail.return_path, "to": list(mail.recipients), "mime": mime}).encode()
 
         async def body() -> AsyncIterator[bytes]:
             nonlocal began
@@ -71,15 +70,15 @@ class AcmeGateway:
 
 
 def _outcome(answer: httpx.Response) -> Outcome:
-    text = f"{answer.reason_phrase} {answer.text[:500]}"
     said = allowance_of(answer.headers, now_s=time.time())
+    text = f"{answer.reason_phrase} {answer.text[:500]}"
     if answer.status_code == 202:
         return Taken(_id(answer), allowance=said)
     if answer.status_code >= 500:  # the whole mail had come: who knows what was done with it before the error
         return Unclear(f"{answer.status_code} {text}")
-    seconds = retry_after_of(answer.headers, now_s=time.time())
     phase = Phase.AUTH if answer.status_code in (401, 403) else Phase.DOT
-    return Refused(Reply(answer.status_code, text, _ENHANCED.get(answer.status_code, "")), phase, seconds, said)
+    reply = Reply(answer.status_code, text, _ENHANCED.get(answer.status_code, ""))
+    return Refused(reply, phase, retry_after_of(answer.headers, now_s=time.time()), said)
 
 
 def _id(answer: httpx.Response) -> str:
