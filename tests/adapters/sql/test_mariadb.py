@@ -155,7 +155,7 @@ class TestMariadb:
         clock.go(91 * DAY)
         assert (await side.upkeep.purge(Retention(), 1000))["inbound"] == 100
         database = spool._database  # type: ignore[attr-defined]
-        look = {"p_before": clock.at - 90 * DAY, "p_limit": 50}
+        look = {"p_category": "human", "p_before": clock.at - 90 * DAY, "p_limit": 50}
         before = _rows_read(side)
         side._thread._connection.cursor().execute(*_bound(database, PurgeStatements, "raw", look))
         assert _rows_read(side) - before < 20
