@@ -80,6 +80,10 @@ def test_what_does_not_say_is_as_if_it_were_not_there(headers: dict[str, str]) -
     [
         ({"Retry-After": "120"}, 120.0),
         ({"retry-after": "Fri, 15 Jan 2027 08:02:00 GMT"}, 120.0),
+        ({"retry-after": "Friday, 15-Jan-27 08:02:00 GMT"}, 120.0),
+        ({"retry-after": "Fri Jan 15 08:02:00 2027"}, 120.0),
+        ({"retry-after": "2027-01-15T09:02:00+01:00"}, 120.0),
+        ({"retry-after": "Fri, 15 Foo 2027 08:02:00 GMT"}, None),
         ({"Retry-After": "Fri, 15 Jan 2027 07:00:00 GMT"}, 0.0),
         ({"Retry-After": "9999999999999999999"}, None),
         ({"Retry-After": "later"}, None),

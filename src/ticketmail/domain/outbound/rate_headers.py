@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from ticketmail.domain.outbound.allowance import Allowance
@@ -24,6 +23,12 @@ _CHARS: Final = 1000
 _EPOCH_S, _EPOCH_MS = 1e9, 1e12
 _NUMBER: Final = re.compile(r"\d{1,18}(?:\.\d{1,9})?", re.ASCII)
 _ITEM: Final = re.compile(r'"([^"]*)"|([a-z*][a-z0-9_-]*)\s*=\s*"?(\d{1,18})"?|(\d{1,18})', re.ASCII | re.IGNORECASE)
+
+_DATE: Final = re.compile(
+    r"(?P<day>\d{1,2})[ -](?P<month>[a-z]{3})[ -](?P<year>\d{4}|\d\d) (?P<time>\d\d:\d\d:\d\d) GMT", re.A | re.I
+)
+_ASCTIME: Final = re.compile(r"(?P<month>[a-z]{3}) {1,2}(?P<day>\d{1,2}) (?P<time>\d\d:\d\d:\d\d) (?P<year>\d{4})$", re.A | re.I)
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def allowance_of(headers: Mapping[str, str], *, now_s: float) -> Allowance | None:
@@ -109,13 +114,21 @@ def _from_now_s(text: str, now_s: float) -> float | None:
 
 
 def _date_s(text: str) -> float | None:
-    for read in (parsedate_to_datetime, datetime.fromisoformat):
-        try:
-            moment = read(text)
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-        except (ValueError, TypeError, IndexError, OverflowError, AttributeError):
-            continue
-    return None
+    """An HTTP date (RFC 9110 section 5.6.7: its own form and the two obsolete ones), or ISO 8601; UTC where it does not say."""
+    match = _DATE.search(text) or _ASCTIME.search(text)
+    try:
+        moment = _moment(match) if match else datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _moment(match: re.Match[str]) -> datetime:
+    year, month = int(match["year"]), _MONTHS.index(match["month"].title()) + 1
+    if year < 100:  # of two digits: the nearest century
+        year += 2000 if year < 70 else 1900
+    hour, minute, second = (int(one) for one in match["time"].split(":"))
+    return datetime(year, month, int(match["day"]), hour, minute, min(second, 59), tzinfo=UTC)
 
 
 def _capped(seconds: float) -> float:
