@@ -19,6 +19,12 @@ from ticketmail.domain.ports.queueing import BrokerCapabilities, BrokerOptions, 
 _IDLE_S: Final = 0.05
 
 TABLE: Final[Table] = (
+    (
+        ImportError,
+        lambda error: BrokerRefused(
+            f"A package of this transport is missing: {short(error)}.", remedy="Install what kombu's documentation names for it."
+        ),
+    ),
     (KombuError, lambda error: BrokerRefused(f"The broker cannot be used so: {short(error)}.")),
     *NETWORK,
     # Whatever library is below: its classes are unknown here, and its words may hold a password.
