@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Callable, Sequence
 
@@ -115,3 +117,34 @@ def test_an_error_leaves_it_usable() -> None:
         together.publish([Job("a", b"{}")])
     together.publish([Job("a", b"{}")])
     assert answers == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_in_a_child_the_first_calls_of_many_threads_are_all_served() -> None:
+    """As under gunicorn with threads: a worker's first requests come side by side."""
+    together = Together(lambda jobs: None)
+    together.publish([Job("warm", b"{}")])
+
+    assert [_first_calls_in_a_child(together) for _ in range(60)] == [0] * 60
+
+
+def _first_calls_in_a_child(together: Together) -> int:
+    """0 if all eight were served."""
+    child = os.fork()
+    if child == 0:  # it says by its exit code how it went
+        sys.setswitchinterval(1e-6)
+        start = threading.Event()
+
+        def publish() -> None:
+            start.wait()
+            together.publish([Job("a", b"{}")])
+
+        threads = [threading.Thread(target=publish, daemon=True) for _ in range(8)]
+        for one in threads:
+            one.start()
+        start.set()
+        for one in threads:
+            one.join(5)
+        os._exit(sum(one.is_alive() for one in threads))
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

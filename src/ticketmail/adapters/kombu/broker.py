@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import threading
 import time
+import weakref
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Final
 
 from ticketmail.adapters.kombu.bridge import Bridge
 from ticketmail.adapters.kombu.parts import Sender, Technology
@@ -20,8 +22,8 @@ class KombuBroker:
     def __init__(self, technology: Technology, options: BrokerOptions) -> None:
         self._technology = technology
         self._options = options
-        self._idle: list[Sender] = []
-        self._lock, self._pid = threading.Lock(), os.getpid()
+        self._renew()
+        _ALL.add(self)
         if not technology.capabilities.at_least_once and not options.allow_lossy:
             raise BrokerUnsafe(
                 f"This broker may lose jobs that it confirmed. {technology.capabilities.note}".strip(),
@@ -92,16 +94,15 @@ class KombuBroker:
             self._idle.append(sender)
 
     def _kept(self) -> Sender | None:
-        if self._pid != os.getpid():
-            # The parent's sockets: not to be used, nor closed with words. A lock that another thread held would never open.
-            self._lock, self._pid, self._idle = threading.Lock(), os.getpid(), []
         with self._lock:
             return self._idle.pop() if self._idle else None
 
+    def _renew(self) -> None:
+        """The parent's sockets are not to be used in a child, nor closed with words; a lock that was held would never open."""
+        self._lock = threading.Lock()
+        self._idle: list[Sender] = []
+
     def _forget_idle(self) -> None:
-        if self._pid != os.getpid():
-            self._kept()
-            return
         with self._lock:
             idle, self._idle = self._idle, []
         for sender in idle:
@@ -116,3 +117,16 @@ class KombuBroker:
                     field="message",
                     remedy="Set [broker] blobs to a store that host and mail service share: large content then goes there.",
                 )
+
+
+_ALL: Final = weakref.WeakSet[KombuBroker]()
+
+
+def _in_child() -> None:
+    """Before a child has a second thread."""
+    for one in _ALL:
+        one._renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -67,9 +68,8 @@ class BridgedRoad:
         self._road = road
         self._outbox = outbox
         self._drain = drain
-        self._thread: threading.Thread | None = None
-        self._stop = threading.Event()
-        self._lock, self._pid = threading.Lock(), os.getpid()
+        self._renew()
+        _ALL.add(self)
 
     def prepare(self) -> None:
         """See ``Road.prepare``. A broker that is away is no reason not to start; what waited from before is drained."""
@@ -94,15 +94,12 @@ class BridgedRoad:
 
     def close(self) -> None:
         """See ``Road.close``. What waits stays on the disk, for the next process or `ticketmail relay`."""
-        if self._pid != os.getpid():
-            return self._renew()
         with self._lock:
             thread, self._thread = self._thread, None
             self._stop.set()
             self._stop = threading.Event()
         if thread is not None:
             thread.join()
-        return None
 
     def _is_free(self) -> bool:
         try:
@@ -113,14 +110,25 @@ class BridgedRoad:
 
     def _renew(self) -> None:
         """In a child: the parent's thread is not there, and its lock might never open."""
-        self._thread = None
+        self._thread: threading.Thread | None = None
         self._stop = threading.Event()
-        self._lock, self._pid = threading.Lock(), os.getpid()
+        self._lock = threading.Lock()
 
     def _start(self) -> None:
-        if self._pid != os.getpid():
-            self._renew()
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._drain, args=[self._stop], name="ticketmail-bridge", daemon=True)
                 self._thread.start()
+
+
+_ALL: Final = weakref.WeakSet[BridgedRoad]()
+
+
+def _in_child() -> None:
+    """Before a child has a second thread."""
+    for one in _ALL:
+        one._renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -40,13 +41,11 @@ class Together:
 
     def __init__(self, publish: Callable[[Sequence[Job]], None]) -> None:
         self._publish = publish
-        self._led = False  #: somebody publishes
         self._renew()
+        _ALL.add(self)
 
     def publish(self, jobs: Sequence[Job]) -> None:
         """Return when ``jobs`` are confirmed. Raises what ``publish`` raises for them."""
-        if self._pid != os.getpid():
-            self._renew()
         call = _Call(jobs)
         with self._lock:
             leads = not self._led
@@ -61,10 +60,9 @@ class Together:
             raise call.error
 
     def _renew(self) -> None:
-        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._waiting: deque[_Call] = deque()
-        self._led = False
+        self._led = False  #: somebody publishes
 
     def _lead(self, first: _Call) -> None:
         calls = [first, *self._companions(first)]
@@ -107,6 +105,20 @@ class Together:
             self._led = heir is not None
         if heir is not None:
             heir.turn.set()
+
+
+#: Renewed in a child before it has a second thread. At the first call there it would be too late: those come side by side, and
+#: one that had begun with what another one throws away would wait for ever.
+_ALL: Final = weakref.WeakSet[Together]()
+
+
+def _in_child() -> None:
+    for one in _ALL:
+        one._renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
 
 
 def _was_answered(error: Exception) -> bool:
