@@ -131,6 +131,13 @@ def test_a_wider_scope_cancels_what_stands_and_nothing_later(service: Service) -
     assert service.states == {"a@example.net": "cancelled", "b@example.net": "queued"}
 
 
+def test_a_wider_scope_that_comes_again_leaves_alone_what_came_since(service: Service) -> None:
+    again = cancel("ticket:7")
+    service.take(order("a@example.net", ticket="7"), again, order("b@example.net", ticket="7"))
+    service.take(again)
+    assert service.states == {"a@example.net": "cancelled", "b@example.net": "queued"}
+
+
 def test_one_recipient_may_be_cancelled(service: Service) -> None:
     one = order(to=["a@example.net", "b@example.net"])  # type: ignore[arg-type]
     service.take(one, cancel(f"id:{one.submission_id}/1"))

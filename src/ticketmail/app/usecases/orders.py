@@ -43,12 +43,17 @@ class Orders:
             self._spool.operating.cancel(scope, actor="host", reason="It was cancelled before it came.")
 
     def _cancel(self, parcel: Parcel) -> None:
-        """The tombstone first: a submission that commits in between looks for it."""
-        order = cancel_from(parcel)
+        """The tombstone first: a submission that commits in between looks for it. A wider scope is carried out once: when its
+        job comes again, what was handed over since is not meant."""
+        order, stones = cancel_from(parcel), self._spool.tombstones
         ident = _whole_submission(order.scope)
         if ident is not None:
-            self._spool.tombstones.bury([ident])
+            stones.bury([ident])
+        elif stones.buried([parcel.job_id]):
+            return
         self._spool.operating.cancel(order.scope, actor=order.actor, reason=order.reason)
+        if ident is None:
+            stones.bury([parcel.job_id])
 
     def _suppress(self, parcel: Parcel) -> None:
         order, operating = suppress_from(parcel), self._spool.operating
