@@ -1,4 +1,4 @@
-"""A host under gunicorn that makes its TicketMail at import, and hands mail over there: its workers are forked from a warm parent."""
+"""A host under gunicorn that hands mail over at import: its workers are forked from a parent that is warm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A host under a real gunicorn: forked after its first mail, threads in each worker, a worker killed; nothing lost or mixed up."""
+"""A host under a real gunicorn: forked when warm, threads in each worker, one of them killed; nothing lost or mixed up."""
 
 from __future__ import annotations
 

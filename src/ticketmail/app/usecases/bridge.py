@@ -71,6 +71,12 @@ class BridgedRoad:
         self._renew()
         _ALL.add(self)
 
+    def _renew(self) -> None:
+        """In a child: the parent's thread is not there, and its lock might never open."""
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+
     def prepare(self) -> None:
         """See ``Road.prepare``. A broker that is away is no reason not to start; what waited from before is drained."""
         self._outbox.prepare()
@@ -107,12 +113,6 @@ class BridgedRoad:
         except SpoolError as error:  # a sick disk is no reason not to ask the broker
             _log.error("what is kept on this host's disk cannot be looked at: %s", error)
             return True
-
-    def _renew(self) -> None:
-        """In a child: the parent's thread is not there, and its lock might never open."""
-        self._thread: threading.Thread | None = None
-        self._stop = threading.Event()
-        self._lock = threading.Lock()
 
     def _start(self) -> None:
         with self._lock:

@@ -44,6 +44,11 @@ class Together:
         self._renew()
         _ALL.add(self)
 
+    def _renew(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: deque[_Call] = deque()
+        self._led = False  #: somebody publishes
+
     def publish(self, jobs: Sequence[Job]) -> None:
         """Return when ``jobs`` are confirmed. Raises what ``publish`` raises for them."""
         call = _Call(jobs)
@@ -58,11 +63,6 @@ class Together:
             self._lead(call)
         if call.error is not None:
             raise call.error
-
-    def _renew(self) -> None:
-        self._lock = threading.Lock()
-        self._waiting: deque[_Call] = deque()
-        self._led = False  #: somebody publishes
 
     def _lead(self, first: _Call) -> None:
         calls = [first, *self._companions(first)]
