@@ -90,7 +90,7 @@ async def test_the_trace_of_the_hosts_request_goes_on_in_the_worker(
         settings = {"spool": f"sqlite:///{tmp_path}/spool.db", "accounts": {"desk": {"url": f"smtp://127.0.0.1:{server.port}"}}}
         with TicketMail(settings=settings, tracer=tracer) as mail:
             with tracer.span("host.request"):
-                receipt = await mail.asubmit(letter, ticket="4711")
+                receipt = await mail.asubmit(letter, ticket="desk-4711")
             worker = Worker(mail)
             running = asyncio.ensure_future(worker.run())
             async with asyncio.timeout(20):
@@ -104,7 +104,7 @@ async def test_the_trace_of_the_hosts_request_goes_on_in_the_worker(
     assert (deliver.parent.trace_id, deliver.parent.span_id) == (request.context.trace_id, request.context.span_id)
     whole = deliver.to_json()
     assert str(receipt.submission_id) in whole
-    assert [word for word in ("ann@", "help@", "printer", "4711", "127.0.0.1") if word in whole] == []
+    assert [word for word in ("ann@", "help@", "printer", "desk-4711", "127.0.0.1") if word in whole] == []
 
 
 def test_outside_a_span_there_is_no_traceparent(tracer: OtelTracer) -> None:

@@ -41,6 +41,7 @@ class SmtpProof:
 
     def close(self) -> None:
         self._wire.quit()
+        self._wire.abort()  # a goodbye of TLS may outlive the loop
 
     async def _ask(self, line: str, phase: Phase) -> Refused | None:
         reply = await self._wire.ask(line.encode(), self._target.timeouts_s[phase])
