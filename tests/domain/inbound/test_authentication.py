@@ -62,3 +62,11 @@ def test_a_domain_proves_those_above_and_below_it(own: str, covers: bool) -> Non
 @given(st.text(max_size=300))
 def test_any_text_is_taken(value: str) -> None:
     assert authenticated([value, f"mx.example.com; {value}"], ["mx.example.com"], "example.net").verdicts is not None
+
+
+def test_a_domain_is_proven_by_one_above_it_and_never_by_one_below() -> None:
+    found = authenticated(["mx.us; dkim=pass header.d=example.com"], ["mx.us"], "desk.example.com")
+    assert found.covers("desk.example.com")
+
+    tenant = authenticated(["mx.us; dkim=pass header.d=evil.github.io"], ["mx.us"], "github.io")
+    assert not tenant.covers("github.io")

@@ -140,6 +140,14 @@ def test_a_colleague_counts_only_if_the_domain_is_proven() -> None:
     assert verdict(parsed, Writer("carl@example.net")).ticket is None
 
 
+def test_two_addresses_at_a_public_provider_make_no_colleagues() -> None:
+    parsed = mail(in_reply_to=("first@example.net",))
+    known = Known(KNOWN.places, {"T7": Ticket(frozenset({"ann@gmail.com"}))})
+
+    assert verdict(parsed, Writer("carl@gmail.com", proven=True), known=known).ticket is None
+    assert verdict(parsed, Writer("ann@gmail.com"), known=known).ticket == "T7"
+
+
 @pytest.mark.parametrize("wrong", ["[#T7-AA]", "[#T7]", "#T7", "[#T8-QQ]"])
 def test_a_number_without_its_letters_is_no_tag(wrong: str) -> None:
     if wrong == TAG:

@@ -14,6 +14,7 @@ from uuid import UUID
 from ticketmail.domain.inbound.mail import ParsedMail
 from ticketmail.domain.inbound.partner import Number, number_ref, numbers_of
 from ticketmail.domain.inbound.policy import Policy
+from ticketmail.domain.inbound.providers import PUBLIC
 from ticketmail.domain.inbound.subjects import bare
 from ticketmail.domain.received import Clue, Handling, Strength, Thread
 from ticketmail.domain.ticket import Token, TokenKind, find, find_tag, id_ref, recipient_tag
@@ -258,7 +259,8 @@ def _id(one: str, known: Known, writer: Writer, tenant: str) -> _Hit:
     if place.submission_id is not None:
         clue = Clue(rule="sent-id", held=True, detail=f"<{one[:100]}> is the id of a mail that we sent.")
         return _Hit(clue, "strong", place.ticket, place.submission_id, stranger=not took_part)
-    colleague = writer.proven and any(key.rpartition("@")[2] == writer.domain for key in participants)
+    shared = writer.domain in PUBLIC
+    colleague = writer.proven and not shared and any(key.rpartition("@")[2] == writer.domain for key in participants)
     if not (took_part or colleague):
         detail = f"<{one[:100]}> is of ticket {place.ticket}, but its author took no part there."
         return _Hit(Clue(rule="received-id", held=False, detail=detail), ticket=place.ticket)
