@@ -260,8 +260,9 @@ def charge(
             continue
         most = window.burst if window.kind == "smooth" else window.limit
         own = 1 if window.unit == "recipients" else 0  # the mail's permit has counted its first
-        if available(window, old, now_us) < min(amount, most - own):
-            return state, _full(window, old, now_us, 0.0)
+        least = min(amount, most - own)
+        if available(window, old, now_us) < least:
+            return state, _full(window, old, now_us, 0.0, least)
         windows[window.key] = spend(window, old, now_us, amount, f"{worker}/charge")
     return state.model_copy(update={"windows": windows}), None
 
@@ -363,9 +364,9 @@ def _window_hold(state: AccountState, limits: AccountLimits, now_us: int, reserv
     return worst
 
 
-def _full(window: Window, state: WindowState, now_us: int, reserve: float) -> Hold:
+def _full(window: Window, state: WindowState, now_us: int, reserve: float, amount: int = 1) -> Hold:
     kind: HoldKind = "rate" if window.period_s < 3600 else "quota"
-    until_us = next_us(window, state, now_us, reserve=reserve)
+    until_us = next_us(window, state, now_us, reserve=reserve, amount=amount)
     cause = "limit-rate" if kind == "rate" else "limit-quota"
     return Hold(kind, until_us, cause, f"The account's limit of {window} is used up.")
 

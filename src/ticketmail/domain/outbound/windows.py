@@ -167,16 +167,17 @@ def available(window: Window, state: WindowState, now_us: int, *, reserve: float
     return max(0, limit - (state.used if state.start_us == start_us else 0))
 
 
-def next_us(window: Window, state: WindowState, now_us: int, *, reserve: float = 0.0) -> int:
-    """When at least one may go (UTC microseconds); ``now_us`` if one may go now."""
-    if available(window, state, now_us, reserve=reserve) > 0:
+def next_us(window: Window, state: WindowState, now_us: int, *, reserve: float = 0.0, amount: int = 1) -> int:
+    """When ``amount`` may go (UTC microseconds), if nothing else does till then; ``now_us`` if it may now. At most the burst
+    of a smooth window, the limit of another."""
+    if available(window, state, now_us, reserve=reserve) >= amount:
         return now_us
     if window.kind == "smooth":
-        return max(now_us, state.tat_us - (window.burst - 1) * window.interval_us - (AHEAD_US if window.paced else 0))
+        return max(now_us, state.tat_us - (window.burst - amount) * window.interval_us - (AHEAD_US if window.paced else 0))
     if window.kind == "calendar":
         return _calendar(window, now_us)[1]
     counting = _counting(window, state, now_us)
-    too_many = sum(counting.values()) - max(1, int(window.limit * (1 - reserve))) + 1
+    too_many = sum(counting.values()) - max(1, int(window.limit * (1 - reserve))) + amount
     for slot in sorted(counting):
         too_many -= counting[slot]
         if too_many <= 0:
