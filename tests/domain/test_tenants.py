@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ticketmail.domain.errors import SettingsError
 from ticketmail.domain.outbound.account import AccountLimits
 from ticketmail.domain.outbound.causes import CAUSES
-from ticketmail.domain.outbound.tenants import Amount, TenantState, let, not_sent, tenant_hold
+from ticketmail.domain.outbound.tenants import Amount, TenantState, document_of, is_idle, let, not_sent, tenant_hold, whose
 from ticketmail.domain.outbound.windows import Window
 
 SECOND = 1_000_000
@@ -53,6 +53,40 @@ def test_a_mail_larger_than_the_whole_window_goes_alone() -> None:
     state, turns = let(TenantState(), LIMITS, "acme", [Amount(1, 200_000), Amount(1, 1)], now_us=NOW, worker="w")
     assert len(turns.at_us) == 1
     assert tenant_hold(state, LIMITS, "acme", NOW) is not None
+
+
+@pytest.mark.parametrize(
+    "text", ["10/h recipients per tenant", "600/min recipients per tenant", "10/day@UTC recipients per tenant"]
+)
+def test_a_mail_that_does_not_fit_is_held_until_it_does(text: str) -> None:
+    limits = AccountLimits.parse([text])
+    most = min(10, limits.of_tenant[0].limit)
+    state, _ = let(TenantState(), limits, "acme", [Amount(most - 2)], now_us=NOW, worker="w")
+    while (turns := let(state, limits, "acme", [Amount(1)], now_us=NOW, worker="w")[1]).hold is None:
+        state = let(state, limits, "acme", [Amount(1)], now_us=NOW, worker="w")[0]
+
+    _, turns = let(state, limits, "acme", [Amount(5)], now_us=NOW, worker="w")
+    assert turns.hold is not None
+    assert turns.hold.until_us is not None
+    assert turns.hold.until_us > NOW + SECOND // 100, "not asked for again and again"
+    assert let(state, limits, "acme", [Amount(5)], now_us=turns.hold.until_us, worker="w")[1].hold is None
+
+
+def test_fields_of_a_newer_release_are_kept() -> None:
+    state, _ = let(TenantState.from_json(b'{"newer": 1}'), LIMITS, "acme", [Amount()], now_us=NOW, worker="w")
+    after = not_sent(state, LIMITS, Amount(), issued_us=NOW, worker="w")
+    assert b'"newer":1' in after.to_json()
+
+
+@given(st.text(), st.text())
+def test_a_document_says_whose_it_is(account: str, tenant: str) -> None:
+    assert whose(document_of(account, tenant)) == (account, tenant)
+
+
+def test_a_tenant_is_idle_when_nothing_of_it_counts_any_more() -> None:
+    state, _ = let(TenantState(), LIMITS, "acme", [Amount(1, 9)], now_us=NOW, worker="w")
+    assert not is_idle(state, LIMITS.of_tenant, NOW + 3500 * SECOND)
+    assert is_idle(state, LIMITS.of_tenant, NOW + 2 * 86_400 * SECOND)
 
 
 def test_each_mail_of_a_short_window_has_its_turn() -> None:

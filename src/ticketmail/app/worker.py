@@ -161,6 +161,7 @@ class Worker:
             asyncio.ensure_future(self._every(1.0, "accounts", self._health.refresh)),
             asyncio.ensure_future(self._every(EVERY_S, "accounts of the host", self._refreshing.turn)),
             asyncio.ensure_future(self._every(5.0, "housekeeping", self._house.turn)),
+            asyncio.ensure_future(self._every(3600.0, "idle tenants", self._health.tenants.forget_idle)),
         ]
         roads = asyncio.ensure_future(self._roads.run())
         if self._roads.any:

@@ -9,6 +9,7 @@ import pytest
 from ticketmail import Message, Submission
 from ticketmail.app.usecases.report import Times, limits_view, surroundings
 from ticketmail.app.wiring.facts import facts_of
+from ticketmail.domain.outbound.tenants import whose
 from ticketmail.testing.sandbox import Sandbox, memory
 
 HOURLY = {"desk": {"url": "null://", "limits": ["5/h per tenant"]}}
@@ -85,3 +86,24 @@ def test_each_tenants_mails_are_spread_over_a_short_window() -> None:
 
 def _tenant(tm: Sandbox, submission_id: object) -> str:
     return next(view.tenant for view in tm.deliveries if view.submission_id == submission_id)
+
+
+def test_what_is_kept_of_a_tenant_goes_when_nothing_of_it_counts_any_more() -> None:
+    with memory(accounts={"desk": {"url": "null://", "limits": ["60/min per tenant"]}}) as tm:
+        hand_over(tm, "acme", 1)
+        tm.run_until_idle(60)
+        assert len(tm.mail.reading.documents("tenant")) == 1
+        tm.clock.advance(120)
+        hand_over(tm, "globex", 1)
+        tm.run_until_idle(60)  # a worker looks when it begins, and each hour
+        assert [whose(one) for one in tm.mail.reading.documents("tenant")] == [("desk", "globex")]
+
+
+def test_a_ticket_leaves_an_equal_account_whose_part_its_tenant_has_used_up() -> None:
+    accounts = {name: {"url": "null://", "limits": [f"{limit}/h per tenant"]} for name, limit in (("a", 1), ("b", 100))}
+    with memory(accounts=accounts, routes={"*": [["a", "b"]]}) as tm:
+        message = Message(sender="desk@example.com", to="ann@example.net", subject="Your printer", text="On its way.")
+        for number in range(20):
+            tm.mail.submit(message, tenant="acme", ticket=str(number))
+        tm.run_until_idle(120)
+        assert len(tm.sent) == 20

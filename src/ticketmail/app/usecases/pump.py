@@ -178,7 +178,8 @@ class Pump:
         if not mail.ticket or len(equals) < 2 or account not in equals:
             return account
         keeps_to = preferred(mail.ticket, equals)
-        return keeps_to if keeps_to in self._accounts else account
+        may_go = keeps_to in self._accounts and mail.tenant not in self._health.tenants.held(keeps_to)
+        return keeps_to if may_go else account
 
     async def _claim(self, worker_id: UUID, account: str, pairs: list[tuple[str, str]], capacity: int) -> list[ClaimedMail]:
         """By the lanes' shares; what a lane had nothing due for flows on to the others, the heavier first."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from ticketmail.domain.outbound.account import AccountLimits
-from ticketmail.domain.outbound.tenants import Amount, TenantState, Turns, document_of, let, not_sent
+from ticketmail.domain.outbound.tenants import Amount, TenantState, Turns, document_of, is_idle, let, not_sent, whose
 from ticketmail.domain.ports.delivering import Book, Change, ClaimedMail
 
 KIND = "tenant"
@@ -56,6 +57,12 @@ class TenantHealth:
 
         await self._book.change(KIND, document_of(account, mail.tenant), change)
 
+    async def forget_idle(self) -> None:
+        """Delete the documents of tenants of which nothing counts any more: they do not grow with all tenants there ever were."""
+        for document in await self._book.load(KIND):
+            limits = self._limits.get(whose(document)[0], AccountLimits())
+            await self._book.change(KIND, document, partial(_without_idle, limits))
+
     async def _let(self, account: str, worker: str, tenant: str, amounts: Sequence[Amount]) -> Turns:
         limits = self._limits[account]
 
@@ -64,6 +71,10 @@ class TenantHealth:
             return Change(after.to_json()) if turns.at_us else None, turns
 
         return await self._book.change(KIND, document_of(account, tenant), change)
+
+
+def _without_idle(limits: AccountLimits, content: bytes | None, now_us: int) -> tuple[Change | None, None]:
+    return (Change(None) if is_idle(TenantState.from_json(content), limits.of_tenant, now_us) else None), None
 
 
 def _amount(mail: ClaimedMail) -> Amount:

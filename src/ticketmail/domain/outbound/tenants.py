@@ -5,6 +5,7 @@ A tenant's state at an account is a document of its own, so that many tenants ma
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -12,7 +13,7 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 from ticketmail.domain.outbound.account import AccountLimits, Hold, HoldKind
-from ticketmail.domain.outbound.windows import Unit, Window, WindowState, available, next_us, refund, spend
+from ticketmail.domain.outbound.windows import Unit, Window, WindowState, available, next_us, pending, refund, spend
 
 #: What a document says of a tenant that has sent nothing.
 _FRESH: Final = WindowState()
@@ -59,8 +60,14 @@ class Turns:
 
 
 def document_of(account: str, tenant: str) -> str:
-    """The document's name."""
-    return f"{account}/{tenant}"
+    """The document's name. Both may hold any character."""
+    return json.dumps([account, tenant], ensure_ascii=False)
+
+
+def whose(document: str) -> tuple[str, str]:
+    """The account and the tenant of a document."""
+    account, tenant = json.loads(document)
+    return account, tenant
 
 
 def let(
@@ -73,13 +80,13 @@ def let(
     for amount in amounts:
         hold = _full(windows, limits, tenant, now_us, amount)
         if hold is not None:
-            return TenantState(windows=windows), Turns(tuple(turns), hold)
+            return state.model_copy(update={"windows": windows}), Turns(tuple(turns), hold)
         paced = (windows.get(one.key, _FRESH).tat_us for one in limits.of_tenant if one.paced)
         turns.append(max([now_us, *paced]))
         for window in limits.of_tenant:
             before = windows.get(window.key, _FRESH)
             windows[window.key] = spend(window, before, now_us, amount.of(window.unit), worker)
-    return TenantState(windows=windows), Turns(tuple(turns))
+    return state.model_copy(update={"windows": windows}), Turns(tuple(turns))
 
 
 def not_sent(state: TenantState, limits: AccountLimits, amount: Amount, *, issued_us: int, worker: str) -> TenantState:
@@ -89,7 +96,12 @@ def not_sent(state: TenantState, limits: AccountLimits, amount: Amount, *, issue
         key: refund(one, issued_us, amount.of(of_key[key].unit), worker) if key in of_key else one
         for key, one in state.windows.items()
     }
-    return TenantState(windows=windows)
+    return state.model_copy(update={"windows": windows})
+
+
+def is_idle(state: TenantState, windows: Sequence[Window], now_us: int) -> bool:
+    """Nothing that was sent counts any more: the document may go."""
+    return not any(pending(one, state.windows.get(one.key, _FRESH), now_us) for one in windows)
 
 
 def tenant_hold(state: TenantState, limits: AccountLimits, tenant: str, now_us: int) -> Hold | None:
@@ -103,8 +115,9 @@ def _full(windows: Mapping[str, WindowState], limits: AccountLimits, tenant: str
     for window in limits.of_tenant:
         state = windows.get(window.key, _FRESH)
         most = window.burst if window.kind == "smooth" else window.limit
-        if available(window, state, now_us) < min(max(1, amount.of(window.unit)), most):
-            full.append((max(next_us(window, state, now_us), now_us + 1), window))
+        least = min(max(1, amount.of(window.unit)), most)
+        if available(window, state, now_us) < least:
+            full.append((next_us(window, state, now_us, amount=least), window))
     if not full:
         return None
     until_us, window = max(full, key=lambda one: one[0])

@@ -13,7 +13,7 @@ from ticketmail.domain.outbound.account import AccountState, slots_of
 from ticketmail.domain.outbound.allowance import Told
 from ticketmail.domain.outbound.learning import Learned
 from ticketmail.domain.outbound.server import Server, accounts_holding
-from ticketmail.domain.outbound.tenants import TenantState
+from ticketmail.domain.outbound.tenants import TenantState, whose
 from ticketmail.domain.outbound.windows import Window, WindowState, next_us, pending
 
 #: So many tenants are shown.
@@ -149,7 +149,7 @@ def _tenants(account: str, of_settings: AccountFacts, around: Surroundings) -> t
     """The fullest windows of tenants first."""
     found = []
     for document, state in around.tenants.items():
-        of_account, _, tenant = document.partition("/")
+        of_account, tenant = whose(document)
         if of_account != account:
             continue
         for window in around.limits(account).of_tenant:
