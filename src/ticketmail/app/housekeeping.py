@@ -11,7 +11,7 @@ from ticketmail.app.settings_outbound import lane_ends, retention_of
 from ticketmail.app.usecases.alert import KIND as ALERTS
 from ticketmail.app.usecases.alert import Alerts
 from ticketmail.app.usecases.quota import QuotaAlarms
-from ticketmail.app.usecases.report import Level, on_grants, surroundings
+from ticketmail.app.usecases.report import Facts, Level, on_grants, surroundings
 from ticketmail.app.wiring.facts import facts_of
 from ticketmail.app.wiring.timing import Timing
 from ticketmail.domain.outbound.routing import Routes
@@ -44,7 +44,7 @@ class Housekeeping:
         self._alerts = alerts
         self._reading = reading
         self._quotas = QuotaAlarms(alerts)
-        self._facts = cache(lambda: facts_of(settings))  # once: it makes gateways to ask them what they are
+        self._facts = _facts(settings)
         self._monotonic_s = timing.clock.monotonic_s
         self._threads = timing.threads
         self._minute_s = -1e9
@@ -69,6 +69,7 @@ class Housekeeping:
     def use(self, settings: Settings, routes: Routes) -> None:
         """Other accounts from now on: waiting mail whose sender now has another route gets it at the next turn."""
         self._settings, self._routes, self._rerouted = settings, routes, False
+        self._facts = _facts(settings)
 
     async def turn(self) -> None:
         """Raises SpoolError kin; the next turn goes on."""
@@ -149,6 +150,11 @@ def _oldest(overview: Overview) -> list[tuple[str, float]]:
     """How long the oldest that is due of each route and lane has been due (seconds)."""
     found = [(load.lane, load.oldest_due_us) for load in overview.lanes if load.oldest_due_us is not None]
     return [(lane, (overview.now_us - due_us) / 1_000_000) for lane, due_us in found]
+
+
+def _facts(settings: Settings) -> Callable[[], Facts]:
+    """Found once, when they are asked for: gateways are made to ask them what they are."""
+    return cache(lambda: facts_of(settings))
 
 
 async def _all(batch: Callable[[], Awaitable[int]]) -> None:

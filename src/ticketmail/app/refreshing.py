@@ -92,6 +92,9 @@ class Refreshing:
             before, self._settings = self._settings, settings
             trouble = {**trouble, **self._apply(before, settings)}
             await self._write_down(before.accounts, settings.accounts)
+        elif settings is not self._settings:  # mailboxes, which others see to
+            self._settings = settings
+            self._house.use(settings, routes_of(settings))
         await self._alarm(trouble)
 
     def _apply(self, before: Settings, settings: Settings) -> dict[str, str]:

@@ -105,3 +105,21 @@ async def test_a_grant_that_ends_is_told_while_there_is_time(days: int, told: li
 
     await housekeeping(spool, alerts, {"mailboxes": {"help": {**box, "token": {**token, "expires": None}}}}).turn()
     assert [one.resolved for one in sink.alerts] == ([False, True] if told else [])
+
+
+async def test_what_a_host_has_changed_meanwhile_is_looked_at() -> None:
+    clock = ContractClock()
+    spool = create("memory://", SpoolOptions(clock=clock))
+    sink = Told()
+    house = housekeeping(spool, Alerts(spool.worker_side().book, [sink], log=Told(), site="desk"))
+    await house.turn()
+
+    ends = datetime.fromtimestamp(spool.reading.now_us() / 1e6, UTC).date() + timedelta(days=2)
+    token = {"url": "https://login.example/token", "client_id": "x", "expires": ends}
+    account = {"url": "smtp://desk@127.0.0.1:2525", "auth": "oauth2", "token": token}
+    changed = Settings.model_validate({"accounts": {"desk": account}})
+    house.use(changed, routes_of(changed))
+    house.hurry()
+    await house.turn()
+
+    assert [one.title for one in sink.alerts] == ["OAuth2 of account desk ends"]
