@@ -123,7 +123,7 @@ def test_a_fall_that_lasts_is_looked_back_from_less_and_less() -> None:
 
     taken, late = desk.work(240)
 
-    assert early <= 30  # 2.5 for 100 taken
+    assert early <= 25
     assert late <= 20
     assert taken >= 0.95 * 20 * 240
 

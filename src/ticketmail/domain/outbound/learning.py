@@ -35,7 +35,7 @@ _QUIET_MAILS, _QUIET_S = 90.0, 30.0
 _BOLD: Final = 1.5
 #: What was good before a fall is looked for after so many seconds, and mails that were gained by it; each further time half as
 #: late again, and so often. It must be this much better.
-_RETURN_S, _RETURN_MAILS, _LATER, _RETURNS, _BETTER = 2.0, 75.0, 1.5, 7, 1.25
+_RETURN_S, _RETURN_MAILS, _LATER, _RETURNS, _BETTER = 2.0, 75.0, 1.75, 7, 1.25
 #: After a try was refused, what is good goes on for so many of the server's windows.
 _RESTS: Final = 10
 #: Slower than this each refusal is a large part of the mails: it looks up carefully, and in small steps. Here, and where a try
