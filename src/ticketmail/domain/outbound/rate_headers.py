@@ -125,7 +125,7 @@ def _date_s(text: str) -> float | None:
 
 def _moment(match: re.Match[str]) -> datetime:
     year, month = int(match["year"]), _MONTHS.index(match["month"].title()) + 1
-    if year < 100:  # of two digits: the nearest century
+    if year < 100:  # of two digits: one that is near
         year += 2000 if year < 70 else 1900
     hour, minute, second = (int(one) for one in match["time"].split(":"))
     return datetime(year, month, int(match["day"]), hour, minute, min(second, 59), tzinfo=UTC)

@@ -66,13 +66,14 @@ def settle_success(state: AccountState, *, now_us: int, permits_issued_us: int |
         note = note or f"Sending again: the quota that was used up {_ago(state.quota, now_us)} ago has room."
         update["quota"] = None
         update["resets"] = came_back(state.resets, after_us=state.quota.refused_us, before_us=now_us)
-    if state.learned is not None and (counted := taken_late(state.learned, permits_issued_us)) is not state.learned:
-        update["learned"] = counted
+    learned = state.learned and taken_late(state.learned, permits_issued_us)
     if _is_over(state.throttle, now_us, permits_issued_us):
         update["throttle"] = None
-        if state.learned is not None:
-            update["learned"], learned = unblocked(state.learned, now_us=now_us)
-            note = note or learned
+        if learned is not None:
+            learned, told = unblocked(learned, now_us=now_us)
+            note = note or told
+    if learned is not state.learned:
+        update["learned"] = learned
     return (state.model_copy(update=update), note) if update else (state, "")
 
 
