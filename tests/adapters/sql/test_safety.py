@@ -26,7 +26,7 @@ from ticketmail.adapters.sql.claiming import ClaimStatements
 from ticketmail.adapters.sql.commits import CommitInDoubt
 from ticketmail.adapters.sql.gate import BALLAST_BYTES
 from ticketmail.adapters.sql.picking import PickStatements
-from ticketmail.adapters.sql.sqlite import file_system_of
+from ticketmail.adapters.sql.sqlite import ANEW_PAGES, file_system_of
 from ticketmail.adapters.sql.transaction import Compiler
 from ticketmail.domain.errors import (
     SettingsError,
@@ -187,6 +187,21 @@ def test_sqlite_runs_in_wal_with_full_syncs(file: Path) -> None:
         assert c.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     with contextlib.closing(spool._database.store.own_connection()) as c:
         assert c.execute("PRAGMA synchronous").fetchone() == (2,)
+    spool.close()
+
+
+async def test_a_worker_folds_the_log_so_that_no_commit_has_to(tmp_path: Path) -> None:
+    spool = create(f"sqlite:///{tmp_path}/spool.db", SpoolOptions(site="desk"))
+    side = spool.worker_side()
+    worker = await side.workers.register(WORKER)
+    log, longest = tmp_path / "spool.db-wal", 0
+    for number in range(60):
+        spool.intake.accept([entry(f"u{number}@example.net", body=b"x" * 150_000)])
+        longest = max(longest, log.stat().st_size)
+        side._thread._folded_s = -1e9  # type: ignore[attr-defined]  # a while later
+        await side.workers.beat(worker.worker_id, {})
+    assert longest < 2 * ANEW_PAGES * 4096, "it begins anew, though a host writes all the time"
+    await side.aclose()
     spool.close()
 
 

@@ -25,6 +25,9 @@ class ServerStore:
     def changes(self, connection: Any) -> object:
         return None
 
+    def fold(self, connection: Any) -> bool:
+        return False
+
     def worker_began(self, worker_id: str) -> None:
         """Its row is its lease."""
 

