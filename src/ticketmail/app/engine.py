@@ -15,6 +15,7 @@ from ticketmail.app.settings_limits import servers_of
 from ticketmail.app.settings_outbound import lanes_of, policy_of, routes_of
 from ticketmail.app.usecases.alert import Alerts
 from ticketmail.app.usecases.compile import Compiler
+from ticketmail.app.usecases.completions import Judgement
 from ticketmail.app.usecases.deliver import Deliver, Errand, Report
 from ticketmail.app.usecases.health import AccountHealth
 from ticketmail.app.usecases.outgoing import Packer
@@ -142,10 +143,7 @@ def _deliver(mail: TicketMail, mounting: Mounting, health: AccountHealth) -> Del
         profiles=mounting.desk.profiles,
         limits=mounting.desk.limits,
         packer=packer,
-        lanes=lanes_of(settings),
-        policy=policy_of(settings),
-        now_us=mounting.now_us,
-        jitter=timing.chance,
+        judgement=Judgement(policy_of(settings), lanes_of(settings), mounting.now_us, timing.chance),
         sleeper=timing.sleeper,
         may_start=mounting.may_start,
         wanted=host.wanted,

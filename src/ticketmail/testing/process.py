@@ -132,7 +132,7 @@ class _Factory:
 
 
 def place_of(coroutine: Any) -> str:
-    """``app/usecases/deliver.py:287 in _record``: where a coroutine waits, in our own code as deep as may be."""
+    """``app/usecases/deliver.py:240 in _record``: where a coroutine waits, in our own code as deep as may be."""
     place = ""
     while coroutine is not None:
         frame = getattr(coroutine, "cr_frame", None)

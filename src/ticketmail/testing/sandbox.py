@@ -87,7 +87,7 @@ class Kill:
 
     seed: int
     step: int
-    where: str  #: ``app/usecases/deliver.py:287 in _record``
+    where: str  #: ``app/usecases/deliver.py:240 in _record``
     in_flight: tuple[str, ...]  #: recipients of mails that it had claimed or was sending
 
     def __str__(self) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from ticketmail import Message, Scope, TicketMail
 from ticketmail.adapters.sql.deliveries import SqlDeliveries
-from ticketmail.app.usecases import deliver
+from ticketmail.app.usecases import completions
 from ticketmail.app.worker import Worker
 from ticketmail.domain.errors import SpoolFull
 from ticketmail.domain.outbound.delivery import DeliveryState
@@ -277,14 +277,14 @@ async def test_a_paused_account_sends_nothing_until_it_is_resumed(
 async def test_a_fault_of_ours_after_the_body_leaves_a_mail_unknown_and_the_worker_alive(
     server: SmtpServer, make_mail: Callable[..., TicketMail], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = deliver.decide
+    real = completions.decide
 
     def broken(standing: object, outcome: object, *rest: object, **names: object) -> object:
         if isinstance(outcome, Taken) and outcome.remote_id.endswith("1"):
             raise RecursionError("a fault of ours")
         return real(standing, outcome, *rest, **names)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(deliver, "decide", broken)
+    monkeypatch.setattr(completions, "decide", broken)
     with make_mail(server, account={"connections": 1}) as mail:
         await mail.asubmit(letter())
         await mail.asubmit(letter("bob@example.net"))

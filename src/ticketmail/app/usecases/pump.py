@@ -302,7 +302,10 @@ class Pump:
             if wait_s > 0 and self._health.stopped_since(account.name, errand.issued_us):
                 await self._unsent(worker_id, errand)
                 return
-            self._report(errand, await self._deliver.deliver(worker_id, errand, slot=account.slot))
+            report = await self._deliver.deliver(worker_id, errand, slot=account.slot)
+            self._report(errand, report)
+            if not report.asked:
+                await self._not_by(worker_id, errand)
         except Exception:  # one mail never stops the worker; its lease ends with this worker's, or it was recorded
             _log.exception("delivery of %s failed unexpectedly", errand.mail.submission_id)
             await self._give_back(worker_id, errand)

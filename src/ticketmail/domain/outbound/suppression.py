@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+#: An address is left alone this long after a refusal or a bounce that suppresses (microseconds: 90 days).
+SUPPRESSED_US: Final = 90 * 86_400 * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,14 +18,12 @@ from ticketmail.domain.outbound.causes import cause_of
 from ticketmail.domain.outbound.classification import classify
 from ticketmail.domain.outbound.faults import Fault
 from ticketmail.domain.outbound.outcome import Phase, Refused, Reply
-from ticketmail.domain.outbound.suppression import Suppression
+from ticketmail.domain.outbound.suppression import SUPPRESSED_US, Suppression
 from ticketmail.domain.ports.receiving import Feedback, InboundView, Ledger
 from ticketmail.domain.received import DeliveryFact, Thread
 
 #: Categories of mail that are reports, and the fact that each is.
 FACTS = {"bounce": "bounced", "delay": "delayed", "delivered": "delivered", "complaint": "complained"}
-#: An address that bounced is left alone this long (microseconds: 90 days), as after a refusal.
-SUPPRESSED_US = 90 * 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
