@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -76,9 +77,47 @@ def test_days_on_which_nothing_was_used_up_lie_between() -> None:
     assert (got.least_s, got.most_s) == (86_400, 86_400)
 
 
-def test_what_comes_back_within_minutes_teaches_nothing() -> None:
-    got = came_back(Resets(after_us=DAY, before_us=DAY + SECOND), after_us=DAY + 300 * SECOND, before_us=DAY + 302 * SECOND)
+@pytest.mark.parametrize("period_s", [120, 600, 3600])
+@pytest.mark.parametrize("part", [0.5, 0.8])
+def test_a_quota_of_minutes_is_met_sooner_each_time(period_s: int, part: float) -> None:
+    """It begins with the first mail after the last one's end, and is used up in a part of its time: 10 % are lost at first."""
+    state, costs, lates = AccountState(), [], []
+    now_us = 20_000 * DAY
+    for _ in range(8):
+        reset_us = now_us + period_s * SECOND
+        state, refused, now_us = through_a_day(state, now_us + int(part * period_s) * SECOND, reset_us)
+        costs.append(refused)
+        lates.append((now_us - reset_us) / (period_s * SECOND))
+
+    assert max(lates[1:4]) <= 0.16, "as late as the tries are far from one another"
+    assert sum(lates[4:]) / 4 <= 0.06
+    assert max(costs) <= 10
+
+
+def test_a_quota_that_came_back_in_a_small_part_is_tried_for_as_if_nothing_were_known() -> None:
+    """A rolling day: a place or two were free."""
+    back = Resets(after_us=DAY, before_us=DAY + HOUR)
+
+    one, _ = settle_fault(AccountState(resets=back), USED_UP, now_us=DAY + HOUR + SECOND, jitter=0.0)
+    whole, _ = settle_fault(AccountState(resets=back), USED_UP, now_us=DAY + 2 * HOUR, jitter=0.0)
+
+    assert one.quota is not None
+    assert one.quota.until_us == DAY + HOUR + 61 * SECOND
+    assert whole.quota is not None
+    assert whole.quota.until_us == DAY + 2 * HOUR + 540 * SECOND
+
+
+def test_what_comes_back_within_a_minute_teaches_nothing() -> None:
+    got = came_back(Resets(after_us=DAY, before_us=DAY + SECOND), after_us=DAY + 50 * SECOND, before_us=DAY + 52 * SECOND)
 
     assert got.most_s == 0
     assert expected_us(got, 2 * DAY) is None
     assert try_us(got, since_us=2 * DAY, now_us=2 * DAY) is None
+
+
+def test_so_many_times_between_that_nobody_can_count_them_teach_nothing() -> None:
+    known = Resets(after_us=DAY, before_us=DAY + SECOND, least_s=100, most_s=140)
+
+    got = came_back(known, after_us=DAY + 1200 * SECOND, before_us=DAY + 1210 * SECOND)
+
+    assert got == Resets(after_us=DAY + 1200 * SECOND, before_us=DAY + 1210 * SECOND)

@@ -7,12 +7,14 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 
 from ticketmail.domain.outbound.faults import Fault
-from ticketmail.domain.outbound.resets import Resets, try_us
+from ticketmail.domain.outbound.resets import Resets, lasted, try_us
 from ticketmail.domain.units import format_duration
 
 THROTTLE_MOST_S: Final = 60.0
 #: One try after a minute, then each time half as late again; once an hour finds the first free place of a rolling day.
 QUOTA_FIRST_S, QUOTA_LATER, QUOTA_PROBE_S = 60.0, 1.5, 3600.0
+#: Where it was seen to come back: a try each time that this is longer ago by this part.
+QUOTA_LONGER: Final = 0.15
 #: Where it is known when the quota comes back: it may be raised, too.
 QUOTA_KNOWN_S: Final = 6 * 3600.0
 RETRY_MOST_S: Final = 86_400.0
@@ -63,14 +65,22 @@ def out_of_quota(
     if old is not None and now_us < old.until_us:
         return _prolonged(old, fault, now_us, jitter), ""
     step = old.step + 1 if old is not None else 0
-    looks_s = min(QUOTA_FIRST_S * QUOTA_LATER ** min(step, 20), QUOTA_PROBE_S)
-    expected_us = try_us(resets, since_us=old.since_us if old is not None else now_us, now_us=now_us)
+    since_us = old.since_us if old is not None else now_us
+    looks_s = min(_looks_s(resets, since_us, now_us, step), QUOTA_PROBE_S)
+    expected_us = try_us(resets, since_us=since_us, now_us=now_us)
     if expected_us is not None:
-        looks_s = min(QUOTA_KNOWN_S, max(QUOTA_FIRST_S, (expected_us - now_us) / 1e6))
+        looks_s = min(QUOTA_KNOWN_S, max(1.0, (expected_us - now_us) / 1e6))
     hold_s = min(fault.retry_after_s or looks_s, RETRY_MOST_S) * (1 + (0.1 * jitter if expected_us is None else 0.0))
     note = "" if old is not None else f"Quota used up; next try in {format_duration(hold_s)}: {fault.text[:500]}"
     held = _held(old or Slowdown(), fault, now_us, hold_s, step)
     return (held if old is None else held.model_copy(update={"since_us": old.since_us})), note
+
+
+def _looks_s(resets: Resets | None, since_us: int, now_us: int, step: int) -> float:
+    """When to look for a reset of which nothing is known but when the last one was seen: seconds from now."""
+    if resets is not None and lasted(resets, since_us):
+        return QUOTA_LONGER * (now_us - resets.before_us) / 1e6
+    return QUOTA_FIRST_S * QUOTA_LATER ** min(step, 20)
 
 
 def _held(old: Slowdown, fault: Fault, now_us: int, hold_s: float, step: int) -> Slowdown:
