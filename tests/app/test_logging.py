@@ -94,6 +94,15 @@ def test_innocent_text_stays() -> None:
     assert Redaction(["", "ab"]).text(text) == text
 
 
+def test_a_password_that_is_a_word_is_masked_alone_and_not_within_another() -> None:
+    masked = Redaction(["secret", "swordfish7"]).text
+
+    assert masked("535 help secret is wrong, login=help:secret@x, (secret)") == "535 help *** is wrong, login=help:***@x, (***)"
+    assert masked('password = "file:/run/secrets/help.password"') == 'password = "file:/run/secrets/help.password"'
+    assert masked("Its secretary; webhook_secret") == "Its secretary; webhook_secret"
+    assert masked("xswordfish7x") == "x***x"
+
+
 def test_setting_up_twice_logs_once_and_leaves_a_hosts_handlers(out: io.StringIO) -> None:
     mine = logging.NullHandler()
     logging.getLogger("ticketmail").addHandler(mine)

@@ -22,6 +22,8 @@ from ticketmail.app.settings import Settings
 MASK = "***"
 #: Shorter "secrets" would mask innocent text.
 _LEAST_SECRET = 4
+#: One of letters alone, up to this length, may be a word: it is none within a longer one (``secret`` in ``/run/secrets``).
+_LONGEST_WORD = 12
 _PATTERNS = (
     re.compile(r"(?i)(\bauthorization\s*[:=]\s*(?:(?:bearer|basic|digest)\s+)?)[^\s,;'\"]+"),
     re.compile(r"(?i)(\bAUTH\s+(?:PLAIN|LOGIN|CRAM-MD5|XOAUTH2|OAUTHBEARER)\s+)[A-Za-z0-9+/=]+"),
@@ -41,7 +43,7 @@ class Redaction:
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         forms = {form for secret in secrets for form in _forms(secret) if len(form) >= _LEAST_SECRET}
         # Longest first: a secret within another must not leave the other's rest readable.
-        alternatives = "|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))
+        alternatives = "|".join(_pattern(form) for form in sorted(forms, key=len, reverse=True))
         self._known = re.compile(alternatives) if alternatives else None
 
     def __call__(self, logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -157,6 +159,11 @@ def _fields_of_record(logger: Any, method: str, event: MutableMapping[str, Any])
     record = event.get("_record")
     event.update(getattr(record, "fields", {}))
     return event
+
+
+def _pattern(form: str) -> str:
+    word = form.isalpha() and len(form) <= _LONGEST_WORD
+    return rf"(?<!\w){form}(?!\w)" if word else re.escape(form)
 
 
 def _forms(secret: str) -> Iterator[str]:
