@@ -1,4 +1,5 @@
-"""A Dovecot of its own: IMAP with and without TLS, POP3, LMTP; maildirs of a few people, whom the tests empty as they need.
+"""A Dovecot of its own: IMAP with and without TLS, POP3, LMTP, logins for Postfix; maildirs of a few people, whom the tests empty
+as they need.
 
 ``nobody@...`` does not exist: what Postfix sends there comes back.
 """
@@ -76,6 +77,11 @@ service lmtp {{
     port = {lmtp}
   }}
 }}
+service auth {{
+  inet_listener {{
+    port = {auth}
+  }}
+}}
 service anvil {{
   chroot =
 }}
@@ -98,7 +104,7 @@ def _library(name: str) -> bool:
 
 
 def _start(home: Path, _: Mapping[str, str]) -> Started:
-    ports = {name: free_port() for name in ("imap", "imaps", "pop3", "lmtp")}
+    ports = {name: free_port() for name in ("imap", "imaps", "pop3", "lmtp", "auth")}
     password = secrets.token_urlsafe(12)
     for directory in ("run", "state", "mail"):
         (home / directory).mkdir()
@@ -120,6 +126,7 @@ def _start(home: Path, _: Mapping[str, str]) -> Started:
         "TICKETMAIL_TEST_DOVECOT_TLS": f"imaps://localhost:{ports['imaps']}",
         "TICKETMAIL_TEST_DOVECOT_POP3": f"pop3://127.0.0.1:{ports['pop3']}",
         "TICKETMAIL_TEST_DOVECOT_LMTP": f"127.0.0.1:{ports['lmtp']}",
+        "TICKETMAIL_TEST_DOVECOT_AUTH": f"127.0.0.1:{ports['auth']}",
         "TICKETMAIL_TEST_DOVECOT_PASSWORD": password,
         "TICKETMAIL_TEST_DOVECOT_CA": str(home / "ca.pem"),
     }

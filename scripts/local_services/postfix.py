@@ -1,5 +1,6 @@
 """A Postfix of its own, with TLS on every port: one with a message rate limit, one with greylisting, one that hangs up after two
-errors, one with none of these. ``gone@example.net`` is nobody. What it takes goes on to smtp-sink."""
+errors, one with none of these; where Dovecot runs, one for its people after a login, each with its own address and at most four
+connections. ``gone@example.net`` is nobody. What it takes goes on to smtp-sink."""
 
 from __future__ import annotations
 
@@ -12,12 +13,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from local_services import greylist
+from local_services.dovecot import USERS
 from local_services.service import CannotStart, Service, Started, find, free_port, is_root, run, spawn, wait_for_port, which
 
 RATE_WINDOW_S = 2
 MESSAGES_PER_WINDOW = 20
 GREYLIST_WAIT_S = 3
 SIZE_LIMIT_BYTES = 200_000  #: of the plain port
+SUBMISSION_CONNECTIONS = 4
 
 # Exempt nobody: Postfix spares mynetworks by default, and here everybody is on loopback.
 _MAIN = """
@@ -52,6 +55,7 @@ smtpd_client_connection_count_limit = 20
 smtpd_error_sleep_time = 0
 smtpd_hard_error_limit = 1000
 smtpd_soft_error_limit = 1000
+ticketmail_logins = inline:{{ {logins} }}
 maximal_queue_lifetime = 1h
 minimal_backoff_time = 5s
 maximal_backoff_time = 10s
@@ -68,7 +72,7 @@ _MASTER = """
 127.0.0.1:{strict} inet n - n - 50 smtpd
   -o smtpd_hard_error_limit=2
   -o smtpd_soft_error_limit=1
-pickup unix n - n 60 1 pickup
+{submission}pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
 tlsmgr unix - - n 1000? 1 tlsmgr
@@ -91,6 +95,19 @@ scache unix - - n - 1 scache
 postlog unix-dgram n - n - 1 postlogd
 """
 
+_SUBMISSION = """127.0.0.1:{port} inet n - n - 50 smtpd
+  -o smtpd_sasl_auth_enable=yes
+  -o smtpd_sasl_type=dovecot
+  -o smtpd_sasl_path=inet:{auth}
+  -o smtpd_tls_auth_only=yes
+  -o smtpd_sender_login_maps=$ticketmail_logins
+  -o smtpd_sender_restrictions=reject_sender_login_mismatch
+  -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject
+  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
+  -o smtpd_client_connection_count_limit={connections}
+  -o recipient_delimiter=+
+"""
+
 
 def _missing() -> str:
     absent = find("postfix", "postconf", "openssl")
@@ -101,7 +118,7 @@ def _start(home: Path, running: Mapping[str, str]) -> Started:
     sink = urlsplit(running.get("TICKETMAIL_TEST_SMTP_SINK", "")).port
     if sink is None:
         raise CannotStart("smtp-sink does not run, and Postfix would deliver to it")
-    limited, grey, plain, strict, policy = (free_port() for _ in range(5))
+    limited, grey, plain, strict, policy, submission = (free_port() for _ in range(6))
     config = home / "config"
     for directory in (config, home / "queue", home / "data"):
         directory.mkdir()
@@ -113,6 +130,9 @@ def _start(home: Path, running: Mapping[str, str]) -> Started:
     domains = ("desk.test", "customer.test") if lmtp else ()
     host, _, port = lmtp.partition(":")
     values["mailboxes"] = ", ".join(f"{{{domain} = lmtp:inet:[{host}]:{port}}}" for domain in domains) or "{ none.test = smtp: }"
+    auth = running.get("TICKETMAIL_TEST_DOVECOT_AUTH", "")
+    values["logins"] = ", ".join(f"{{ {user} = {user} }}" for user in USERS)
+    values["submission"] = _SUBMISSION.format(port=submission, auth=auth, connections=SUBMISSION_CONNECTIONS) if auth else ""
     _make_certificate(home)
     (config / "main.cf").write_text(_MAIN.format(**values).lstrip())
     (config / "master.cf").write_text(_MASTER.format(**values).lstrip())
@@ -135,6 +155,8 @@ def _start(home: Path, running: Mapping[str, str]) -> Started:
         "TICKETMAIL_TEST_POSTFIX_CA": str(home / "ca.pem"),
         "TICKETMAIL_TEST_POSTFIX_LOG": str(home / "log"),
     }
+    if auth:
+        variables["TICKETMAIL_TEST_POSTFIX_SUBMISSION"] = f"127.0.0.1:{submission}"
     return Started({_master_pid(home): signal.SIGTERM, policy_pid: signal.SIGTERM}, variables)
 
 

@@ -10,6 +10,7 @@ import sys
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from ticketmail.app.cli.checks import remedy_for
@@ -37,6 +38,7 @@ class _Mailbox:
     name: str
     url: str = field(repr=False)
     gateway: Gateway
+    ca_file: str = ""
 
 
 def proved(context: Context) -> int:
@@ -102,7 +104,8 @@ def _by_name(context: Context) -> _Mailbox:
         raise UsageError(
             f"There is no account {name!r}.", remedy=f"Known: {', '.join(settings.accounts) or 'none'}; or give smtp://user@host."
         )
-    return _Mailbox(name, account_url(settings, name), open_account(settings, name, context.mail.host.tokens))
+    gateway = open_account(settings, name, context.mail.host.tokens)
+    return _Mailbox(name, account_url(settings, name), gateway, settings.accounts[name].ca_file)
 
 
 def _by_url(context: Context) -> _Mailbox:
@@ -112,8 +115,9 @@ def _by_url(context: Context) -> _Mailbox:
     url = _with_password(context.args.probe)
     secret = urlsplit(url).password or ""
     context.out.mask = Redaction([one for one in (secret, unquote(secret)) if one]).text
-    options = GatewayOptions(account="probe", ca_file=context.args.ca_file)
-    return _Mailbox(_name_of(url), url, open_gateway(url, options, name="--probe"))
+    ca_file = str(Path(context.args.ca_file).resolve()) if context.args.ca_file else ""
+    options = GatewayOptions(account="probe", ca_file=ca_file)
+    return _Mailbox(_name_of(url), url, open_gateway(url, options, name="--probe"), ca_file)
 
 
 def _with_password(url: str) -> str:
@@ -165,8 +169,15 @@ def _toml(mailbox: _Mailbox, proof: Proof) -> str:
     bare = urlunsplit(parts._replace(netloc=f"{user}@{host}" if user else host))
     profile = recognised(parts.hostname or "", proof.greeting.banner if proof.greeting is not None else "")
     windows = tuple(str(one.value) for one in profile.windows) if profile is not None else ()
-    name = profile.name if profile is not None else ""
-    return settings_text(mailbox.name, bare, proof, password=bool(parts.password), profile=name, limits=windows)
+    return settings_text(
+        mailbox.name,
+        bare,
+        proof,
+        password=bool(parts.password),
+        ca_file=mailbox.ca_file,
+        profile=profile.name if profile is not None else "",
+        limits=windows,
+    )
 
 
 def recognised(host: str, banner: str) -> Profile | None:

@@ -5,6 +5,7 @@ Each step is a finding, never an exception. Without ``send_to`` nothing is sent:
 
 from __future__ import annotations
 
+import json
 import statistics
 import uuid
 from collections.abc import Callable, Iterable, Sequence
@@ -236,11 +237,15 @@ def plus(address: str) -> str:
 # --- what to paste ----------------------------------------------------------------------------------------------------------
 
 
-def settings_text(name: str, url: str, proof: Proof, *, password: bool, profile: str = "", limits: Iterable[str] = ()) -> str:
+def settings_text(
+    name: str, url: str, proof: Proof, *, password: bool, ca_file: str = "", profile: str = "", limits: Iterable[str] = ()
+) -> str:
     """The TOML of the account that was probed. ``url`` without its password; ``limits`` are those of the profile."""
     lines = [f"[accounts.{name}]", f'url = "{url}"']
     if password:
         lines.append(f'password = "file:/run/secrets/{name}.password"  # put it there, readable by the worker alone')
+    if ca_file:
+        lines.append(f"ca_file = {json.dumps(ca_file, ensure_ascii=False)}")
     if profile:
         told = ", ".join(limits)
         lines.append(f'profile = "{profile}"' + (f"  # brings {told}" if told else ""))
