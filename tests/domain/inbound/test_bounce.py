@@ -114,11 +114,45 @@ def test_fields_in_front_of_the_recipient_belong_to_it() -> None:
         ("rfc822; ann+40@example.net", "ann+40@example.net"),
         ("x-local; ann", "ann"),
         ("utf-8; ann@exämple.net", "ann@exämple.net"),
+        (r"utf-8; \x{E4}nn@example.net", "änn@example.net"),  # RFC 6533 section 3
         ("nobody at all", ""),
     ],
 )
 def test_addresses_of_fields(value: str, address: str) -> None:
     assert address_in(value) == address
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "expected"),
+    [
+        ("4.0.0", "421 4.7.0 too much mail", "4.7.0"),
+        ("4.0.0", "550 5.1.1 no such user", "4.0.0"),  # of another class: not what the fields are about
+        ("4.2.2", "421 4.7.0 too much mail", "4.2.2"),
+    ],
+)
+def test_where_fields_say_nothing_the_notice_speaks(status: str, said: str, expected: str) -> None:
+    report = read_report(
+        parse(
+            f"{HEAD}Subject: Delivery status notification: delayed\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\n"
+            f"A message is delayed for:\n\nann@example.net: {said}\n--b\nContent-Type: message/delivery-status\n\n"
+            f"Final-Recipient: rfc822; ann@example.net\nAction: delayed\nStatus: {status}\n--b--".encode()
+        )
+    )
+
+    assert told(report) == ("delay", ["ann@example.net"], False, [expected])
+
+
+@pytest.mark.parametrize("kind", ["text/plain; name=status.txt", "application/octet-stream; name=details.txt"])
+def test_a_report_whose_type_a_gateway_has_changed(kind: str) -> None:
+    report = read_report(
+        parse(
+            f"{HEAD}Subject: Undeliverable\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nNot delivered.\n"
+            f"--b\nContent-Type: {kind}\nContent-Disposition: attachment\n\nReporting-MTA: dns; mx.example.com\n\n"
+            f"Final-Recipient: rfc822; ann@example.net\nAction: failed\nStatus: 5.1.1\n--b--".encode()
+        )
+    )
+
+    assert told(report) == ("bounce", ["ann@example.net"], True, ["5.1.1"])
 
 
 @pytest.mark.parametrize(
@@ -153,6 +187,7 @@ EXCHANGE = "did not reach the following recipient(s):\n\nann@example.net on Mon,
     ("body", "expected"),
     [
         (f"{POSTFIX}<ann@example.net>: host mx.example.net[192.0.2.1] said: 550 5.1.1 no such user", ("ann", True, "5.1.1")),
+        (f"{EXIM}  ann@example.com <ann@example.net>: malformed address: <ann> may not follow", ("ann", True, "")),
         (f"{EXIM}  ann@example.net\n    SMTP error after RCPT TO:<ann@example.net>:\n    550 unknown user", ("ann", True, "")),
         (f"{QMAIL}<ann@example.net>:\nSorry, no mailbox here by that name. (#5.1.1)", ("ann", True, "5.1.1")),
         (f"{SENDMAIL}... while talking to mx.example.net.:\n>>> DATA\n<<< 552 5.2.2 Over quota", ("ann", True, "5.2.2")),

@@ -42,6 +42,10 @@ _BREAKS: Final = re.compile(r"</?(?:br|p|div|tr|li|h\d)\b", re.IGNORECASE)
 _UNREAD: Final = re.compile(r"<(/?)(?:style|script|head)\b", re.IGNORECASE)
 _MAX_HTML: Final = 131_072
 _EMBEDDED: Final = re.compile(r"^(?:final|original)-recipient:", re.IGNORECASE | re.MULTILINE)
+_REPORTING: Final = re.compile(
+    rb"\A\s*(?:reporting-mta|original-envelope-id|arrival-date|(?:final|original)-recipient):", re.IGNORECASE
+)
+_MAX_UNDECLARED: Final = 5
 #: RFC 3463: no answer from host, delivery time expired; and Exchange Online's own for the latter.
 _EXPIRED: Final = {"4.4.1", "4.4.7", "5.4.7", "5.4.316"}
 _PASSED_ON: Final = re.compile(r"\s*(?:re|aw|sv|fwd?|wg|tr|rv|i)\s*:", re.IGNORECASE)
@@ -123,8 +127,18 @@ def _groups(mail: ParsedMail, text: str) -> Iterator[StatusGroups]:
         if part.content_type.value in _STATUS_TYPES:
             yield read_groups(part.text or "")
     daemon = is_daemon(mail)
-    if daemon and not mail.reports and _EMBEDDED.search(text) and _speaks_for_a_server(mail, daemon, True, text):
-        yield read_groups(text)
+    if mail.reports or daemon is None:
+        return
+    for stated in (text, *_undeclared(mail)):
+        if _EMBEDDED.search(stated) and _speaks_for_a_server(mail, daemon, True, stated):
+            yield read_groups(stated)
+
+
+def _undeclared(mail: ParsedMail) -> Iterator[str]:
+    """Files that may be a ``message/delivery-status`` under another type: gateways make ``details.txt`` of it."""
+    for part in islice(mail.attachments, _MAX_UNDECLARED):
+        if _REPORTING.search(part.content[:_MAX_HTML]):
+            yield part.content[:_MAX_HTML].decode("utf-8", "replace").replace("\r\n", "\n")
 
 
 def _wrapped(mail: ParsedMail) -> ParsedMail | None:
@@ -138,9 +152,11 @@ def _by_status(
     actions = {one.action for one in recipients}
     evidence = Evidence("delivery-status", ", ".join(sorted(actions)), "RFC 3464")
     failed = tuple(one for one in recipients if one.action not in _GOOD)
-    returned = _returned(mail, groups, divide(text)[1])
+    notice, copy = divide(text)
+    returned = _returned(mail, groups, copy)
     if not failed:
         return DeliveryReport(MailKind.DELIVERED, recipients, returned, evidence=(evidence,))
+    failed = _told_more(mail, failed, notice)
     kind = MailKind.DELAY if {one.action for one in failed} == {"delayed"} else MailKind.BOUNCE
     expired = kind is MailKind.BOUNCE and all(_is_expired(one) for one in failed)
     return DeliveryReport(kind, failed, returned, expired=expired, evidence=(evidence,))
@@ -148,6 +164,26 @@ def _by_status(
 
 def _is_expired(one: FailedRecipient) -> bool:
     return one.status in _EXPIRED or first_found(one.diagnostic[:MAX_SUBJECT], EXPIRED_TEXTS) is not None
+
+
+def _told_more(mail: ParsedMail, failed: tuple[FailedRecipient, ...], notice: str) -> tuple[FailedRecipient, ...]:
+    """What the notice for people says of those whose fields say nothing: "other or undefined", and no diagnostic (OpenSMTPD)."""
+    if all(one.diagnostic or not _says_nothing(one.status) for one in failed):
+        return failed
+    said = {one.address.lower(): one for one in read_notice(notice, never=_never(mail), domain=_domain(mail))}
+    return tuple(_completed(one, said.get(one.address.lower())) for one in failed)
+
+
+def _completed(one: FailedRecipient, said: FailedRecipient | None) -> FailedRecipient:
+    if said is None or one.diagnostic or not _says_nothing(one.status):
+        return one
+    told = said.status if said.status[:1] == (one.status[:1] or said.status[:1]) else ""
+    return replace(one, status=told or one.status, diagnostic=said.diagnostic)
+
+
+def _says_nothing(status: str) -> bool:
+    """RFC 3463 section 3.1: X.0.0 is all that is known when nothing is; or there is no status."""
+    return status[1:] in ("", ".0.0")
 
 
 def _by_words(mail: ParsedMail, text: str) -> DeliveryReport | None:

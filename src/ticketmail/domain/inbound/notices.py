@@ -62,9 +62,9 @@ _LEADS: Final = re.compile(
     r"|\d{3}))|[ \t]*<br)",
     re.IGNORECASE,
 )
-#: With the name in front: Ann Example <ann@example.net>: user unknown
+#: With the name in front: Ann Example <ann@example.net>: user unknown. The name may be an address (Exim, of a malformed one).
 _NAMED: Final = re.compile(
-    rf"[ \t]*(?:\"[^\"\n]{{1,60}}\"|[\w.,'-]{{1,30}}(?: [\w.,'-]{{1,30}}){{0,4}})[ \t]*<({_ADDR})>:(?=[ \t]|$)"
+    rf"[ \t]*(?:\"[^\"\n]{{1,60}}\"|[\w.,'@-]{{1,60}}(?: [\w.,'-]{{1,30}}){{0,4}})[ \t]*<({_ADDR})>:(?=[ \t]|$)"
 )
 #: Exchange 5.5: c=US;a= ;p=Example;o=Site;dda:SMTP=ann@example.net; on Thu, ...
 _X400: Final = re.compile(rf"[ \t]*c=.{{0,200}}?\bSMTP=({_ADDR});", re.IGNORECASE)

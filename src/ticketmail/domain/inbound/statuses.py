@@ -18,6 +18,7 @@ _STATUS: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _REPLY: Final = re.compile(r"(?<![\d.:/-])([245]\d\d)(?=[\s-](?!\w*\.\w)|[\s-][245]\.\d)")
 _SPEC: Final = re.compile(r"(?:[^\s<>()\[\],;:\"'@]{1,200}|\"[^\"]{1,64}\")@[^\s<>()\[\],;:\"'@]{1,255}")
 _XTEXT: Final = re.compile(r"\+([0-9A-F]{2})")
+_UNICODE: Final = re.compile(r"\\x\{([0-9A-F]{2,6})\}", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -83,6 +84,8 @@ def address_in(value: str) -> str:
     value = rest if semicolon and "@" not in kind else value
     if "@" not in value and "+40" in value:  # xtext, RFC 3461 section 4
         value = _XTEXT.sub(lambda pair: chr(int(pair[1], 16)), value)
+    if "\\x{" in value:  # utf-8-addr-unitext, RFC 6533 section 3
+        value = _UNICODE.sub(lambda point: chr(min(int(point[1], 16), 0x10FFFF)), value)
     match = _SPEC.search(value)
     if match is not None:
         return match[0].strip("'.")
