@@ -118,6 +118,9 @@ WRITTEN = {
     "proton": "‐‐‐‐‐‐‐ Original Message ‐‐‐‐‐‐‐\nOn Monday, January 4th, 2016 at 7:03 PM, Ann <ann@example.org> wrote:",
     "groupwise": ">>> Ann Example <ann@example.org> 1/4/2016 7:03 PM >>>",
     "outlook on one line": "From: Ann <ann@example.org> Sent: Monday, January 4, 2016 7:03 PM To: Help Subject: Printer",
+    "horde en": "Quoting Ann Example <ann@example.org>:",
+    "horde de": "Zitat von Ann Beispiel <ann@example.org>:",
+    "yandex phone": '----------------\nКому: help@example.com;\nТема: Re: a;\n04.01.2016, 19:03, "Анна" <ann@example.org>:',
     "unknown rule": "-------- Ӱӱӱ ӱӱӱ --------\nFrom: Ann <ann@example.org>\nDate: 1/4/16 19:03\nSubject: Printer",
     "unknown language": "Lorem 04.01.2016 19:03 Anna <ann@example.org> dolorem:",
 }  # fmt: skip
@@ -164,6 +167,8 @@ PROSE = [
     "On the surface, this looks like a quote header:\nit is none.",
     "On Thursday, I wrote:\nplease call me back.",
     "As I wrote:\n\nnothing works.",
+    "Quoting your manual:\nthe lamp is green",
+    "Two things:\n----------\nthe lamp\nthe paper",
     "Am Montag war ich krank.\nMein Kollege schrieb:\nBitte anrufen.",
     "The invoice was sent on 3 May 2024. Nothing has been sent since.",
     "On 3 May 2024 the invoice was sent\nand it never came.",

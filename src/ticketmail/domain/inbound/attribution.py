@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from unicodedata import decimal
 
 from ticketmail.domain.inbound.lines import LOOKED_AT
-from ticketmail.domain.inbound.quote_words import ATTRIBUTIONS
+from ticketmail.domain.inbound.quote_words import ATTRIBUTIONS, QUOTING
 
 #: Lines that one attribution may take: name, address and verb may each wrap to a line of their own.
 MAX_LINES: Final = 5
@@ -59,6 +59,7 @@ _BRACKETED: Final = re.compile(r"[<\[(]\s*(?:mailto:)?[^<>\s@]{1,80}@\s?[^<>\s@]
 _BRACKETED_END: Final = re.compile(_BRACKETED.pattern + r"\s?[:：]?[> ]{0,3}$")
 _BARE_END: Final = re.compile(r"\s[^\s<>@]{1,80}@[^\s<>@]{1,190}\s?[:：]$")
 _NAMED: Final = re.compile(r"[^\s<>(][^<>]{0,80}[<(]\s*[^<>\s@]{1,80}@[^<>\s@]{1,190}[>)]")
+_QUOTING: Final = re.compile(rf"(?:{_any_of(QUOTING)})\s[^:：]{{1,160}}[:：]$")
 _GMAIL_ISO: Final = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2} \d{1,2}:\d\d (?:gmt|utc)[+-]?\d*")
 _POSTED: Final = re.compile(r"posted by .{1,80} on \d{1,4}[/.-]\d{1,2}[/.-]\d{1,4}$")
 #: The date, with at most two short words in front: a preposition, a weekday.
@@ -115,7 +116,9 @@ def _dated_above(texts: Sequence[str], first: int) -> bool:
 def _begins(text: str) -> bool:
     """The first line of an attribution: a known beginning, or the name, the address and the verb at once."""
     plain = _plain(text)
-    return _OPENING.match(plain) is not None or (_NAMED.match(plain) is not None and _VERB.search(plain) is not None)
+    return (_OPENING.match(plain) or _QUOTING.match(plain)) is not None or (
+        _NAMED.match(plain) is not None and _VERB.search(plain) is not None
+    )
 
 
 def _plain(text: str) -> str:
@@ -150,6 +153,8 @@ def judge(text: str, quoted_next: bool) -> str:
         return "gmail-date"
     if _POSTED.match(bare):
         return "posted-by"
+    if _QUOTING.match(bare) and (quoted_next or _BRACKETED.search(bare)):
+        return "quoting"
     if text.rstrip().endswith(">"):
         bare += ">"
     verbs = _VERB.findall(bare)

@@ -63,10 +63,14 @@ class Labeller:
         elif line.mark in _STRUCTURED and self._passed_on(at):
             self._rest(at, line.origin, Kind.FORWARDED)
         elif line.mark is Mark.REST:
+            self._drawn(at, Label(Kind.QUOTE, line.origin))
             self._rest(at, line.origin)
         elif self._written and is_between_arrows(line.text) and not self._quote_follows(at):
             self._rest(at, "arrows")
-        elif line.mark is Mark.QUOTE or (self._blocks and line.mark is Mark.INDENT) or self._is_quoted(at):
+        elif line.mark is Mark.QUOTE:
+            self._drawn(at, Label(Kind.QUOTE, line.origin))
+            self._quote(at, line.origin)
+        elif (self._blocks and line.mark is Mark.INDENT) or self._is_quoted(at):
             self._quote(at, line.origin or ">")
         elif line.mark is Mark.ATTRIBUTION:
             self._labels.append(Label(Kind.ATTRIBUTION, line.origin))
@@ -150,6 +154,7 @@ class Labeller:
         if found.column:
             self._part(found)
             return
+        self._drawn(found.first, Label(Kind.ATTRIBUTION, found.rule))
         self._labels.extend([Label(Kind.ATTRIBUTION, found.rule)] * (found.last + 1 - found.first))
         self._signing = False
         if self._quote_follows(found.last):
@@ -183,15 +188,19 @@ class Labeller:
             at += 1
 
     def _break(self, at: int, rule: str, forwarded: bool) -> None:
-        """Another mail begins: all below is quoted, or passed on. A line drawn above it belongs to it."""
-        above = at - 1
-        while above >= 0 and not self._texts[above].strip():
-            above -= 1
+        """Another mail begins: all below is quoted, or passed on."""
         passed_on = forwarded or (self._forwarded and rule != "reply-above")
         kind = Kind.FORWARDED if passed_on else Kind.QUOTE
-        if above >= 0 and is_rule(self._texts[above]):
-            self._labels[above:] = [Label(kind, rule)] * (at - above)
+        self._drawn(at, Label(kind, rule))
         self._rest(at, rule, kind)
+
+    def _drawn(self, at: int, label: Label) -> None:
+        """A line drawn above another mail belongs to it, and so do fields of its header between the two (Yandex)."""
+        above = at - 1
+        while above >= 0 and (not self._texts[above].strip() or field_of(self._texts[above])) and not is_rule(self._texts[above]):
+            above -= 1
+        if above >= 0 and self._labels[above].kind is Kind.VISIBLE and is_rule(self._texts[above]):
+            self._labels[above:] = [label] * (at - above)
 
     def _rest(self, at: int, rule: str, kind: Kind = Kind.QUOTE) -> None:
         for line in self.lines[at:]:

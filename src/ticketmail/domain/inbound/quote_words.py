@@ -117,6 +117,12 @@ ATTRIBUTIONS: Final = (
     Attributing("ko", "", "님이 작성|작성|님이 쓴 글|쓴 글|쓴 내용"),
 )
 
+#: *Quoting Ann <ann@example.net>:*, as Horde (IMP) begins an answer in its languages; no date, and no verb at the end.
+QUOTING: Final = _words(
+    "quoting|zitat von|zitiere|citando a|citando|mensaje citado por|missatge citat per|citeren|citerar|citat af|citerer|siterer"
+    "|cituji|citácia|cytowanie|idézés|lainaus|цитирование|цитування|alıntı"
+)
+
 HEADINGS: Final = (
     Heading(
         "en", "From|Reply-To", "To", "Subject", "Sent|Sent on|Date sent", "Date", "Cc|Bcc|Importance|Attachments|Organization"

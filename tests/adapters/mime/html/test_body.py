@@ -45,6 +45,10 @@ WRITTEN = {
     "new outlook": (
         '<div>Yes.</div><div id="mail-editor-reference-message-container"><div>Lorem: Ann</div><p>Is it on?</p></div>'
     ),
+    "new outlook with a rule": (
+        '<div>Yes.</div><hr style="display: inline-block; width: 98%;"><div id="mail-editor-reference-message-container">'
+        "<div>Lorem: Ann</div><p>Is it on?</p></div>"
+    ),
     "hotmail": (
         "<div>Yes.<br><hr id=\"stopSpelling\">Date: Thu, 26 Jun 2014<br>Subject: a<br>From: ann@example.org<br><br>Is it "
         "on?</div>"
@@ -99,6 +103,7 @@ def test_programs_quote_in_ways_of_their_own(name):
     assert body.top.startswith("Yes.")
     assert "Is it on?" not in body.top
     assert "Lorem" not in body.top
+    assert "---" not in body.top
     assert "Is it on?" in body.folded()[Kind.QUOTE]
 
 
