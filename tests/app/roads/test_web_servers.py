@@ -1,4 +1,5 @@
-"""A host under a real gunicorn: forked when warm, threads in each worker, one of them killed; nothing lost or mixed up."""
+"""Hosts under a real gunicorn (forked when warm, threads in each worker) and a real uvicorn (processes with an event loop each),
+one worker of them killed: nothing lost or mixed up."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +25,29 @@ from ticketmail import TicketMail
 from ticketmail.app.usecases.compile import submission_id
 from ticketmail.app.wiring.brokering import broker_of
 
-pytest.importorskip("gunicorn", reason="gunicorn is not installed")
 SERVERS = {"rabbitmq": "TICKETMAIL_TEST_RABBITMQ", "redis": "TICKETMAIL_TEST_REDIS"}
 WORKERS = 3
+
+
+@dataclass(frozen=True)
+class Web:
+    """A web server: what follows ``python -m``, before the port; its word for a worker that is up; the mails of its app."""
+
+    command: tuple[str, ...]
+    up: str
+    at_import: tuple[str, ...] = ()
+    each: tuple[str, ...] = ("",)
+
+
+GUNICORN = ("gunicorn", "app.roads.desk:app", "--preload", f"--workers={WORKERS}", "--threads=4", "--worker-class=gthread")
+WEBS = {
+    "gunicorn": Web((*GUNICORN, "--graceful-timeout=5", "--bind=127.0.0.1:{port}"), "Booting worker", at_import=("warm",)),
+    "uvicorn": Web(
+        ("uvicorn", "app.roads.async_desk:app", f"--workers={WORKERS}", "--lifespan=off", "--host=127.0.0.1", "--port={port}"),
+        "Started server process",
+        each=("", ".too"),
+    ),
+}
 
 
 @pytest.fixture(params=sorted(SERVERS))
@@ -33,20 +55,24 @@ def settings(request: pytest.FixtureRequest) -> dict[str, Any]:
     return {"broker": {"url": url_of(SERVERS[request.param]), "prefix": f"t{uuid.uuid4().hex[:12]}"}}
 
 
+@pytest.fixture(params=sorted(WEBS))
+def web(request: pytest.FixtureRequest) -> Web:
+    pytest.importorskip(request.param, reason=f"{request.param} is not installed")
+    return WEBS[request.param]
+
+
 @pytest.fixture
-def desk(settings: dict[str, Any], tmp_path: Path) -> Iterator[str]:
-    """Its address; `WORKERS` workers of four threads each."""
-    address = f"127.0.0.1:{free_port()}"
-    workers = ["--preload", f"--workers={WORKERS}", "--threads=4", "--worker-class=gthread"]
-    options = [*workers, "--graceful-timeout=5", f"--bind={address}"]
-    command = [sys.executable, "-m", "gunicorn", "app.roads.desk:app", *options]
+def desk(web: Web, settings: dict[str, Any], tmp_path: Path) -> Iterator[str]:
+    """Its address, when all its workers are up."""
+    port = free_port()
+    command = [sys.executable, "-m", *(word.format(port=port) for word in web.command)]
     env = {"DESK": json.dumps(settings), "PYTHONPATH": str(Path(__file__).parents[2])}
-    child = Child("gunicorn", command, tmp_path / "gunicorn.log", env)
+    child = Child(web.command[0], command, tmp_path / "web.log", env)
     child.start()
     try:
-        until(lambda: child.said().count("Booting worker") == WORKERS or not child.runs, 30, "gunicorn's workers are up")
+        until(lambda: child.said().count(web.up) == WORKERS or not child.runs, 30, f"{child.name}'s workers are up")
         assert child.runs, child.said()
-        yield f"http://{address}"
+        yield f"http://127.0.0.1:{port}"
     finally:
         child.stop()
 
@@ -73,7 +99,7 @@ def handed_over_by_several(desk: str) -> dict[str, tuple[int, str]]:
     raise AssertionError(f"one of {WORKERS} workers answered all {len(answers)} requests")
 
 
-def test_forked_workers_with_threads_hand_over_each_mail_once(settings: dict[str, Any], desk: str) -> None:
+def test_workers_of_a_web_server_hand_over_each_mail_once(web: Web, settings: dict[str, Any], desk: str) -> None:
     first = handed_over_by_several(desk)
     killed = min(pid for pid, _ in first.values())
     os.kill(killed, signal.SIGKILL)
@@ -81,8 +107,9 @@ def test_forked_workers_with_threads_hand_over_each_mail_once(settings: dict[str
     answers = first | handed_over(desk, [f"after.{n}" for n in range(60)])
 
     broker = broker_of(TicketMail(settings=settings).settings)
-    found = Counter(order.submission.key for order in orders(broker, len(answers) + 1))
+    keys = [*web.at_import, *(f"{key}{more}" for key in answers for more in web.each)]
+    found = Counter(order.submission.key for order in orders(broker, len(keys)))
     broker.close()
 
-    assert found == Counter(["warm", *answers])
+    assert found == Counter(keys)
     assert {key: ident for key, (_, ident) in answers.items()} == {key: str(submission_id("", key)) for key in answers}
