@@ -1,6 +1,7 @@
-"""Who waits for whom: a reply among waiting bulk, and tenants beside one that floods. Real processes, real time, SQLite.
+"""Who waits for whom: a reply among waiting bulk, and tenants beside one that floods. Real processes, real time.
 
     python benchmarks/limits_fairness.py [--only reply] [--bulk 100000] [--flood 50000] [--seconds 60] [--page FILE]
+    scripts/services run -- python benchmarks/limits_fairness.py --postgresql
 
 Time is measured from before the call that hands a mail over until the mail server took it. Exit code 1: a goal was missed.
 """
@@ -12,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from limits_site import Site, until
@@ -28,6 +30,7 @@ _PACE_S = 0.5
 _DOT_S = 0.05
 #: Below this, waits are made of polls and commits, not of other tenants (seconds).
 _FLOOR_S = 0.25
+_Waits = Callable[[Iterable[Submission], Callable[[int], Submission]], list[float]]
 
 
 def main() -> int:
@@ -37,14 +40,16 @@ def main() -> int:
     parser.add_argument("--flood", type=int, default=50_000)
     parser.add_argument("--seconds", type=float, default=60.0, help="of measuring, for each")
     parser.add_argument("--only", choices=["reply", "tenants"])
+    parser.add_argument("--postgresql", action="store_true", help="rather than SQLite")
     parser.add_argument("--page", metavar="FILE", help="the page of the documentation that shows the table")
     options = parser.parse_args()
     table = _Table()
-    missed = [] if options.only == "tenants" else _replies(table, options.bulk, options.seconds)
-    missed += [] if options.only == "reply" else _tenants_apart(table, options.flood, options.seconds)
+    waits = partial(_waits, seconds=options.seconds, postgresql=options.postgresql)
+    missed = [] if options.only == "tenants" else _replies(table, options.bulk, waits)
+    missed += [] if options.only == "reply" else _tenants_apart(table, options.flood, waits)
     print(f"missed: {', '.join(missed) or 'nothing'}")
     if options.page:
-        put(Path(options.page), "fairness", table.text(missed))
+        put(Path(options.page), "fairness on PostgreSQL" if options.postgresql else "fairness", table.text(missed))
     return int(bool(missed))
 
 
@@ -66,23 +71,25 @@ class _Table:
         return "\n".join(self._rows) + f"\n\nMissed: {', '.join(missed) or 'nothing'}. {load}"
 
 
-def _replies(table: _Table, bulk: int, seconds: float) -> list[str]:
-    waits = _waits(_backlog(bulk, lane="bulk"), lambda number: _one(number, lane="reply"), seconds)
+def _replies(table: _Table, bulk: int, waits_of: _Waits) -> list[str]:
+    waits = waits_of(_backlog(bulk, lane="bulk"), lambda number: _one(number, lane="reply"))
     table.add(f"a `reply` among {bulk:,} `bulk` that wait, from before the call until taken", waits)
     return ["reply"] if waits[-1] > REPLY_S else []
 
 
-def _tenants_apart(table: _Table, flood: int, seconds: float) -> list[str]:
-    alone = _waits([], _tenants, seconds)
+def _tenants_apart(table: _Table, flood: int, waits_of: _Waits) -> list[str]:
+    alone = waits_of([], _tenants)
     table.add("nine tenants alone", alone)
-    beside = _waits(_backlog(flood, lane="notice", tenant="flood"), _tenants, seconds)
+    beside = waits_of(_backlog(flood, lane="notice", tenant="flood"), _tenants)
     table.add(f"nine tenants beside one that handed over {flood:,} mails before them", beside)
     return ["tenants"] if _part(beside, 0.99) > max(_FLOOR_S, TIMES_ALONE * _part(alone, 0.99)) else []
 
 
-def _waits(backlog: Iterable[Submission], mail_of: Callable[[int], Submission], seconds: float) -> list[float]:
+def _waits(
+    backlog: Iterable[Submission], mail_of: Callable[[int], Submission], *, seconds: float, postgresql: bool
+) -> list[float]:
     """Seconds from hand-over to taken, sorted, of mails that come twice a second while the backlog is sent."""
-    with Site(ServerLimits(), dot_delay_s=_DOT_S) as site:
+    with Site(ServerLimits(), dot_delay_s=_DOT_S, postgresql=postgresql) as site:
         waiting = _hand_over(site.mail, backlog)
         if not waiting:
             site.mail.submit(mail_of(10_000_000))

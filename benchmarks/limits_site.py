@@ -31,13 +31,17 @@ allow_plaintext = true
 
 
 class Site:
-    """Use as a context manager. One worker works on SQLite, several on PostgreSQL: ``eval "$(scripts/services env)"`` says where.
+    """Use as a context manager. One worker works on SQLite unless told, several on PostgreSQL: ``eval "$(scripts/services env)"``
+    says where.
 
     Raises RuntimeError if there is none.
     """
 
-    def __init__(self, limits: ServerLimits, *, workers: int = 1, accounts: int = 1, dot_delay_s: float = 0.0) -> None:
+    def __init__(
+        self, limits: ServerLimits, *, workers: int = 1, accounts: int = 1, dot_delay_s: float = 0.0, postgresql: bool = False
+    ) -> None:
         self._limits, self._workers, self._dot_delay_s = limits, workers, dot_delay_s
+        self._postgresql = postgresql or workers > 1
         self._names = [f"desk{number}" for number in range(accounts)]
         self._stack = ExitStack()
 
@@ -69,7 +73,7 @@ class Site:
 
     def _open(self, directory: Path) -> None:
         self._stats, self._journal = directory / "stats.json", directory / "taken.jsonl"
-        spool = self._stack.enter_context(_spool(directory, self._workers))
+        spool = self._stack.enter_context(_spool(directory, postgresql=self._postgresql))
         files = [f"--journal={self._journal}", f"--stats={self._stats}", f"--dot-delay={self._dot_delay_s}"]
         users = [f"--user={name}:secret" for name in self._names if self._limits.per_login]
         port = self._stack.enter_context(server_process(*arguments(self._limits), *users, *files))
@@ -97,13 +101,13 @@ def worker_of(settings: Path, log: Path, workers: int = 1) -> Child:
 
 
 @contextmanager
-def _spool(directory: Path, workers: int) -> Iterator[str]:
-    if workers == 1:
+def _spool(directory: Path, *, postgresql: bool) -> Iterator[str]:
+    if not postgresql:
         yield f"sqlite:///{directory}/spool.db"
         return
     server = os.environ.get(SERVER)
     if not server:
-        raise RuntimeError(f"several workers need PostgreSQL: scripts/services start postgresql, or set {SERVER}")
+        raise RuntimeError(f"there is no PostgreSQL: scripts/services start postgresql, or set {SERVER}")
     import psycopg
     from psycopg import sql
 
