@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from ticketmail import Message, Submission
+from ticketmail.app.usecases.eta import Foresight
 from ticketmail.domain.ports.delivering import WorkerInfo
 from ticketmail.testing.sandbox import Sandbox, memory
 
@@ -44,8 +45,24 @@ def test_a_tenant_waits_for_its_own_limits() -> None:
         hand_over(tm, 20, "acme")
         hand_over(tm, 2, "globex")
         pairs = forecast_and_truth_s(tm, 200)
-        receipt = tm.mail.submit(Message(sender="desk@example.com", to="b@example.net", subject="a", text="b"), tenant="acme")
 
     assert all(said >= truth - 0.5 for said, truth in pairs)
     assert max(said for said, _ in pairs) <= 1.15 * max(truth for _, truth in pairs) + 5
-    assert receipt.eta_us is None
+
+
+def test_a_receipt_knows_of_its_tenants_limits() -> None:
+    note = Message(sender="desk@example.com", to="b@example.net", subject="a", text="b")
+    with memory(accounts={"desk": {"url": "null://", "limits": ["30/min per tenant"]}}) as tm:
+        hand_over(tm, 20, "acme")
+        asyncio.run(tm.mail.spool.worker_side().workers.register(WorkerInfo("mailhost", 1, "1.0", tm.mail.settings.site)))
+        tm.mail.injector.get(Foresight).look()
+        receipts = [tm.mail.submit(note, tenant=tenant) for tenant in ("acme", "acme", "globex")]
+        now_us, ids = tm.clock.now_us(), [one.submission_id for one in receipts]
+        tm.run_until_idle(200)
+        went = {one.submission_id: one.at_us for one in tm.arrived}
+
+    said_s = [((one.eta_us or 0) - now_us) / 1e6 for one in receipts]
+    truth_s = [(went[one] - now_us) / 1e6 for one in ids]
+    assert all(said >= truth - 0.5 for said, truth in zip(said_s, truth_s, strict=True))
+    assert max(said_s) <= 1.15 * max(truth_s) + 5
+    assert said_s[1] > said_s[0] > 30 > 5 > said_s[2]

@@ -74,6 +74,17 @@ class MemoryReading:
             others = [bisect_left(queue, until) for tenant, queue in queues.items() if tenant != view.tenant]
             return min(limit, ahead + sum(min(count, ahead + 1) for count in others))
 
+    def due_of_tenants(self, route: str) -> Mapping[tuple[str, str], int]:
+        with self._access.tx() as tx:
+            until = (tx.now_us + 1,)
+            lanes = [lane for named, lane in tx.state.queued_pairs() if named == route]
+            counts = {
+                (lane, tenant): bisect_left(queue, until)
+                for lane in lanes
+                for tenant, queue in tx.state.queues(route, lane).items()
+            }
+            return {pair: count for pair, count in counts.items() if count}
+
     def history(self, submission_id: UUID, number: int | None = None) -> Sequence[HistoryRow]:
         with self._access.tx() as tx:
             rows = [tx.state.history[seq] for seq in tx.state.history_of.get(submission_id, ())]

@@ -56,6 +56,8 @@ class ReadStatements:
             .group_by(d.route, d.lane)
             .order_by(d.route, d.lane)
         )
+        due = and_(d.state == "queued", d.route == bound("p_route"), d.due_us <= now)
+        self.due_of_tenants = select(d.lane, d.tenant, func.count()).where(due).group_by(d.lane, d.tenant)
         self.events_waiting = select(func.count(), func.min(e.created_us)).where(e.state == "waiting")
         # Said twice, so that the partial index is seen to fit.
         self.events_dead = select(func.count()).where(e.state == "dead", e.state != "waiting")
@@ -142,6 +144,13 @@ class SqlReading:
 
     def earlier(self, view: DeliveryView, *, limit: int, own: bool = False) -> int:
         return self._database.read(lambda tx: ahead_of_own(tx, view, limit) if own else ahead(tx, view, limit))
+
+    def due_of_tenants(self, route: str) -> Mapping[tuple[str, str], int]:
+        def work(tx: Tx) -> dict[tuple[str, str], int]:
+            rows = tx.rows(tx.book(ReadStatements).due_of_tenants, p_route=route, p_now=tx.now_us)
+            return {(lane, tenant): count for lane, tenant, count in rows}
+
+        return self._database.read(work)
 
     def history(self, submission_id: UUID, number: int | None = None) -> Sequence[HistoryRow]:
         def work(tx: Tx) -> list[HistoryRow]:

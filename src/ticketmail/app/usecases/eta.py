@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -37,11 +38,25 @@ _log = logging.getLogger("ticketmail.eta")
 
 @dataclass(slots=True)
 class _View:
-    """One look, when it was taken, and what this process has handed over since, by route and lane."""
+    """One look, when it was taken, and what was handed over here since, by route and lane, and by tenant, too. ``tenants``:
+    what is due of each, where each has limits of its own."""
 
     outlook: Outlook
     taken_s: float
-    since: dict[tuple[str, str], int] = field(default_factory=dict)
+    tenants: Mapping[str, Mapping[tuple[str, str], int]]
+    since: Counter[tuple[str, ...]] = field(default_factory=Counter)
+
+    def of(self, entry: Entry) -> Eta:
+        pair = (entry.route, entry.lane)
+        place, from_us = self.outlook.due(*pair) + self.since[pair], entry.not_before_us or 0
+        if not self.outlook.limits_tenants(entry.route):
+            return self.outlook.of_new(*pair, place, from_us=from_us)
+        own = self.tenants.get(entry.route, {}).get((entry.lane, entry.tenant), 0) + self.since[*pair, entry.tenant]
+        return self.outlook.of_tenants(*pair, place, tenant=entry.tenant, own=own, from_us=from_us)
+
+    def count(self, entry: Entry) -> None:
+        for what in ((entry.route, entry.lane), (entry.route, entry.lane, entry.tenant)):
+            self.since[what] += len(entry.recipients)
 
 
 class Foresight:
@@ -63,16 +78,11 @@ class Foresight:
         view, now_s = self._view, self._clock.monotonic_s()
         if view is None or now_s - view.taken_s > OLD_S:
             return None
-        first = entries[0]
-        eta: Eta | None = None
+        eta = view.of(entries[0])
         for entry in entries:
-            pair = (entry.route, entry.lane)
-            place = view.outlook.due(*pair) + view.since.get(pair, 0)
-            if eta is None:
-                eta = view.outlook.of_new(*pair, place, from_us=first.not_before_us or 0)
-            view.since[pair] = view.since.get(pair, 0) + len(entry.recipients)
+            view.count(entry)
         now_us = view.outlook.now_us + int((now_s - view.taken_s) * 1e6)
-        if eta is not None and eta.at_us is not None and eta.at_us < now_us:
+        if eta.at_us is not None and eta.at_us < now_us:
             return Eta(now_us, "", eta.ahead, eta.waits_for, eta.account)
         return eta
 
@@ -81,10 +91,13 @@ class Foresight:
         began_s = self._clock.monotonic_s()
         try:
             around = surroundings(self._reading, self._facts())
+            outlook = Outlook(around, Times(around.now_us))
+            routes = {load.route for load in around.overview.lanes if load.due and outlook.limits_tenants(load.route)}
+            tenants = {route: self._reading.due_of_tenants(route) for route in routes}
         except TicketmailError as error:
             _log.debug("no look: %s", error)
         else:
-            self._view = _View(Outlook(around, Times(around.now_us)), began_s)
+            self._view = _View(outlook, began_s, tenants)
         now_s = self._clock.monotonic_s()
         self._next_s = now_s + max(FRESH_S, (now_s - began_s) / PART)
 

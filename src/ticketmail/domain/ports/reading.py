@@ -168,6 +168,10 @@ class Reading(Protocol):
         tenant's alone."""
         ...
 
+    def due_of_tenants(self, route: str) -> Mapping[tuple[str, str], int]:
+        """How many deliveries of the route are due, by lane and tenant."""
+        ...
+
     def history(self, submission_id: UUID, number: int | None = None) -> Sequence[HistoryRow]:
         """All rows of a submission (or one delivery), oldest first."""
         ...

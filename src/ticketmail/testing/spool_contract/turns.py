@@ -133,6 +133,15 @@ class TurnContract:
         assert ahead == [0 + 1 + 1, 1 + 2 + 1, 2 + 3 + 1]
         assert spool.reading.earlier(view_of(spool, mine[2]), limit=4) == 4
 
+    async def test_what_is_due_is_counted_by_lane_and_tenant(self, spool: Any, clock: ContractClock) -> None:
+        _hand_over(spool, clock, "a", "a", "b")
+        later = clock.at + 3600 * SECOND
+        spool.intake.accept(
+            [entry(tenant="a", lane="bulk"), entry(tenant="b", not_before_us=later), entry(tenant="c", route="x")]
+        )
+        assert spool.reading.due_of_tenants("main") == {("reply", "a"): 2, ("reply", "b"): 1, ("bulk", "a"): 1}
+        assert spool.reading.due_of_tenants("nowhere") == {}
+
 
 def _hand_over(spool: Any, clock: ContractClock, *tenants: str) -> None:
     """A mail for each, a second apart."""

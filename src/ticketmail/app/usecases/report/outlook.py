@@ -91,6 +91,7 @@ class Outlook:
         self._around = around
         self._times = times
         self._paces: dict[tuple[str, ...], tuple[Pace, int]] = {}
+        self._tenants: dict[tuple[tuple[str, ...], str], tuple[Pace, int]] = {}
         self._accounts: dict[str, str | None] = {}
 
     @property
@@ -141,31 +142,44 @@ class Outlook:
         # Holds of accounts are in the pace, which knows how many may go when.
         own = [one.until_us for one in found if one.until_us is not None and not one.scope.startswith("account:")]
         eta = self._of_new(view.route, view.lane, place.count, from_us=max([view.due_us or 0, *own]))
-        return self._of_tenant(view, place, eta)
+        return self._of_tenant(view.route, view.tenant, place.own, eta)
 
     def of_new(self, route: str, lane: str, place: int, *, from_us: int = 0) -> Eta:
         """When a mail leaves that is due at ``from_us`` and has ``place`` of its lane and route before it. Where each tenant has
-        limits of its own, that is known of a mail only."""
+        limits of its own, that is known of a tenant's mail only."""
         if self.limits_tenants(route):
             return Eta(None, "each tenant has limits of its own there; `ticketmail eta ID` knows what waits before a mail")
         return self._of_new(route, lane, place, from_us=from_us)
+
+    def of_tenants(self, route: str, lane: str, place: int, *, tenant: str, own: int, from_us: int = 0) -> Eta:
+        """The same of a tenant's mail, which has ``own`` of that tenant before it."""
+        return self._of_tenant(route, tenant, own, self._of_new(route, lane, place, from_us=from_us))
 
     def limits_tenants(self, route: str) -> bool:
         """All accounts that share the route's mail limit each tenant."""
         pool = self.pool_of(route)
         return bool(pool) and all(self._around.limits(name).of_tenant for name in pool)
 
-    def _of_tenant(self, view: DeliveryView, place: Place, eta: Eta) -> Eta:
+    def _of_tenant(self, route: str, tenant: str, own: int, eta: Eta) -> Eta:
         """Not before its tenant's own limits let it."""
-        if eta.at_us is None or not self.limits_tenants(view.route):
+        if eta.at_us is None or not self.limits_tenants(route):
             return eta
-        pace = together([self._pace_of_tenant(name, view.tenant, place.own + 1) for name in self.pool_of(view.route)])
-        at_us = pace.when_us(place.own + 1)
+        pace = self._pace_of_tenant(self.pool_of(route), tenant, own + 1)
+        at_us = pace.when_us(own + 1)
         if at_us is None:
             return Eta(None, "more of its tenant waits before it than is let through in 60 days", eta.ahead, "", eta.account)
-        return eta if at_us <= eta.at_us else Eta(at_us, "", eta.ahead, pace.waiting_for(place.own + 1), eta.account)
+        waits_for = f"its tenant's {pace.waiting_for(own + 1)}"
+        return eta if at_us <= eta.at_us else Eta(at_us, "", eta.ahead, waits_for, eta.account)
 
-    def _pace_of_tenant(self, account: str, tenant: str, mails: int) -> Pace:
+    def _pace_of_tenant(self, pool: tuple[str, ...], tenant: str, count: int) -> Pace:
+        pace, most = self._tenants.get((pool, tenant), (None, 0))
+        if pace is None or most < count:
+            most = 2 * count + SPARE
+            pace = together([self._tenant_at(name, tenant, most) for name in pool])
+            self._tenants[pool, tenant] = (pace, most)
+        return pace
+
+    def _tenant_at(self, account: str, tenant: str, mails: int) -> Pace:
         limits, state = self._around.limits(account), self._around.tenants.get(document_of(account, tenant), TenantState())
         own = AccountLimits(tuple(replace(one, per_tenant=False) for one in limits.of_tenant), connections=limits.slots)
         return pace_of(AccountState(windows=state.windows), own, from_us=self._from_us(account), mails=mails)
