@@ -31,6 +31,8 @@ MEANINGS: Final = {
     "MailboxSettings.folders": "all are read; the first one is watched",
     "MailboxSettings.processed": "a folder that mail is moved to once it is safe; none: it stays, with a keyword",
     "MailboxSettings.trusted_servers": "authserv-ids whose Authentication-Results are believed (RFC 8601); none: nothing is",
+    "MailboxSettings.check_signatures": "DKIM is checked here where no trusted server spoke (extra `dkim`; asks DNS)",
+    "MailboxSettings.trusted_sealers": "domains whose ARC seals are believed, with `check_signatures`",
     "MailboxSettings.history": "how far back is read at the first contact",
     "MailboxSettings.strangers": "a token in the hands of somebody who took no part: `join` the ticket, or `link` to it",
     "MailboxSettings.closed": "mail for a ticket that the host calls closed: `join`, `link`, or `refuse`",

@@ -49,6 +49,8 @@ EXTRA_OF = {
     "botocore": "sqs",
     "urllib3": "sqs",
     "confluent_kafka": "kafka",
+    "dkim": "dkim",
+    "dns": "dkim",
     "pymysql": "mariadb",
     "prometheus_client": "prometheus",
     "opentelemetry": "otel",

@@ -43,6 +43,7 @@ class Reception:
         self._live: Callable[[], Settings] = mail.host.live or (lambda: settings)
         self._settle = mail.injector.get(Settle)
         self._interpret = mail.injector.get(Interpret)
+        self._interpret.equipped()
         self._book = book
         self._alerts = alerts
         self._meter = meter

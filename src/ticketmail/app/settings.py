@@ -180,14 +180,16 @@ class MailboxSettings(_Table):
     handed in (``ticketmail pipe``, ``ticketmail import``, a host's own code).
 
     ``addresses`` are the mailbox's own: the first one is where it is written to. ``trusted_servers`` are the authserv-ids (RFC
-    8601) of the servers that hand mail to it: only their Authentication-Results are believed. ``processed`` is a folder that mail
-    is moved to once it is safe; '': it stays, with the keyword ``$Ticketmail`` where the server keeps keywords. ``history`` is
-    how far back is read at the first contact. ``strangers``, ``closed``, ``forwards``, ``topic``: whether mail joins a ticket
-    when its author took no part in it, when the ticket is closed, when somebody who took no part passed it on, when its subject
-    is new there and nobody wrote for ``topic_after``; ``link`` names the ticket as related. ``merged``: followed, or linked.
-    ``same_subject`` is how long ago its author may have written under the same subject for a mail to join that ticket (0: never).
-    ``partners`` are domains whose ticket numbers lead to ours for everybody proven to be of them. ``unknown`` is what becomes of
-    mail whose author never took part in a ticket. ``options`` are for settings that only this source's adapter knows.
+    8601) of the servers that hand mail to it: only their Authentication-Results are believed. ``check_signatures``: where none
+    of them spoke, DKIM signatures are checked here (extra ``dkim``; asks DNS), and ARC seals of the domains in
+    ``trusted_sealers``. ``processed`` is a folder that mail is moved to once it is safe; '': it stays, with the keyword
+    ``$Ticketmail`` where the server keeps keywords. ``history`` is how far back is read at the first contact. ``strangers``,
+    ``closed``, ``forwards``, ``topic``: whether mail joins a ticket when its author took no part in it, when the ticket is
+    closed, when somebody who took no part passed it on, when its subject is new there and nobody wrote for ``topic_after``;
+    ``link`` names the ticket as related. ``merged``: followed, or linked. ``same_subject`` is how long ago its author may have
+    written under the same subject for a mail to join that ticket (0: never). ``partners`` are domains whose ticket numbers lead
+    to ours for everybody proven to be of them. ``unknown`` is what becomes of mail whose author never took part in a ticket.
+    ``options`` are for settings that only this source's adapter knows.
     """
 
     url: SecretUrl = SecretStr("")
@@ -200,6 +202,8 @@ class MailboxSettings(_Table):
     folders: Annotated[tuple[str, ...], OneOrMany, Field(min_length=1)] = ("INBOX",)
     processed: str = ""
     trusted_servers: Texts = ()
+    check_signatures: bool = False
+    trusted_sealers: Texts = ()
     history: Duration = 7 * 86_400.0
     poll: Annotated[Duration, Field(ge=1, le=86_400)] = 120.0  #: looks at least so often, whatever is announced
     idle: Annotated[Duration, Field(ge=1, le=1_740)] = 540.0  #: a longer wait is begun anew (RFC 2177 says 29 min at most)

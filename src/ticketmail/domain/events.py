@@ -16,6 +16,7 @@ from ticketmail.domain.received import (
     Participant,
     Reaction,
     ReceivedFile,
+    Signature,
     Thread,
 )
 
@@ -139,11 +140,12 @@ class MailReceived(_Event):
     """A mail came in. Exactly one for each, whatever it is: ``category`` says what (``human``, ``auto_reply``,
     ``out_of_office``, ``bounce``, ...; only a human's words should reopen a ticket).
 
-    ``ticket`` None: none is known. Open one, and say which: ``TicketMail.inbound.assign``. ``text`` is what the author wrote now,
-    ``quoted`` and ``signature`` what was folded away; together they are all of it. ``html`` is safe to show: nothing remote,
-    nothing active. ``content`` names larger texts kept apart (``text``, ``quoted``, ``html`` -> key), whose beginnings stand
-    here. ``risks`` are codes of docs/reference/inbound.md. ``replaces``: an earlier event of the same mail, read less well.
-    Times are UTC microseconds; ids have no brackets; ``raw`` is the key of the mail's own bytes.
+    ``ticket`` None: none is known. Open one, and say which: ``TicketMail.inbound.assign``. ``text`` is what the author wrote
+    now, ``quoted`` and ``signature`` what was folded away; together they are all of it. ``html`` is safe to show: nothing
+    remote, nothing active. ``content`` names larger texts kept apart (``text``, ``quoted``, ``html`` -> key), whose beginnings
+    stand here. ``signatures`` are there where the mailbox checks them. ``risks`` are codes of docs/reference/inbound.md.
+    ``replaces``: an earlier event of the same mail, read less well. Times are UTC microseconds; ids have no brackets; ``raw``
+    is the key of the mail's own bytes.
     """
 
     kind: Literal["received"] = "received"
@@ -169,6 +171,7 @@ class MailReceived(_Event):
     calendar: CalendarNote | None = None
     reaction: Reaction | None = None
     acknowledge: Acknowledge = Acknowledge()
+    signatures: tuple[Signature, ...] = ()
     risks: tuple[str, ...] = ()
     message_id: str = ""
     in_reply_to: tuple[str, ...] = ()

@@ -45,8 +45,8 @@ class Thread(_Value):
 class Author(_Value):
     """Who wrote. ``address`` is From as it stands there; ``trusted`` False: it is no address, or there are several.
 
-    ``authenticated`` are domains that a trusted server says the mail was proven for (DMARC, else aligned DKIM or SPF); () is no
-    proof of forgery. ``reply_to`` is for people to see, never who wrote.
+    ``authenticated`` are domains that the mail was proven for: by a trusted server's word (DMARC, else aligned DKIM or SPF),
+    else by signatures that were checked here; () is no proof of forgery. ``reply_to`` is for people to see, never who wrote.
     """
 
     address: str = ""
@@ -105,6 +105,20 @@ class CalendarNote(_Value):
     zone: str = ""
     place: str = ""
     answers: tuple[str, ...] = ()
+
+
+class Signature(_Value):
+    """A signature, as it was checked when the mail was read: DKIM (RFC 6376), or an ARC chain (RFC 8617), whose ``domain`` is
+    its last sealer's and ``said`` what that one found (its ARC-Authentication-Results). ``result`` ``pass`` proves that
+    ``domain`` sent or sealed the mail as it is; every other one proves nothing, forgery neither. ``temperror``: DNS did not
+    answer. ``reason`` is for people."""
+
+    method: Literal["dkim", "arc"]
+    result: Literal["pass", "fail", "neutral", "temperror", "permerror"]
+    domain: str = ""
+    selector: str = ""
+    reason: str = ""
+    said: str = ""
 
 
 class DeliveryFact(_Value):

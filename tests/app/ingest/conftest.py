@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from injector import Module
 
 from ticketmail import Message, TicketMail
 from ticketmail.app.usecases.tell import Tell
@@ -29,11 +30,11 @@ class Tickets:
 class Host:
     """A host, and the world that writes to it."""
 
-    def __init__(self, spool: str, **mailbox: Any) -> None:
+    def __init__(self, spool: str, *overrides: Module, **mailbox: Any) -> None:
         self.tickets = Tickets()
         box = {"addresses": ["help@example.com"], **mailbox}
         settings = {"spool": spool, "accounts": {"a": "null://"}, "mailboxes": {"help": box, "sales": {}}}
-        self.mail = TicketMail(settings=settings, tickets=self.tickets, overrides=[InlineReading()])
+        self.mail = TicketMail(settings=settings, tickets=self.tickets, overrides=[InlineReading(), *overrides])
 
     def answers(self, ticket: str, to: str | list[str] = "ann@example.net", **names: Any) -> Any:
         """The host writes; its receipt."""

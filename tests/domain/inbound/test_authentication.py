@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticketmail.domain.inbound.authentication import authenticated
+from ticketmail.domain.inbound.authentication import authenticated, vouched
+from ticketmail.domain.received import Signature
 
 OURS = (
     "mx.example.com; dmarc=pass (p=REJECT) header.from=example.net; dkim=pass header.d=example.net; spf=fail smtp.mailfrom=x@y.z"
@@ -70,3 +73,38 @@ def test_a_domain_is_proven_by_one_above_it_and_never_by_one_below() -> None:
 
     tenant = authenticated(["mx.us; dkim=pass header.d=evil.github.io"], ["mx.us"], "github.io")
     assert not tenant.covers("github.io")
+
+
+def dkim(domain: str = "example.net", result: Any = "pass") -> Signature:
+    return Signature(method="dkim", domain=domain, result=result)
+
+
+def chain(said: str, domain: str = "list.example.org", result: Any = "pass") -> Signature:
+    return Signature(method="arc", domain=domain, result=result, said=said)
+
+
+def test_a_signature_that_holds_proves_its_domain_and_those_below_it() -> None:
+    proof = vouched([dkim(result="fail"), dkim("mailer.example")], (), "example.net")
+    assert proof.domains == ("mailer.example",)
+    assert proof.verdicts == ("dkim=fail", "dkim=pass")
+    assert not proof.covers("example.net")
+
+    assert vouched([dkim()], (), "example.net").covers("desk.example.net")
+
+
+@pytest.mark.parametrize("result", ["fail", "neutral", "temperror", "permerror"])
+def test_a_signature_that_does_not_hold_proves_neither_sender_nor_forgery(result: str) -> None:
+    proof = vouched([dkim(result=result)], (), "example.net")
+
+    assert (proof.domains, proof.failed) == ((), False)
+
+
+def test_what_a_sealer_found_counts_if_it_is_trusted_and_the_chain_holds() -> None:
+    said = "list.example.org; dkim=pass header.d=example.net; dmarc=pass header.from=example.net"
+
+    assert vouched([chain(said)], ["List.example.org"], "example.net").domains == ("example.net",)
+    assert vouched([chain(said)], [], "example.net").domains == ()
+    assert vouched([chain(said)], ["example.org"], "example.net").domains == ()
+    assert vouched([chain(said, result="fail")], ["list.example.org"], "example.net").domains == ()
+    assert vouched([chain("")], ["list.example.org"], "example.net").domains == ()
+    assert not vouched([chain("list.example.org; dmarc=fail")], ["list.example.org"], "example.net").failed

@@ -69,7 +69,8 @@ class _Eraser:
         self._drop_blobs(mail)
         told = [event for event in self._tx.state.events.values() if event.submission_id == mail.id]
         self.reached["events"] += sum(self._tx.drop(self._tx.state.events, event.event_id) for event in told)
-        names = {"author": self._alias, "envelope_from": self._alias, "subject": "", "verdict": "", "error": "", "digest": ""}
+        names = dict.fromkeys(("subject", "verdict", "signatures", "error", "digest"), "")
+        names |= dict.fromkeys(("author", "envelope_from"), self._alias)
         state = InboundState.DONE if mail.state is InboundState.STORED else mail.state
         self._tx.change(mail, state=state, marks=(), **names)
         self._tx.note("erased", submission_id=mail.id, actor=self._actor, reason=self._reason)

@@ -205,6 +205,7 @@ def view_of(mail: Incoming) -> InboundView:
         verdict=mail.verdict,
         error=mail.error,
         rules=mail.rules,
+        signatures=mail.signatures,
         settled_us=mail.settled_us,
     )
 

@@ -70,6 +70,7 @@ def _write(tx: Tx, mail: Incoming, s: Settlement, state: InboundState, key: str)
         ticket=s.event.ticket,
         strength=s.strength,
         verdict=s.verdict,
+        signatures=s.signatures,
         error=utf8(s.error),
         rules=s.rules,
         marks=s.marks,

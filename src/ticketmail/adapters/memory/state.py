@@ -150,6 +150,7 @@ class Incoming:
     ticket: str | None = None
     strength: str = ""
     verdict: str = ""
+    signatures: str = ""
     error: str = ""
     rules: str = ""
     marks: tuple[bytes, ...] = ()

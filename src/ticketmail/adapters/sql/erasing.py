@@ -60,7 +60,7 @@ class EraseStatements:
         f, report = t.feedback.c, t.inbound.alias("report")
         same = and_(report.c.id == f.inbound_id, i.event_id == report.c.event_id)  # with its copies
         self.reports = select(i.id).where(f.submission_id == of, f.number == bound("p_number"), same)
-        forgotten: dict[str, Any] = dict.fromkeys(("subject", "verdict", "error", "marks", "digest"), "")
+        forgotten: dict[str, Any] = dict.fromkeys(("subject", "verdict", "signatures", "error", "marks", "digest"), "")
         forgotten |= dict.fromkeys(("author", "envelope_from"), bound("p_alias"))
         state = case((i.state == "stored", "done"), else_=i.state)
         self.forget = update(t.inbound).where(i.id == of).values(state=state, raw_purged_us=bound("p_now"), **forgotten)

@@ -27,7 +27,7 @@ _STORE = ("id", "tenant", "mailbox", "source", "digest", "size_bytes", "envelope
 _VIEW = (
     *("inbound_id", "tenant", "mailbox", "source", "raw", "size_bytes", "envelope_from", "envelope_to", "received_us", "silent"),
     *("state", "attempts", "fence", "category", "author", "subject", "event_id", "ticket", "strength", "verdict", "error"),
-    *("rules", "settled_us"),
+    *("rules", "signatures", "settled_us"),
 )
 _CURSOR = "cursor"
 
@@ -38,7 +38,7 @@ def view_columns(t: Tables) -> list[Any]:
     return [
         *(i.id, i.tenant, i.mailbox, i.source, i.digest, i.size_bytes, i.envelope_from, i.envelope_to, i.received_us, i.silent),
         *(i.state, i.attempts, i.fence, i.category, i.author, i.subject, i.event_id, i.ticket, i.strength, i.verdict, i.error),
-        *(i.rules, i.settled_us),
+        *(i.rules, i.signatures, i.settled_us),
     ]
 
 

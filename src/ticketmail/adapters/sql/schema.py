@@ -286,7 +286,7 @@ class Tables:
             _name("subject", 255),
             _name("ticket", 255, None),
             _name("strength", 12),
-            *(Column(name, _text(), nullable=False, server_default="") for name in ("verdict", "error", "marks")),
+            *(Column(name, _text(), nullable=False, server_default="") for name in ("verdict", "signatures", "error", "marks")),
             _name("rules", 32),
             _us("settled_us", nullable=True),
             _us("raw_purged_us", nullable=True),

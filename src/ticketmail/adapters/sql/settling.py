@@ -20,7 +20,7 @@ from ticketmail.domain.ticket import id_digest
 _FEEDBACK = ("submission_id", "number", "kind", "at_us", "inbound_id")
 _SETTLED = (
     *("state", "category", "event_id", "message_key", "author", "subject", "ticket", "strength", "verdict", "error", "rules"),
-    *("marks", "acknowledged", "settled_us"),
+    *("signatures", "marks", "acknowledged", "settled_us"),
 )
 
 
@@ -103,6 +103,7 @@ def _row(s: Settlement, state: InboundState, key: str, now_us: int) -> dict[str,
         "p_ticket": s.event.ticket,
         "p_strength": s.strength,
         "p_verdict": s.verdict,
+        "p_signatures": s.signatures,
         "p_error": utf8(s.error),
         "p_rules": s.rules,
         "p_marks": " ".join(mark.hex() for mark in s.marks),

@@ -13,6 +13,10 @@ from ticketmail.domain.errors import TicketmailError
 def mailbox_findings(context: Context) -> Iterator[Finding]:
     """One for each mailbox of the settings that has a URL; how it was last watched is told by status."""
     settings = context.mail.settings
+    try:
+        context.mail.inbound.interpret.equipped()
+    except TicketmailError as error:
+        yield Finding(Level.BAD, "signatures", str(error))
     for name, box in settings.mailboxes.items():
         if box.url.get_secret_value():
             try:

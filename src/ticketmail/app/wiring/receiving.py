@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from injector import Module, provider, singleton
 
+from ticketmail.app.plugins import missing_extra
 from ticketmail.app.settings import MailboxSettings, Settings
 from ticketmail.app.usecases.compile import Compiler
 from ticketmail.app.usecases.ingest import Inbound, Interpret, Settle, Threading
@@ -15,8 +16,9 @@ from ticketmail.app.wiring.timing import Timing
 from ticketmail.domain.inbound.policy import MailboxRules, Policy
 from ticketmail.domain.inbound.reading import Reading
 from ticketmail.domain.ports.accepting import Blobs, Directory
-from ticketmail.domain.ports.receiving import Ledger, Reader
+from ticketmail.domain.ports.receiving import Ledger, Reader, SignatureCheck
 from ticketmail.domain.ports.spooling import SpoolAdapter
+from ticketmail.domain.received import Signature
 
 
 class LazyReader:
@@ -42,12 +44,31 @@ class LazyReader:
             made.close()
 
 
+class LazyCheck:
+    """The checker of ``adapters.dkim``. Raises MissingExtra at the first use if it cannot be had."""
+
+    def __init__(self) -> None:
+        self._made: SignatureCheck | None = None
+
+    def __call__(self, raw: bytes) -> tuple[Signature, ...]:
+        """As the port says."""
+        if self._made is None:
+            try:
+                from ticketmail.adapters.dkim import SignatureChecker
+            except ImportError as error:
+                raise missing_extra(error, "check_signatures", name="mailboxes.*.check_signatures") from error
+            self._made = SignatureChecker()
+        return self._made(raw)
+
+
 def rules_of(settings: Settings) -> Mapping[str, MailboxRules]:
     """What each mailbox does with its mail."""
     return {
         name: MailboxRules(
             addresses=tuple(one.lower() for one in box.addresses),
             servers=box.trusted_servers,
+            check_signatures=box.check_signatures,
+            sealers=box.trusted_sealers,
             policy=_policy(box),
         )
         for name, box in settings.mailboxes.items()
@@ -106,16 +127,33 @@ class ReceivingModule(Module):
 
     @singleton
     @provider
+    def check(self) -> SignatureCheck:
+        return LazyCheck()
+
+    @singleton
+    @provider
     def threading(self, directory: Directory, ledger: Ledger, compiler: Compiler, host: HostPieces) -> Threading:
         return Threading(directory, ledger, compiler.keys, host.tickets)
 
     @singleton
     @provider
     def interpret(
-        self, settings: Settings, host: HostPieces, reader: Reader, ledger: Ledger, threads: Threading, compiler: Compiler
+        self,
+        settings: Settings,
+        host: HostPieces,
+        reader: Reader,
+        ledger: Ledger,
+        threads: Threading,
+        compiler: Compiler,
+        check: SignatureCheck,
     ) -> Interpret:
         return Interpret(
-            reader=reader, ledger=ledger, threading=threads, keys=compiler.keys, rules=LiveRules(host.live or (lambda: settings))
+            reader=reader,
+            ledger=ledger,
+            threading=threads,
+            keys=compiler.keys,
+            rules=LiveRules(host.live or (lambda: settings)),
+            check=check,
         )
 
     @singleton

@@ -1,4 +1,4 @@
-"""Authentication-Results (RFC 8601): what a server that we trust says about who sent a mail. Pure.
+"""Who sent a mail: what a server that we trust says (Authentication-Results, RFC 8601), else signatures that were checked. Pure.
 
 Anybody can write such a header. What counts is the topmost block of the one server that hands mail to us: its header stands above
 all that came with the mail (RFC 8601 section 5), and a settings name, its authserv-id, says which one that is.
@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
+
+from ticketmail.domain.received import Signature
 
 HEADER: Final = "Authentication-Results"
 _COMMENT: Final = re.compile(r"\([^()]*\)")
@@ -59,6 +61,22 @@ def authenticated(headers: Sequence[str], trusted: Sequence[str], sender_domain:
             if proven:
                 domains[proven] = None
     return Authenticated(tuple(domains), tuple(dict.fromkeys(verdicts)), failed)
+
+
+def vouched(signatures: Sequence[Signature], sealers: Sequence[str], sender_domain: str) -> Authenticated:
+    """What checked signatures prove: DKIM the domain that signed. What a chain's last sealer found counts if it is one of
+    ``sealers``, for anybody can seal (RFC 8617 section 9.5). Forgery is never proven so: signatures break on the way."""
+    trusted = {one.lower() for one in sealers}
+    domains: dict[str, None] = {}
+    for one in signatures:
+        if one.result != "pass":
+            continue
+        if one.method == "dkim":
+            domains[one.domain.lower()] = None
+        elif one.domain.lower() in trusted:
+            server = next(_blocks(one.said), "").partition(" ")[0]
+            domains |= dict.fromkeys(authenticated([one.said], [server], sender_domain).domains)
+    return Authenticated(tuple(domains), tuple(dict.fromkeys(f"{one.method}={one.result}" for one in signatures)))
 
 
 def _blocks(value: str) -> Iterator[str]:

@@ -37,9 +37,17 @@ class Policy:
 @dataclass(frozen=True, slots=True)
 class MailboxRules:
     """``addresses`` are the mailbox's own, as ``Address.key``; ``servers`` the authserv-ids whose Authentication-Results are
-    believed; ``policy`` says when a mail joins the ticket that was found."""
+    believed; ``policy`` says when a mail joins the ticket that was found. ``check_signatures``: where none of them spoke, the
+    mail's own signatures count; ``sealers`` are domains whose ARC seals do."""
 
     addresses: tuple[str, ...] = ()
     servers: tuple[str, ...] = ()
+    check_signatures: bool = False
+    sealers: tuple[str, ...] = ()
     policy: Policy = field(default_factory=Policy)
     budget: Budget = field(default_factory=Budget)
+
+    @property
+    def proves(self) -> bool:
+        """Whether a mail's sender can be proven at all."""
+        return bool(self.servers) or self.check_signatures

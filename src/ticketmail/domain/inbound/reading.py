@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ticketmail.domain.inbound.mail import ParsedMail
-from ticketmail.domain.received import CalendarNote, Reaction
+from ticketmail.domain.received import CalendarNote, Reaction, Signature
 
 #: The version of the rules by which a mail becomes an event. ``inbound reparse`` shows what other rules would change.
 RULES = "1"
@@ -48,7 +48,8 @@ class Reading:
     """``category`` says what kind of mail it is, ``evidence`` why. ``against`` are reasons not to answer it by itself.
 
     ``returned`` are texts that may identify the mail that a report is about, and ``reported`` its recipients. ``back_us``: when
-    an absent author says to be back (UTC microseconds). ``error``: what kept the reader from reading more; '' if nothing did.
+    an absent author says to be back (UTC microseconds). ``signatures``: where they are checked, which takes DNS, too.
+    ``error``: what kept the reader from reading more; '' if nothing did.
     """
 
     mail: ParsedMail
@@ -63,4 +64,5 @@ class Reading:
     back_us: int | None = None
     calendar: CalendarNote | None = None
     reaction: Reaction | None = None
+    signatures: tuple[Signature, ...] = ()
     error: str = ""

@@ -14,6 +14,7 @@ from ticketmail.domain.inbound.conversation import Earlier
 from ticketmail.domain.inbound.reading import Reading
 from ticketmail.domain.outbound.suppression import Suppression
 from ticketmail.domain.ports.accepting import TokenRef
+from ticketmail.domain.received import Signature
 
 _IDS = UUID("6b5f5d1e-6f0e-5c39-9a0c-7d3a3c1f6a10")  #: names of incoming mails live below this one (RFC 9562 section 5.5)
 
@@ -63,7 +64,8 @@ class Stored:
 @dataclass(frozen=True, slots=True)
 class InboundView:
     """An incoming mail as the ledger knows it. Times are UTC microseconds. ``raw`` is the key of its bytes ('' once they were
-    deleted). ``category`` and what follows are empty until it has become an event; ``verdict`` is JSON for people."""
+    deleted). ``category`` and what follows are empty until it has become an event; ``verdict`` is JSON for people,
+    ``signatures`` JSON of what was checked when it came ('' if nothing was)."""
 
     inbound_id: UUID
     tenant: str
@@ -87,6 +89,7 @@ class InboundView:
     verdict: str = ""
     error: str = ""
     rules: str = ""
+    signatures: str = ""
     settled_us: int | None = None
 
 
@@ -124,6 +127,7 @@ class Settlement:
     subject: str = ""
     strength: str = ""
     verdict: str = ""
+    signatures: str = ""
     rules: str = ""
     error: str = ""  #: not empty: DEAD
     acknowledged: bool = False
@@ -143,6 +147,14 @@ class Reader(Protocol):
 
     def close(self) -> None:
         """Release what is held. Idempotent."""
+        ...
+
+
+class SignatureCheck(Protocol):
+    """Checks a mail's signatures, bounded in time. Thread-safe, blocking."""
+
+    def __call__(self, raw: bytes) -> tuple[Signature, ...]:
+        """DKIM from the top, then the ARC chain if there is one. Never raises for what a mail, a key or DNS is."""
         ...
 
 

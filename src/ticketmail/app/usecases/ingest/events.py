@@ -49,6 +49,7 @@ def event_of(found: Interpreted, *, ident: UUID, now_us: int, keys: Sequence[str
         calendar=reading.calendar,
         reaction=reading.reaction,
         acknowledge=found.acknowledge,
+        signatures=reading.signatures,
         risks=found.risks,
         message_id=mail.message_id or "",
         in_reply_to=mail.in_reply_to,

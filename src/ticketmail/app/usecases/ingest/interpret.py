@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ticketmail.app.usecases.ingest.feedback import Subject, about, report_of
 from ticketmail.app.usecases.ingest.threading import Threading
 from ticketmail.domain.inbound.acknowledging import Pace, acknowledge, is_racing
-from ticketmail.domain.inbound.authentication import HEADER, Authenticated, authenticated
+from ticketmail.domain.inbound.authentication import HEADER, Authenticated, authenticated, vouched
 from ticketmail.domain.inbound.conversation import Writer
 from ticketmail.domain.inbound.mail import ParsedMail, Tier
 from ticketmail.domain.inbound.participants import author_key, bare_key
@@ -16,12 +17,17 @@ from ticketmail.domain.inbound.partner import number_ref, numbers_of
 from ticketmail.domain.inbound.policy import MailboxRules
 from ticketmail.domain.inbound.reading import Reading
 from ticketmail.domain.inbound.subjects import is_forward
-from ticketmail.domain.ports.receiving import InboundView, Ledger, Reader
-from ticketmail.domain.received import Acknowledge, Thread
+from ticketmail.domain.ports.receiving import InboundView, Ledger, Reader, SignatureCheck
+from ticketmail.domain.received import Acknowledge, Signature, Thread
 from ticketmail.domain.ticket import X_HEADER, find, find_tag
 
 #: Sources put it above the header of a mail whose body they left where it is.
 TOO_LARGE = "X-Ticketmail-Too-Large"
+
+
+def no_check(raw: bytes) -> tuple[Signature, ...]:
+    """Where nobody checks signatures."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,8 @@ class Interpreted:
 
 
 class Interpret:
-    """``rules`` by mailbox; ``keys()`` gives the token keys. Synchronous; thread-safe where its parts are."""
+    """``rules`` by mailbox; ``keys()`` gives the token keys; ``check`` checks signatures, for mailboxes that want it.
+    Synchronous; thread-safe where its parts are."""
 
     def __init__(
         self,
@@ -67,16 +74,23 @@ class Interpret:
         threading: Threading,
         keys: Callable[[], Sequence[bytes]],
         rules: Mapping[str, MailboxRules],
+        check: SignatureCheck = no_check,
     ) -> None:
         self._reader = reader
         self._ledger = ledger
         self._threading = threading
         self._keys = keys
         self._rules = rules
+        self._check = check
 
     def prepare(self) -> None:
         """Do now what the first mail would wait for: the reader's process starts."""
         self._reader.read(b"")
+
+    def equipped(self) -> None:
+        """Raises MissingExtra if signatures are to be checked and nothing is there to do it."""
+        if any(one.check_signatures for one in self._rules.values()):
+            self._check(b"")
 
     def one(self, view: InboundView, content: bytes) -> Interpreted:
         """Read and judge ``content``. Raises SpoolError kin, nothing for what a mail is."""
@@ -85,15 +99,25 @@ class Interpret:
     def read(self, view: InboundView, content: bytes) -> Reading:
         """What the bytes say."""
         reading = self._reader.read(content)
-        # Without content: the source could not give it.
-        return replace(reading, error=view.error) if not content and view.error else reading
+        if not content and view.error:  # the source could not give it
+            return replace(reading, error=view.error)
+        return replace(reading, signatures=self._signatures(view, content))
+
+    def _signatures(self, view: InboundView, content: bytes) -> tuple[Signature, ...]:
+        """As they were when the mail came: keys are withdrawn after a while."""
+        if view.signatures:
+            return tuple(Signature.model_validate(one) for one in json.loads(view.signatures))
+        return self._check(content) if self._rules_of(view).check_signatures else ()
+
+    def _rules_of(self, view: InboundView) -> MailboxRules:
+        return self._rules.get(view.mailbox, MailboxRules())
 
     def judge(self, view: InboundView, reading: Reading) -> Interpreted:
         """What it means now, by all that is settled. Raises SpoolError kin."""
-        mail, rules = reading.mail, self._rules.get(view.mailbox, MailboxRules())
+        mail, rules = reading.mail, self._rules_of(view)
         author = author_key(mail)
         category = "own" if self._is_own(reading) else reading.category
-        proof = authenticated(mail.values(HEADER), rules.servers, author.rpartition("@")[2])
+        proof = _proof(reading, rules, author.rpartition("@")[2])
         writer = self._writer(view, reading, category, author, proof, rules)
         thread, participants = self._threading.thread(view, reading, writer, rules.policy)
         pace = self._pace(view, author, mail.subject, thread, rules)
@@ -165,13 +189,19 @@ class Interpret:
         found = {
             "sender-unclear": not writer.key,
             "sender-forged": proof.failed,
-            "sender-unproven": bool(rules.servers) and not proof.failed and not writer.proven,
+            "sender-unproven": rules.proves and not proof.failed and not writer.proven,
             "stranger-in-ticket": thread.ticket is not None and thread.strength == "strong" and not reading.reported,
             "loop-suspected": is_racing(pace, rules.budget),
             "not-read-in-full": reading.mail.tier != "full",
             "too-large": reading.mail.has(TOO_LARGE) and reading.mail.headers[0].key == TOO_LARGE.lower(),
         }
         return (*(code for code, holds in found.items() if holds), *reading.content.risks)
+
+
+def _proof(reading: Reading, rules: MailboxRules, domain: str) -> Authenticated:
+    """A trusted server saw the mail as it came: where it spoke, its word counts and no other."""
+    said = authenticated(reading.mail.values(HEADER), rules.servers, domain)
+    return said if said.verdicts or not rules.check_signatures else vouched(reading.signatures, rules.sealers, domain)
 
 
 def unread(view: InboundView, error: str) -> Interpreted:

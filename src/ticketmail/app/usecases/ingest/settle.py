@@ -159,6 +159,7 @@ class Settle:
             subject=reading.mail.subject,
             strength=found.thread.strength,
             verdict=json.dumps([clue.model_dump() for clue in found.thread.clues]),
+            signatures=json.dumps([one.model_dump() for one in reading.signatures]) if reading.signatures else "",
             rules=RULES,
             error=reading.error,
             acknowledged=event.acknowledge.allowed,

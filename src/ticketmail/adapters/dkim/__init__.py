@@ -1,0 +1,5 @@
+"""Signatures of incoming mail, checked with dkimpy (extra ``dkim``)."""
+
+from ticketmail.adapters.dkim.checking import SignatureChecker
+
+__all__ = ["SignatureChecker"]
