@@ -101,6 +101,18 @@ def test_a_wrong_password_and_a_strange_certificate_are_told_without_secrets(dov
     assert "canary" not in str(caught.value)
 
 
+@pytest.mark.dovecot
+def test_the_mails_of_another_user_or_server_are_others(dovecot: Server) -> None:
+    """UIDLs are often small numbers: a mailbox that moved would be taken for known."""
+    dovecot.deliver(mail(1))
+    here = list(dovecot.open().census())
+    dovecot.url = dovecot.url.replace("127.0.0.1", "localhost")
+    there = list(dovecot.open().census())
+
+    assert len(here) == len(there) == 1
+    assert here != there
+
+
 @pytest.mark.parametrize("options", [{"folders": ("A",)}, {"processed": "Done"}, {"token": lambda force: "t"}])
 def test_what_pop3_has_not_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(SettingsError):

@@ -41,6 +41,12 @@ allow_plaintext = true
 """
 
 
+def test_a_service_that_only_receives_needs_no_account(desk) -> None:
+    desk.write('site = "desk"\nspool = "sqlite:///spool.db"\n[mailboxes.support]\naddresses = ["help@example.com"]\n')
+
+    assert findings(desk)["accounts"]["level"] == "ok"
+
+
 @pytest.fixture
 def server() -> Iterator[SmtpServer]:
     with SmtpServer(features=Features(users={"help": CANARY})).in_thread() as started:

@@ -7,6 +7,7 @@ it. There is one folder and nothing is announced.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import poplib
 import socket
 import ssl
@@ -55,6 +56,8 @@ class Pop3Mailbox:
         self._user = unquote(parts.username or "") or options.user
         self._password = unquote(parts.password or "") or options.password
         self._options = options
+        # UIDLs are one server's own, and may be small numbers: a mailbox that moves to another server begins anew.
+        self._digest = hashlib.sha256(f"{self._user}@{self._host}".lower().encode()).hexdigest()[:8]
         self._deletes = options.options.get("delete", "") in ("true", "yes", "1") and not options.read_only
         self._client: poplib.POP3 | None = None
 
@@ -67,9 +70,9 @@ class Pop3Mailbox:
         with self._session() as client:
             came = 0
             there = self._uidl(client)
-            stored = inbox.has([_key(uid) for uid in there.values()])
+            stored = inbox.has([self._key(uid) for uid in there.values()])
             for number, uid in there.items():
-                if _key(uid) not in stored:
+                if self._key(uid) not in stored:
                     inbox.store([self._letter(client, number, uid)])
                     came += 1
                 if self._deletes:
@@ -81,7 +84,7 @@ class Pop3Mailbox:
 
     def census(self) -> Iterator[str]:
         with self._session() as client:
-            yield from [_key(uid) for uid in self._uidl(client).values()]
+            yield from [self._key(uid) for uid in self._uidl(client).values()]
 
     def abort(self) -> None:
         client = self._client
@@ -147,12 +150,12 @@ class Pop3Mailbox:
         size = int(answer.split()[2])
         if size > self._options.max_size_bytes:
             note = f"X-Ticketmail-Too-Large: {size} bytes, still in the mailbox".encode()
-            return Letter(_key(uid), b"\r\n".join([note, *client.top(number, 0)[1], b""]))
-        return Letter(_key(uid), b"\r\n".join([*client.retr(number)[1], b""]))
+            return Letter(self._key(uid), b"\r\n".join([note, *client.top(number, 0)[1], b""]))
+        return Letter(self._key(uid), b"\r\n".join([*client.retr(number)[1], b""]))
 
-
-def _key(uid: str) -> str:
-    return f"uidl;{uid}"[:255]
+    def _key(self, uid: str) -> str:
+        """The source key of a mail."""
+        return f"uidl;{self._digest};{uid}"[:255]
 
 
 @contextmanager

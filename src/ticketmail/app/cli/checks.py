@@ -105,6 +105,9 @@ def _clock(reading: Reading) -> Iterator[Finding]:
 
 def _accounts(context: Context) -> Iterator[Finding]:
     settings = context.mail.settings
+    if not settings.accounts and (settings.mailboxes or context.mail.may_change("mailboxes")):
+        yield Finding(Level.OK, "accounts", "There is none: this service receives, and sends nothing.")
+        return
     if not settings.accounts:
         yield Finding(
             Level.BAD, "accounts", "There is none: nothing can be sent.", 'Add [accounts.NAME] with url = "smtp://...".'

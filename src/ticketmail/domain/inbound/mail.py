@@ -103,7 +103,8 @@ class Part:
     ``content`` is decoded from its transfer encoding. ``text`` is set for ``text/*`` and reports, ``charset`` is the one that
     was used. ``filename`` is decoded and fit for showing, never for opening; ``content_id`` has no angle brackets.
     ``sniffed`` is the type that the first bytes say, '' if they say nothing. ``mail`` is the attached mail, read as far as
-    the limits go. ``origin`` is ``mime``, ``uuencode``, ``tnef`` or ``smime``.
+    the limits go. ``origin`` is ``mime``, ``uuencode``, ``yenc``, ``tnef`` or
+    ``smime``.
     """
 
     path: str

@@ -291,6 +291,26 @@ def test_prose_that_looks_like_the_beginning_of_a_file_stays() -> None:
     assert mail("Subject: x", "begin 644 times\nand more\nend\n").attachments == ()
 
 
+@pytest.mark.parametrize("part", ["", "=ypart begin=1 end=256\r\n"], ids=["whole", "a part"])
+def test_yencoded_files_become_attachments(part: str) -> None:
+    content = bytes(range(256))
+    shifted = bytes((one + 42) % 256 for one in content)
+    written = b"".join(b"=" + bytes(((one + 64) % 256,)) if one in b"\0\n\r=" else bytes((one,)) for one in shifted)
+    body = f"before\r\n=ybegin line=128 size=256 name=a.bin\r\n{part}".encode() + written[:130] + b"\r\n" + written[130:]
+
+    read = parse(b"Content-Type: text/plain; charset=latin1\r\n\r\n" + body + b"\r\n=yend size=256\r\nafter\r\n")
+
+    assert read.text == "before\nafter\n"
+    assert [(one.filename, one.content, one.origin) for one in read.attachments] == [("a.bin", content, "yenc")]
+
+
+@pytest.mark.parametrize("body", ["=ybegin line=128 size=3 name=a\nxyz\n", "=ybegin name=a\nxyz\n=yend size=3\n"])
+def test_what_only_begins_as_a_yencoded_file_stays(body: str) -> None:
+    read = mail("Subject: x", body)
+
+    assert (read.text, read.attachments) == (body, ())
+
+
 def test_winmail_dat_is_opened_and_kept() -> None:
     def attribute(kind: int, value: bytes) -> bytes:
         return struct.pack("<BII", 2, kind, len(value)) + value + b"\0\0"

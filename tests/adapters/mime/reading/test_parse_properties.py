@@ -109,6 +109,8 @@ HOSTILE = {
     "blanks before no line end": HEAD + b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + b" " * 900_000 + b"x",
     "delimiters within lines": MULTIPART + b"--bb" * 500_000,
     "files that do not end": HEAD + b"\r\n" + b"begin 644 a\r\n!aaaa\r\n" * 40_000,
+    "yEnc of escapes": HEAD + b"\r\n=ybegin line=1 size=1 name=a\r\n" + b"=}" * 450_000 + b"\r\n=yend size=1\r\n",
+    "yEnc that does not end": HEAD + b"\r\n" + b"=ybegin line=1 size=1 name=a\r\n" * 30_000,
     "empty lines": HEAD + b"\r\n" + b"\n" * 900_000 + b"x",
     "tags": HEAD + b"Content-Type: text/html\r\n\r\n" + b"<div>" * 100_000 + b"<script>" * 50_000,
     "a value of one character class": HEAD

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
-from ticketmail.adapters.mime.reading import tnef
+from ticketmail.adapters.mime.reading import rtf, tnef, yenc
 from ticketmail.adapters.mime.reading.charsets import decode
 from ticketmail.adapters.mime.reading.leaves import make_part
 from ticketmail.adapters.mime.reading.naming import shown_file_name
 from ticketmail.adapters.mime.reading.smime import unwrap_signed
 from ticketmail.adapters.mime.reading.sniffing import sniff
 from ticketmail.adapters.mime.reading.structure import Budget, Entity
-from ticketmail.adapters.mime.reading.uuencoded import take_files
+from ticketmail.adapters.mime.reading.uuencoded import take_files as uuencoded_files
 from ticketmail.domain.inbound.mail import REPORT_TYPES, ContentType, ParsedMail, Part
 
 _BODIES: Final = ("text/plain", "text/html")
@@ -121,11 +121,13 @@ class Placed:
         if part.content_type.value == "text/html":
             self.htmls.append(part)
             return
-        text, files = take_files(part.text or "", limit=self.budget.attachments)
-        self.texts.append(replace(part, text=text) if files else part)
-        for name, content in files:
-            kind = ContentType(sniff(content) or "application/octet-stream")
-            self._add_file(Part(part.path, kind, "attachment", shown_file_name(name), content=content, origin="uuencode"))
+        text, uuencoded = uuencoded_files(part.text or "", limit=self.budget.attachments)
+        text, yencoded = yenc.take_files(text, part.content, limit=self.budget.attachments)
+        self.texts.append(replace(part, text=text) if uuencoded or yencoded else part)
+        for origin, files in (("uuencode", uuencoded), ("yenc", yencoded)):
+            for name, content in files:
+                kind = ContentType(sniff(content) or "application/octet-stream")
+                self._add_file(Part(part.path, kind, "attachment", shown_file_name(name), content=content, origin=origin))
 
     def _place_tnef(self, part: Part) -> None:
         found = tnef.unwrap(part.content, limit=self.budget.attachments)
@@ -144,11 +146,20 @@ class Placed:
             )
 
     def _add_wrapped_bodies(self, part: Part, found: tnef.Unwrapped) -> None:
-        """The bodies of the wrapper, where the mail has none beside it."""
-        for kind, body, bodies in (("text/plain", found.text, self.texts), ("text/html", found.html, self.htmls)):
+        """The bodies of the wrapper, where the mail has none beside it; Outlook may have left none but RTF."""
+        for kind, body in (("text/plain", found.text), ("text/html", found.html)):
             if body.strip():
                 read = decode(body[: self.budget.limits.text_bytes])
-                bodies.append(Part(part.path, ContentType(kind), text=read.text, charset=read.charset, origin="tnef"))
+                self._add_wrapped(part, kind, read.text, read.charset)
+        if not (self.texts or self.htmls):
+            made = rtf.read(rtf.unpack(found.rtf, limit=self.budget.limits.html_bytes))
+            self._add_wrapped(part, "text/plain", made.text)
+            self._add_wrapped(part, "text/html", made.html)
+
+    def _add_wrapped(self, part: Part, kind: str, text: str, charset: str = "utf-8") -> None:
+        if text.strip():
+            bodies = self.htmls if kind == "text/html" else self.texts
+            bodies.append(Part(part.path, ContentType(kind), text=text, charset=charset, origin="tnef"))
 
     def _add_file(self, part: Part) -> None:
         if self.budget.attachments <= 0:

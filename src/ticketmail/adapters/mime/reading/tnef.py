@@ -17,6 +17,7 @@ _LONG_NAME: Final = 0x3707  #: PidTagAttachLongFilename, MS-OXPROPS
 _CONTENT_ID: Final = 0x3712
 _BODY_TEXT: Final = 0x1000
 _BODY_HTML: Final = 0x1013
+_BODY_RTF: Final = 0x1009  #: PidTagRtfCompressed
 _DATA_OBJECT: Final = 0x3701
 _FIXED: Final = {2: 4, 3: 4, 4: 4, 5: 8, 6: 8, 7: 8, 10: 4, 11: 4, 20: 8, 64: 8, 72: 16}
 _VARIABLE: Final = (13, 30, 31, 258)
@@ -34,11 +35,12 @@ class Wrapped:
 
 @dataclass(slots=True)
 class Unwrapped:
-    """What was in it. ``complete`` is False where reading stopped at broken bytes."""
+    """What was in it; ``rtf`` as it was compressed. ``complete`` is False where reading stopped at broken bytes."""
 
     files: list[Wrapped]
     text: bytes = b""
     html: bytes = b""
+    rtf: bytes = b""
     complete: bool = True
 
 
@@ -71,6 +73,7 @@ def _take(found: Unwrapped, kind: int, value: bytes) -> None:
         properties = _properties(value)
         found.html = properties.get(_BODY_HTML, b"") or found.html
         found.text = properties.get(_BODY_TEXT, b"") or found.text
+        found.rtf = properties.get(_BODY_RTF, b"")
     elif found.files:
         _take_of_file(found.files[-1], kind, value)
 
