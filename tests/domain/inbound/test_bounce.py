@@ -206,6 +206,21 @@ def test_notices_for_people(body: str, expected: tuple[str, bool, str]) -> None:
     assert told(notice(body)) == ("bounce", [f"{name}@example.net"], permanent, [status])
 
 
+def test_where_a_mail_was_sent_on_to_failed_and_so_did_the_one_it_was_sent_to() -> None:
+    report = notice(
+        "Sorry, unable to deliver your message to ann@example.net for this reason:\n\n 552 no room for bob@example.org"
+    )
+
+    assert told(report)[1] == ["ann@example.net", "bob@example.org"]
+
+
+def test_a_name_that_is_not_found_is_the_cause_however_long_was_waited() -> None:
+    given_up = f"{SENDMAIL}<ann@example.net>... Deferred: {{}}\nMessage could not be delivered for 5 days\n"
+    reports = [notice(given_up.format(cause)) for cause in ("Connection timed out", "mx: host name lookup failure")]
+
+    assert [one is not None and one.expired for one in reports] == [True, False]
+
+
 def test_the_returned_mail_is_no_part_of_the_notice() -> None:
     text = f"{POSTFIX}<ann@example.net>: no\n\n--- Below this line is a copy of the message.\n\n<bob@example.net>: quoted"
 

@@ -28,6 +28,7 @@ from ticketmail.domain.inbound.wordings import (
     FAILURE_TEXTS,
     MAX_SUBJECT,
     UNREACHED_TEXTS,
+    UNRESOLVED_TEXTS,
     first_found,
 )
 
@@ -158,7 +159,8 @@ def _by_status(
         return DeliveryReport(MailKind.DELIVERED, recipients, returned, evidence=(evidence,))
     failed = _told_more(mail, failed, notice)
     kind = MailKind.DELAY if {one.action for one in failed} == {"delayed"} else MailKind.BOUNCE
-    expired = kind is MailKind.BOUNCE and all(_is_expired(one) for one in failed)
+    expired = kind is MailKind.BOUNCE and all(map(_is_expired, failed))
+    expired = expired and first_found(notice, UNRESOLVED_TEXTS) is None
     return DeliveryReport(kind, failed, returned, expired=expired, evidence=(evidence,))
 
 
@@ -210,6 +212,7 @@ def _by_words(mail: ParsedMail, text: str) -> DeliveryReport | None:
     expired = expired or first_found(notice, UNREACHED_TEXTS)
     recipients = [one if one.permanent is not None else replace(one, permanent=not (delayed or expired)) for one in found]
     over = expired is not None and kind is MailKind.BOUNCE and all(one.status in _EXPIRED | {""} for one in recipients)
+    over = over and first_found(notice, UNRESOLVED_TEXTS) is None
     return DeliveryReport(kind, tuple(recipients), _returned(mail, [], copy), expired=over, evidence=tuple(evidence))
 
 

@@ -78,6 +78,10 @@ _KEYED: Final = re.compile(
     re.IGNORECASE,
 )
 _TRANSCRIPT: Final = re.compile(rf"(?:rcpt to[: ]*|\b[45]\d\d[- ][^\n]{{0,120}}?)<?({_ADDR})>?", re.IGNORECASE)
+#: A sentence that says so of an address; a transcript below it may name where that one's mail was sent on to.
+_UNDELIVERED: Final = re.compile(
+    rf"(?:unable|failed|not able) to deliver (?:your |the |this )?(?:e-?mail|message|mail)? ?to:? <?({_ADDR})", re.IGNORECASE
+)
 _EXPANDED: Final = re.compile(rf"\((?:expanded|ultimately generated|generated) from:?[ \t]*<?({_ADDR})>?", re.IGNORECASE)
 
 
@@ -156,7 +160,11 @@ def _keyed(text: str) -> Iterator[_Found]:
 
 
 def _transcribed(text: str) -> Iterator[_Found]:
-    return (_Found(match[1], [line]) for line in text.split("\n") for match in _TRANSCRIPT.finditer(line))
+    lines = text.split("\n")
+    found = [_Found(match[1], [line]) for line in lines for match in _TRANSCRIPT.finditer(line)]
+    if found:
+        yield from (_Found(match[1], [line]) for line in lines for match in _UNDELIVERED.finditer(line))
+    yield from found
 
 
 def _anywhere(text: str) -> Iterator[_Found]:

@@ -179,3 +179,12 @@ UNREACHED_TEXTS = (
         ),
     ),
 )
+
+#: The name of the host could not be looked up, or the mail went in circles: that is the cause, however long was waited.
+UNRESOLVED_TEXTS = (
+    Phrases(
+        "unresolved-text",
+        "sendmail, Postfix, Exim",
+        (r"host name lookup failure|name service error for|malformed name server reply|too many hops|mail (?:forwarding )?loop",),
+    ),
+)
