@@ -115,6 +115,7 @@ def test_fields_in_front_of_the_recipient_belong_to_it() -> None:
         ("x-local; ann", "ann"),
         ("utf-8; ann@exämple.net", "ann@exämple.net"),
         (r"utf-8; \x{E4}nn@example.net", "änn@example.net"),  # RFC 6533 section 3
+        (r"utf-8; a\x{D800}\x{FFFFFF}b@example.net", "a\ufffd\ufffdb@example.net"),  # what is no character
         ("nobody at all", ""),
     ],
 )

@@ -78,6 +78,12 @@ def reply_class(text: str) -> str:
     return match[1][0] if match and match[1][0] != "2" else ""
 
 
+def _character(point: re.Match[str]) -> str:
+    """A lone surrogate or what is beyond all of them is no character: it could not be written down."""
+    code = int(point[1], 16)
+    return chr(code) if code <= 0x10FFFF and not 0xD800 <= code <= 0xDFFF else "\ufffd"
+
+
 def address_in(value: str) -> str:
     """The address of ``rfc822; ann@example.net`` (RFC 3464 section 2.1.2), with or without type, brackets and comments."""
     kind, semicolon, rest = value.partition(";")
@@ -85,7 +91,7 @@ def address_in(value: str) -> str:
     if "@" not in value and "+40" in value:  # xtext, RFC 3461 section 4
         value = _XTEXT.sub(lambda pair: chr(int(pair[1], 16)), value)
     if "\\x{" in value:  # utf-8-addr-unitext, RFC 6533 section 3
-        value = _UNICODE.sub(lambda point: chr(min(int(point[1], 16), 0x10FFFF)), value)
+        value = _UNICODE.sub(_character, value)
     match = _SPEC.search(value)
     if match is not None:
         return match[0].strip("'.")
