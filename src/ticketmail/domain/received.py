@@ -108,10 +108,10 @@ class CalendarNote(_Value):
 
 
 class Signature(_Value):
-    """A signature, as it was checked when the mail was read: DKIM (RFC 6376), or an ARC chain (RFC 8617), whose ``domain`` is
-    its last sealer's and ``said`` what that one found (its ARC-Authentication-Results). ``result`` ``pass`` proves that
-    ``domain`` sent or sealed the mail as it is; every other one proves nothing, forgery neither. ``temperror``: DNS did not
-    answer. ``reason`` is for people."""
+    """A signature, as it was checked when the mail was read: DKIM (RFC 6376), or a seal of an ARC chain that holds (RFC
+    8617; the newest first), whose ``said`` is what its ``domain`` found (ARC-Authentication-Results). ``result`` ``pass``
+    proves that ``domain`` sent or sealed the mail as it is; every other one proves nothing, forgery neither.
+    ``temperror``: DNS did not answer. ``reason`` is for people."""
 
     method: Literal["dkim", "arc"]
     result: Literal["pass", "fail", "neutral", "temperror", "permerror"]

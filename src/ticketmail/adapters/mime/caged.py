@@ -65,24 +65,25 @@ def main(cpu_s: int, memory_bytes: int) -> None:
     from ticketmail.adapters.mime.understanding import understand
 
     understand(b"Subject: warm\r\nContent-Type: text/html\r\n\r\n<p>up")
-    _bound_memory(memory_bytes)
+    bound_memory(memory_bytes)
     source, sink = sys.stdin.buffer, sys.stdout.buffer
     while True:
-        tier = _part(source)
+        tier = part_of(source)
         if tier is None:
             return
-        raw = _part(source) or b""
-        _bound_time(cpu_s)
+        raw = part_of(source) or b""
+        bound_time(cpu_s)
         sink.write(frame(READING.dump(understand(raw, Tier(tier.decode())))))
         sink.flush()
 
 
-def _part(source: BinaryIO) -> bytes | None:
+def part_of(source: BinaryIO) -> bytes | None:
+    """The next part, None at the end."""
     head = source.read(_LENGTH)
     return source.read(unframed_length(head)) if len(head) == _LENGTH else None
 
 
-def _bound_memory(memory_bytes: int) -> None:
+def bound_memory(memory_bytes: int) -> None:
     """On top of what the interpreter has mapped by now."""
     statm = Path("/proc/self/statm")
     pages = int(statm.read_text().split()[0]) if statm.exists() else 0
@@ -91,7 +92,7 @@ def _bound_memory(memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _bound_time(cpu_s: int) -> None:
+def bound_time(cpu_s: int) -> None:
     """From now on; the system ends us with SIGXCPU."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     soft = int(used.ru_utime + used.ru_stime) + 1 + cpu_s

@@ -13,6 +13,7 @@ from ticketmail.app.cli.errors import UsageError
 if TYPE_CHECKING:
     from ticketmail.app.cli.context import Context
     from ticketmail.domain.inbound.mail import ParsedMail
+    from ticketmail.domain.ports.receiving import SignatureCheck
 
 SHOWN: Final = 400  #: characters of a text
 _BODIES: Final = {".txt": "text", ".html": "html", ".htm": "html"}
@@ -21,6 +22,7 @@ _BODIES: Final = {".txt": "text", ".html": "html", ".htm": "html"}
 def inspect(context: Context) -> int:
     """One block of lines, or one JSON line, for each file. Exit code 1 if one of them cannot be opened."""
     failed = False
+    checker = _checker(context)
     _told(b"", "mail")  # what is loaded at first use counts for no file
     for name, path in _files(context.args.files, context.args.files_from):
         began = time.perf_counter()
@@ -31,9 +33,39 @@ def inspect(context: Context) -> int:
             _failed(context, name, error)
             continue
         told = _told(raw, _BODIES.get(path.suffix.lower(), "mail"))
+        if checker is not None:
+            told |= _signed(raw, checker)
         told = {"file": name, "ok": True, **told, "seconds": round(time.perf_counter() - began, 4)}
         context.out.json_line(told) if context.out.as_json else _show(context, told)
+    if checker is not None:
+        checker.close()
     return 1 if failed else 0
+
+
+def _checker(context: Context) -> SignatureCheck | None:
+    if not context.args.check_signatures:
+        return None
+    try:
+        from ticketmail.adapters.dkim import Checker
+    except ImportError as error:
+        from ticketmail.app.plugins import missing_extra
+
+        raise missing_extra(error, "--check-signatures") from error
+    return Checker(context.args.dns)
+
+
+def _signed(raw: bytes, checker: SignatureCheck) -> dict[str, Any]:
+    """What the signatures are worth, and whether one of them proves its author. Seals count in no mailbox's name here."""
+    from ticketmail.adapters.mime.reading import parse
+    from ticketmail.domain.inbound.authentication import vouched
+    from ticketmail.domain.inbound.participants import author_key
+
+    mail = parse(raw)
+    senders = list(mail.fields("from"))
+    found = checker(raw, senders[0].raw) if len(senders) == 1 else ()
+    domain = author_key(mail).rpartition("@")[2]
+    proven = vouched(found, (), domain).covers(domain)
+    return {"signatures": [one.model_dump() for one in found], "author_proven": proven}
 
 
 def _told(raw: bytes, what: str) -> dict[str, Any]:
@@ -104,6 +136,10 @@ def _lines(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "recipient", " ".join(filter(None, (one["address"], one["action"], one["status"], one["diagnostic"][:SHOWN])))
     if told["returned"]:
         yield "about", told["returned"]["message_id"] or ""
+    for one in told.get("signatures", ()):
+        yield "signature", " ".join(filter(None, (one["method"], one["result"], one["domain"], one["reason"])))
+    if "author_proven" in told:
+        yield "author", "proven by a signature" if told["author_proven"] else "not proven by a signature"
     yield "back on", told["back_on"] or ""
     yield "list", "yes" if told["list"] else ""
     yield (

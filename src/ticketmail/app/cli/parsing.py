@@ -341,7 +341,10 @@ _NOT_ASKED: dict[str, Any] = {"mailbox": None, "ticket": None, "state": [], "sin
 def _inbound(commands: Commands) -> None:
     files = _option("files", metavar="FILE", nargs="*", help="a mail, a folder of them, or - for one on standard input")
     listed = _option("--files-from", metavar="FILE", help="a list of names, one a line; - reads it from standard input")
-    commands.add("inspect", "inspecting:inspect", "what would become of a mail, and why; changes nothing", files, listed)
+    check = _option("--check-signatures", action="store_true", help="check DKIM and ARC, asking the DNS (extra dkim)")
+    dns = _option("--dns", metavar="HOST[:PORT]", action="append", default=[], help="ask this name server, not the machine's")
+    about = "what would become of a mail, and why; changes nothing"
+    commands.add("inspect", "inspecting:inspect", about, files, listed, check, dns)
 
 
 def _spool(commands: Commands) -> None:

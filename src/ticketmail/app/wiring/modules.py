@@ -27,7 +27,7 @@ from ticketmail.domain.outbound.routing import Routes
 from ticketmail.domain.ports.accepting import Blobs, Directory, Intake
 from ticketmail.domain.ports.observing import Tracer
 from ticketmail.domain.ports.reading import Administering, Operating, Reading
-from ticketmail.domain.ports.receiving import Reader
+from ticketmail.domain.ports.receiving import Reader, SignatureCheck
 from ticketmail.domain.ports.rendering import Renderer
 from ticketmail.domain.ports.spooling import SpoolAdapter, SpoolOptions
 from ticketmail.domain.ports.telling import Outbox
@@ -73,8 +73,8 @@ class SpoolModule(Module):
 
     @singleton
     @provider
-    def roads(self, spool: SpoolAdapter, foresight: Foresight, reader: Reader) -> Roads:
-        return Roads(spool, (foresight.close, reader.close, spool.close))  # in this order: a look uses the spool
+    def roads(self, spool: SpoolAdapter, foresight: Foresight, reader: Reader, check: SignatureCheck) -> Roads:
+        return Roads(spool, (foresight.close, reader.close, check.close, spool.close))  # in this order: a look uses the spool
 
     @provider
     def intake(self, spool: SpoolAdapter) -> Intake:

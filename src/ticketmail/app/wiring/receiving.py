@@ -49,16 +49,28 @@ class LazyCheck:
 
     def __init__(self) -> None:
         self._made: SignatureCheck | None = None
+        self._making = threading.Lock()
 
-    def __call__(self, raw: bytes) -> tuple[Signature, ...]:
+    def __call__(self, raw: bytes, author: bytes) -> tuple[Signature, ...]:
         """As the port says."""
-        if self._made is None:
-            try:
-                from ticketmail.adapters.dkim import SignatureChecker
-            except ImportError as error:
-                raise missing_extra(error, "check_signatures", name="mailboxes.*.check_signatures") from error
-            self._made = SignatureChecker()
-        return self._made(raw)
+        with self._making:
+            if self._made is None:
+                self._made = self._make()
+        return self._made(raw, author)
+
+    def close(self) -> None:
+        """As the port says."""
+        made, self._made = self._made, None
+        if made is not None:
+            made.close()
+
+    @staticmethod
+    def _make() -> SignatureCheck:
+        try:
+            from ticketmail.adapters.dkim import Checker
+        except ImportError as error:
+            raise missing_extra(error, "check_signatures", name="mailboxes.*.check_signatures") from error
+        return Checker()
 
 
 def rules_of(settings: Settings) -> Mapping[str, MailboxRules]:

@@ -19,6 +19,7 @@ _RESULT: Final = re.compile(r"^\s*(?P<method>[a-z0-9-]+)(?:/\d+)?\s*=\s*(?P<resu
 _PROPERTY: Final = re.compile(r"(?P<name>[a-z0-9-]+\.[a-z0-9_-]+)\s*=\s*(?P<value>\"[^\"]*\"|[^\s;]+)", re.I)
 _LONGEST: Final = 8_192
 _MOST_BLOCKS: Final = 20
+_OF_SIGNATURES: Final = frozenset({"dkim", "dmarc", "arc"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +64,21 @@ def authenticated(headers: Sequence[str], trusted: Sequence[str], sender_domain:
     return Authenticated(tuple(domains), tuple(dict.fromkeys(verdicts)), failed)
 
 
+def spoke_of_signatures(proof: Authenticated) -> bool:
+    """Whether a trusted server looked at them: then its word holds. One that looked at the path alone (SPF) leaves them to us."""
+    return proof.failed or any(one.partition("=")[0] in _OF_SIGNATURES for one in proof.verdicts)
+
+
 def vouched(signatures: Sequence[Signature], sealers: Sequence[str], sender_domain: str) -> Authenticated:
-    """What checked signatures prove: DKIM the domain that signed. What a chain's last sealer found counts if it is one of
-    ``sealers``, for anybody can seal (RFC 8617 section 9.5). Forgery is never proven so: signatures break on the way."""
+    """What checked signatures prove: DKIM the domain that signed. What sealers found counts from the newest down, as long as
+    they are among ``sealers``, for anybody can seal (RFC 8617 section 9.5). Forgery is never proven: signatures break on the way.
+    """
     trusted = {one.lower() for one in sealers}
-    domains: dict[str, None] = {}
+    domains = {one.domain.lower(): None for one in signatures if (one.method, one.result) == ("dkim", "pass")}
     for one in signatures:
-        if one.result != "pass":
-            continue
-        if one.method == "dkim":
-            domains[one.domain.lower()] = None
-        elif one.domain.lower() in trusted:
+        if one.method == "arc":
+            if one.result != "pass" or one.domain.lower() not in trusted:
+                break  # a seal below may be about another mail
             server = next(_blocks(one.said), "").partition(" ")[0]
             domains |= dict.fromkeys(authenticated([one.said], [server], sender_domain).domains)
     return Authenticated(tuple(domains), tuple(dict.fromkeys(f"{one.method}={one.result}" for one in signatures)))

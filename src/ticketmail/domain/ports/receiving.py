@@ -151,10 +151,15 @@ class Reader(Protocol):
 
 
 class SignatureCheck(Protocol):
-    """Checks a mail's signatures, bounded in time. Thread-safe, blocking."""
+    """Checks a mail's signatures, bounded in time, however slow DNS is. Thread-safe, blocking."""
 
-    def __call__(self, raw: bytes) -> tuple[Signature, ...]:
-        """DKIM from the top, then the ARC chain if there is one. Never raises for what a mail, a key or DNS is."""
+    def __call__(self, raw: bytes, author: bytes) -> tuple[Signature, ...]:
+        """DKIM from the top, then seals of the ARC chain, the newest first. ``author`` is the value of From as it was read: a
+        signature of another one is no proof. Never raises for what a mail, a key or DNS is."""
+        ...
+
+    def close(self) -> None:
+        """Release what is held. Idempotent."""
         ...
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 from ticketmail.app.usecases.ingest.feedback import Subject, about, report_of
 from ticketmail.app.usecases.ingest.threading import Threading
+from ticketmail.domain.errors import MissingExtra
 from ticketmail.domain.inbound.acknowledging import Pace, acknowledge, is_racing
-from ticketmail.domain.inbound.authentication import HEADER, Authenticated, authenticated, vouched
+from ticketmail.domain.inbound.authentication import HEADER, Authenticated, authenticated, spoke_of_signatures, vouched
 from ticketmail.domain.inbound.conversation import Writer
 from ticketmail.domain.inbound.mail import ParsedMail, Tier
 from ticketmail.domain.inbound.participants import author_key, bare_key
@@ -17,17 +18,12 @@ from ticketmail.domain.inbound.partner import number_ref, numbers_of
 from ticketmail.domain.inbound.policy import MailboxRules
 from ticketmail.domain.inbound.reading import Reading
 from ticketmail.domain.inbound.subjects import is_forward
-from ticketmail.domain.ports.receiving import InboundView, Ledger, Reader, SignatureCheck
+from ticketmail.domain.ports.receiving import InboundState, InboundView, Ledger, Reader, SignatureCheck
 from ticketmail.domain.received import Acknowledge, Signature, Thread
 from ticketmail.domain.ticket import X_HEADER, find, find_tag
 
 #: Sources put it above the header of a mail whose body they left where it is.
 TOO_LARGE = "X-Ticketmail-Too-Large"
-
-
-def no_check(raw: bytes) -> tuple[Signature, ...]:
-    """Where nobody checks signatures."""
-    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +70,7 @@ class Interpret:
         threading: Threading,
         keys: Callable[[], Sequence[bytes]],
         rules: Mapping[str, MailboxRules],
-        check: SignatureCheck = no_check,
+        check: SignatureCheck | None = None,
     ) -> None:
         self._reader = reader
         self._ledger = ledger
@@ -89,8 +85,8 @@ class Interpret:
 
     def equipped(self) -> None:
         """Raises MissingExtra if signatures are to be checked and nothing is there to do it."""
-        if any(one.check_signatures for one in self._rules.values()):
-            self._check(b"")
+        if self._check is not None and any(one.check_signatures for one in self._rules.values()):
+            self._check(b"", b"")
 
     def one(self, view: InboundView, content: bytes) -> Interpreted:
         """Read and judge ``content``. Raises SpoolError kin, nothing for what a mail is."""
@@ -101,13 +97,21 @@ class Interpret:
         reading = self._reader.read(content)
         if not content and view.error:  # the source could not give it
             return replace(reading, error=view.error)
-        return replace(reading, signatures=self._signatures(view, content))
+        return replace(reading, signatures=self._signatures(view, content, reading.mail))
 
-    def _signatures(self, view: InboundView, content: bytes) -> tuple[Signature, ...]:
-        """As they were when the mail came: keys are withdrawn after a while."""
-        if view.signatures:
-            return tuple(Signature.model_validate(one) for one in json.loads(view.signatures))
-        return self._check(content) if self._rules_of(view).check_signatures else ()
+    def _signatures(self, view: InboundView, content: bytes, mail: ParsedMail) -> tuple[Signature, ...]:
+        """As they were when the mail came, for keys are withdrawn after a while; else checked, if the mailbox wants it and no
+        trusted server has. Without the extra (a mailbox that a host brought while we run) they are not, and no mail waits."""
+        if view.signatures or view.state is not InboundState.STORED:
+            return tuple(Signature.model_validate(one) for one in json.loads(view.signatures or "[]"))
+        rules, senders = self._rules_of(view), list(mail.fields("from"))
+        said = authenticated(mail.values(HEADER), rules.servers, "")
+        if self._check is None or not rules.check_signatures or len(senders) != 1 or spoke_of_signatures(said):
+            return ()
+        try:
+            return self._check(content, senders[0].raw)
+        except MissingExtra as error:
+            return (Signature(method="dkim", result="temperror", reason=str(error)),)
 
     def _rules_of(self, view: InboundView) -> MailboxRules:
         return self._rules.get(view.mailbox, MailboxRules())
@@ -199,9 +203,12 @@ class Interpret:
 
 
 def _proof(reading: Reading, rules: MailboxRules, domain: str) -> Authenticated:
-    """A trusted server saw the mail as it came: where it spoke, its word counts and no other."""
+    """A trusted server saw the mail as it came: where it spoke of signatures, its word counts and no other."""
     said = authenticated(reading.mail.values(HEADER), rules.servers, domain)
-    return said if said.verdicts or not rules.check_signatures else vouched(reading.signatures, rules.sealers, domain)
+    if spoke_of_signatures(said) or not rules.check_signatures:
+        return said
+    found = vouched(reading.signatures, rules.sealers, domain)
+    return Authenticated((*said.domains, *found.domains), (*said.verdicts, *found.verdicts))
 
 
 def unread(view: InboundView, error: str) -> Interpreted:
