@@ -34,6 +34,7 @@ DEFECTS: Final = {
     "header-too-long": "cut: `header_bytes`",
     "mail-not-opened": "mails within mails beyond `nested_mails` stay files",
     "mbox-line": "a line of an mbox stood before the header",
+    "name-turned": "signs that turn the direction of reading stood in a file's name, so that it seemed another: left out",
     "no-boundary": "a multipart that is not divided anywhere: read as one text",
     "no-empty-line": "the body began without an empty line before it",
     "not-closed": "the last boundary is missing",

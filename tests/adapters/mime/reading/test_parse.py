@@ -287,6 +287,13 @@ def test_files_in_the_text_become_attachments() -> None:
     assert [(one.filename, one.content, one.origin) for one in read.attachments] == [("a.txt", b"abc", "uuencode")]
 
 
+def test_a_name_that_turns_is_set_right_and_told() -> None:
+    read = mail('Content-Type: application/pdf; name="invoice\u202efdp.exe"', "x")
+
+    assert [one.filename for one in read.attachments] == ["invoicefdp.exe"]
+    assert codes(read) == ["name-turned"]
+
+
 def test_prose_that_looks_like_the_beginning_of_a_file_stays() -> None:
     assert mail("Subject: x", "begin 644 times\nand more\nend\n").attachments == ()
 

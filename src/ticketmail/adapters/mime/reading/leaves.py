@@ -9,7 +9,7 @@ from ticketmail.adapters.mime.reading.charsets import decode
 from ticketmail.adapters.mime.reading.fields import unfolded
 from ticketmail.adapters.mime.reading.flowed import unflow
 from ticketmail.adapters.mime.reading.moments import parse_id
-from ticketmail.adapters.mime.reading.naming import file_name
+from ticketmail.adapters.mime.reading.naming import file_name, is_turned
 from ticketmail.adapters.mime.reading.sniffing import sniff
 from ticketmail.adapters.mime.reading.structure import Budget, Entity
 from ticketmail.adapters.mime.reading.transfer import decoded_transfer
@@ -27,11 +27,14 @@ def make_part(entity: Entity, budget: Budget, *, mail: ParsedMail | None = None)
     text, charset = None, ""
     if (kind.main == "text" and entity.disposition != "attachment") or kind.value in REPORT_TYPES:
         text, charset = _text(entity, content, budget)
+    name = file_name(entity.disposition_parameters, kind.parameters)
+    if is_turned(entity.disposition_parameters, kind.parameters):
+        budget.tell("name-turned", name or "", entity.path)
     return Part(
         path=entity.path,
         content_type=kind,
         disposition=entity.disposition,
-        filename=file_name(entity.disposition_parameters, kind.parameters),
+        filename=name,
         content_id=parse_id(unfolded(entity.block.raw("content-id"))),
         content=content,
         text=text,
