@@ -60,8 +60,8 @@ class Labeller:
         line = self.lines[at]
         if line.mark is Mark.HIDDEN:
             self._labels.append(Label(Kind.HIDDEN, line.origin))
-        elif line.mark in _STRUCTURED and self._passed_on(at):
-            self._rest(at, line.origin, Kind.FORWARDED)
+        elif (line.mark in _STRUCTURED or self._opens_quotes(at)) and self._passed_on(at):
+            self._rest(at, line.origin or "forwarded-message", Kind.FORWARDED)
         elif line.mark is Mark.REST:
             self._drawn(at, Label(Kind.QUOTE, line.origin))
             self._rest(at, line.origin)
@@ -80,6 +80,11 @@ class Labeller:
             self._worded(at, line)
         else:
             self._labels.append(self._labels[-1] if self._labels else VISIBLE)
+
+    def _opens_quotes(self, at: int) -> bool:
+        """The first line with ``>``, and no word above it on whose it is: Apple Mail sets all that it passes on in so."""
+        unsaid = not self._labels or self._labels[-1].kind is Kind.VISIBLE
+        return unsaid and self._is_quoted(at)
 
     def _passed_on(self, at: int) -> bool:
         """The first line of what a program quotes says *Forwarded message*."""

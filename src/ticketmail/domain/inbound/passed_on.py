@@ -11,11 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ticketmail.domain.inbound.attribution import MAX_LINES, judge
 from ticketmail.domain.inbound.lines import Kind, Segment
 from ticketmail.domain.inbound.mail import ParsedMail
 from ticketmail.domain.inbound.separators import Role, field_of, quoted_fields
+from ticketmail.domain.inbound.subjects import is_forward
 
 _ADDRESS: Final = re.compile(r"[^\s<>\[\](),;:\"@]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
+_QUOTED: Final = re.compile(r"\"([^\"]{1,120})\"")
 _MAILTO: Final = re.compile(r"mailto:", re.IGNORECASE)
 #: *Ann Example via Support*: Mailman, Google Groups, Sympa and Discourse write so, in their languages.
 _VIA: Final = re.compile(
@@ -28,7 +31,7 @@ _ORIGINAL: Final = ("X-Original-From", "X-Original-Sender", "X-Mailman-Original-
 
 @dataclass(frozen=True, slots=True)
 class OriginalSender:
-    """``address`` as it stands there, ``rule`` where: ``forward``, ``list-header``, ``list-reply-to``."""
+    """``address`` as it stands there, ``rule`` where: ``forward``, ``attached``, ``list-header``, ``list-reply-to``."""
 
     address: str
     name: str = ""
@@ -38,7 +41,7 @@ class OriginalSender:
 
 def original_sender(mail: ParsedMail, segments: Sequence[Segment]) -> OriginalSender | None:
     """On whose behalf a mail was sent on, if it says so. ``segments`` are those of its body."""
-    return _by_list(mail) or _by_forward(segments)
+    return _by_list(mail) or _by_forward(segments) or _by_attachment(mail)
 
 
 def _by_list(mail: ParsedMail) -> OriginalSender | None:
@@ -65,7 +68,26 @@ def _by_forward(segments: Sequence[Segment]) -> OriginalSender | None:
         for at, text in enumerate(texts):
             if field_of(text) is not None:
                 return _of_fields(quoted_fields(texts, at))
+        return next(filter(None, map(_of_line, texts[:MAX_LINES])), None)
     return None
+
+
+def _of_line(text: str) -> OriginalSender | None:
+    """``02.03.2026, 10:04, "Ann" <ann@example.net>:``, which is all that Yandex writes above what it passes on."""
+    match = _ADDRESS.search(text[:500])
+    if match is None or not judge(text[:500], quoted_next=True):
+        return None
+    name = _QUOTED.search(text[: match.start()])
+    return OriginalSender(match[0], name[1] if name else "", rule="forward")
+
+
+def _by_attachment(mail: ParsedMail) -> OriginalSender | None:
+    """The sender of the one mail that is attached, where the subject says that it was passed on."""
+    attached = [part.mail for part in mail.attachments if part.mail is not None] if is_forward(mail.subject) else []
+    sender = attached[0].sender if len(attached) == 1 else None
+    if sender is None or _ADDRESS.fullmatch(sender.address) is None:
+        return None
+    return OriginalSender(sender.address, sender.name, attached[0].subject[:500], "attached")
 
 
 def _of_fields(fields: Sequence[tuple[Role, str]]) -> OriginalSender | None:
