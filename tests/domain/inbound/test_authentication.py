@@ -108,3 +108,45 @@ def test_what_a_sealer_found_counts_if_it_is_trusted_and_the_chain_holds() -> No
     assert vouched([chain(said, result="fail")], ["list.example.org"], "example.net").domains == ()
     assert vouched([chain("")], ["list.example.org"], "example.net").domains == ()
     assert not vouched([chain("list.example.org; dmarc=fail")], ["list.example.org"], "example.net").failed
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'spf=pass smtp.mailfrom="example.net"@evil.example',
+        'spf=pass smtp.mailfrom="a@example.net"@evil.example',
+        'spf=pass smtp.mailfrom="x; dmarc=pass header.from=example.net; y"@evil.example',
+        r'spf=pass smtp.mailfrom="x\"; dmarc=pass header.from=example.net; y"@evil.example',
+        'dkim=pass reason="header.d=example.net" header.d=evil.example',
+        'dkim=pass header.d=evil.example reason="header.d=example.net"',
+        "spf=pass (((((of x; dmarc=pass header.from=example.net; y))))) smtp.mailfrom=a@evil.example",
+        r"spf=pass (of x\); dmarc=pass header.from=example.net; y) smtp.mailfrom=a@evil.example",
+        'spf=pass (of "x); dmarc=pass header.from=example.net',
+        'spf=pass smtp.mailfrom="x; dmarc=pass header.from=example.net',
+    ],
+)
+def test_what_a_sender_put_into_a_trusted_servers_words_proves_nothing(said: str) -> None:
+    assert not authenticated([f"mx.example.com; {said}"], ["mx.example.com"], "example.net").covers("example.net")
+
+
+@pytest.mark.parametrize("path", ['"("@evil.example', '"x\\"("@evil.example'])
+def test_a_sender_cannot_hide_what_a_trusted_server_found(path: str) -> None:
+    said = f"mx.example.com; spf=pass smtp.mailfrom={path}; dmarc=fail header.from=example.net (p=none)"
+
+    assert authenticated([said], ["mx.example.com"], "example.net").failed
+
+
+def test_values_may_be_quoted() -> None:
+    said = 'mx.example.com; dkim=pass header.d="example.net"; dkim=pass header.i="@example.org"'
+
+    assert authenticated([said], ["mx.example.com"], "example.net").domains == ("example.net", "example.org")
+
+
+@given(st.text('();"\\ a=.', max_size=40))
+def test_a_quoted_word_never_ends_where_it_wants_to(word: str) -> None:
+    local = '"' + word.replace("\\", r"\\").replace('"', r"\"") + '"'
+    said = f"mx.us; spf=pass smtp.mailfrom={local}@evil.example; dmarc=fail header.from=example.net"
+
+    proof = authenticated([said], ["mx.us"], "example.net")
+
+    assert (proof.domains, proof.failed) == (("evil.example",), True)

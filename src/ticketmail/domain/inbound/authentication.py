@@ -14,9 +14,14 @@ from typing import Final
 from ticketmail.domain.received import Signature
 
 HEADER: Final = "Authentication-Results"
-_COMMENT: Final = re.compile(r"\([^()]*\)")
+_QUOTED: Final = r'"(?:[^"\\]|\\.)*"'
+_TOKEN: Final = re.compile(rf'{_QUOTED}|\\.|[()";\\]|[^()";\\]+', re.S)
 _RESULT: Final = re.compile(r"^\s*(?P<method>[a-z0-9-]+)(?:/\d+)?\s*=\s*(?P<result>[a-z]+)\b(?P<rest>.*)$", re.I | re.S)
-_PROPERTY: Final = re.compile(r"(?P<name>[a-z0-9-]+\.[a-z0-9_-]+)\s*=\s*(?P<value>\"[^\"]*\"|[^\s;]+)", re.I)
+#: A value may be quoted in part: the quoted local part of an address is no value of its own. What is quoted alone is passed over.
+_PROPERTY: Final = re.compile(
+    rf'(?<!\S)(?P<name>[a-z0-9-]+(?:\.[a-z0-9_-]+)?)\s*=\s*(?P<value>(?:{_QUOTED}|[^\s"])+)|{_QUOTED}', re.I | re.S
+)
+_WHOLE: Final = re.compile(_QUOTED, re.S)
 _LONGEST: Final = 8_192
 _MOST_BLOCKS: Final = 20
 _OF_SIGNATURES: Final = frozenset({"dkim", "dmarc", "arc"})
@@ -85,19 +90,34 @@ def vouched(signatures: Sequence[Signature], sealers: Sequence[str], sender_doma
 
 
 def _blocks(value: str) -> Iterator[str]:
-    """The authserv-id, then each result; comments taken out (nested ones three deep)."""
-    text = value[:_LONGEST]
-    for _ in range(3):
-        text = _COMMENT.sub(" ", text)
-    return (part.strip() for part in text.split(";"))
+    """The authserv-id, then each result; comments taken out. Nothing of what does not close its comments and quotes: a sender
+    chose the words in them (``MAIL FROM:<"x; dmarc=pass"@...>``), so a ``;`` there ends no result."""
+    blocks, depth = [""], 0
+    for one in _TOKEN.findall(value[:_LONGEST]):
+        if one == "(":
+            depth += 1
+        elif one == ")":
+            depth = max(0, depth - 1)
+        elif one == '"':
+            return iter(())
+        elif depth == 0 and one == ";":
+            blocks.append("")
+        elif depth == 0:
+            blocks[-1] += one
+        blocks[-1] += " " if one in "()" else ""
+    return iter(()) if depth else (block.strip() for block in blocks)
 
 
 def _result(block: str) -> tuple[str, str, dict[str, str]]:
     match = _RESULT.match(block)
     if match is None:
         return "", "", {}
-    properties = {one["name"].lower(): one["value"].strip('"') for one in _PROPERTY.finditer(match["rest"])}
+    properties = {one["name"].lower(): _unquoted(one["value"]) for one in _PROPERTY.finditer(match["rest"]) if one["name"]}
     return match["method"].lower(), match["result"].lower(), properties
+
+
+def _unquoted(value: str) -> str:
+    return value[1:-1] if _WHOLE.fullmatch(value) else value
 
 
 def _proven(method: str, properties: dict[str, str], sender_domain: str) -> str:
