@@ -128,6 +128,34 @@ def test_a_fall_that_lasts_is_looked_back_from_less_and_less() -> None:
     assert taken >= 0.95 * 20 * 240
 
 
+@pytest.mark.parametrize(("rate", "fallen"), [(2, 0.1), (2, 0.3), (10, 0.02)])
+def test_a_slow_account_that_fell_for_long_is_found_again_within_minutes(rate: int, fallen: float) -> None:
+    """As after a quarter of an hour of another client's newsletter: looks of 6 % were hours away from what had been good."""
+    desk = Desk(ServerLimits(rate=rate))
+    desk.work(300)
+    desk.meter.change(fallen)
+    desk.work(900)
+    desk.meter.change(1.0)
+    desk.work(660)
+
+    taken, refused = desk.work(300)
+
+    assert taken >= 0.95 * rate * 300
+    assert refused <= 0.02 * taken
+
+
+def test_a_slow_account_that_fell_for_good_is_refused_little() -> None:
+    desk = Desk(ServerLimits(rate=2))
+    desk.work(300)
+    desk.meter.change(0.3)
+    desk.work(900)
+
+    taken, refused = desk.work(3600)
+
+    assert taken >= 0.97 * 0.6 * 3600
+    assert refused <= 0.02 * taken
+
+
 def test_a_look_in_vain_changes_nothing_and_is_no_news() -> None:
     state = AccountState(learned=Learned(per_s=30, good=20, bad=20.4, back=20, since_us=NOW - SECOND, cycle_us=NOW - 60 * SECOND))
 

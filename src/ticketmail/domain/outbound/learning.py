@@ -36,6 +36,8 @@ _BOLD: Final = 1.5
 #: What was good before a fall is looked for after so many seconds, and mails that were gained by it; each further time half as
 #: late again, and so often. It must be this much better.
 _RETURN_S, _RETURN_MAILS, _LATER, _RETURNS, _BETTER = 2.0, 75.0, 1.75, 7, 1.25
+#: A slow account, which never looks boldly, looks for it for a day more, after so many mails.
+_ONCE_MAILS, _ONCE_US = 120.0, 86_400 * _US
 #: After a try was refused, what is good goes on for so many of the server's windows.
 _RESTS: Final = 10
 #: Slower than this each refusal is a large part of the mails: it looks up carefully, and in small steps. Here, and where a try
@@ -71,7 +73,7 @@ class Learned(BaseModel):
     ``counted``: workers whose mails are in a first cycle that began without permits.
     ``back``: the pace to go back to from a look that is under way (0: none is); ``looked_us``: when the last one for more than
     ever began. ``was`` and ``was_bad``: the bracket before the fall at ``fell_us``, if it is looked for (0: it is not);
-    ``looks``: those that were refused since. ``next_us``: the next mail's turn. ``evidence`` is the server's line,
+    ``looks``: those that were refused since. ``once``: what was good before and has been looked for in vain so often. ``next_us``: the next mail's turn. ``evidence`` is the server's line,
     ``learned_us`` when it said it. ``connections`` (0: unknown) changed at ``connections_us``.
     """
 
@@ -100,6 +102,7 @@ class Learned(BaseModel):
     was_bad: float = 0.0
     fell_us: int = 0
     looks: int = _RETURNS
+    once: float = 0.0
     next_us: int = 0
     evidence: str = ""
     learned_us: int = 0
@@ -258,7 +261,7 @@ def _judged(old: Learned, now_us: int) -> Learned:
     look = 0.0 if old.back else _return(old, now_us) or _look(old, now_us)
     if look:
         begun = {"back": min(old.per_s, old.good or old.per_s), "per_s": look, "since_us": now_us, "used": 0}
-        begun |= {"looked_us": old.looked_us if look == old.was else now_us}
+        begun |= {"looked_us": old.looked_us if look in (old.was, old.once) else now_us}
         return old.model_copy(update=begun | {"next_us": min(old.next_us, now_us + int(_US / look))})
     passed_s = (now_us - old.since_us) / _US
     if passed_s < _judged_s(old):
@@ -297,6 +300,9 @@ def _look(state: Learned, now_us: int) -> float:
         return 0.0
     waits_s = max(_QUIET_S, _QUIET_MAILS / min(state.good, state.good**2))
     looked_s, quiet_s = (now_us - state.looked_us) / _US, (now_us - state.quiet_us) / _US
+    once = _slow(state) and state.once > _BETTER * state.good and not state.was and now_us - state.fell_us < _ONCE_US
+    if once and quiet_s >= _ONCE_MAILS / state.good:
+        return state.once
     if looked_s < waits_s or quiet_s < waits_s / 6 or state.was > _BETTER * state.per_s:
         return 0.0
     if _close(state.good, state.bad):
@@ -308,7 +314,8 @@ def _look(state: Learned, now_us: int) -> float:
 def _found(old: Learned) -> Learned:
     """A look went well: that is what was good before, or there is more."""
     bad, step = old.was_bad if old.was else 0.0, _STEP if _slow(old) else _STEP_MOST
-    return old.model_copy(update={"bad": bad, "was": 0.0, "back": 0.0, "looks": _RETURNS, "step": step})
+    once = old.once if old.once > old.per_s else 0.0
+    return old.model_copy(update={"bad": bad, "was": 0.0, "once": once, "back": 0.0, "looks": _RETURNS, "step": step})
 
 
 def _looked_in_vain(old: Learned, now_us: int) -> dict[str, object]:
@@ -316,8 +323,8 @@ def _looked_in_vain(old: Learned, now_us: int) -> dict[str, object]:
     looks, was, tried_s = old.looks + 1, old.was, (now_us - old.since_us) / _US
     if old.per_s == was and tried_s > 2 * _window_s(old):
         was *= 1 - _window_s(old) / tried_s
-    was = was if looks < _RETURNS else 0.0
-    return {"per_s": old.back, "back": 0.0, "step": old.step, "looks": looks, "was": was}
+    was, once = (was, old.once) if looks < _RETURNS else (0.0, max(was, old.once))
+    return {"per_s": old.back, "back": 0.0, "step": old.step, "looks": looks, "was": was, "once": once}
 
 
 def _fallen(old: Learned, now_us: int) -> dict[str, float]:
