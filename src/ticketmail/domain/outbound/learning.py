@@ -73,8 +73,9 @@ class Learned(BaseModel):
     ``counted``: workers whose mails are in a first cycle that began without permits.
     ``back``: the pace to go back to from a look that is under way (0: none is); ``looked_us``: when the last one for more than
     ever began. ``was`` and ``was_bad``: the bracket before the fall at ``fell_us``, if it is looked for (0: it is not);
-    ``looks``: those that were refused since. ``once``: what was good before and has been looked for in vain so often. ``next_us``: the next mail's turn. ``evidence`` is the server's line,
-    ``learned_us`` when it said it. ``connections`` (0: unknown) changed at ``connections_us``.
+    ``looks``: those that were refused since. ``once``: what was good before, and looked for in vain so often. ``next_us``: the
+    next mail's turn. ``evidence`` is the server's line, ``learned_us`` when it said it. ``connections`` (0: unknown) changed at
+    ``connections_us``.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
