@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ticketmail.domain.outbound.account import AccountLimits, AccountState, hold_of, take
 from ticketmail.domain.outbound.forecast import ahead_of, pace_of
 from ticketmail.domain.outbound.lanes import share
+from ticketmail.domain.outbound.learning import Learned
 
 SECOND = 1_000_000
 #: 2027-01-15 08:00:00 UTC.
@@ -75,3 +76,13 @@ def test_it_is_never_early_and_late_by_no_more_than_it_says(limits, queued, used
     assert without_rounds is not None
     assert real_us <= told_us
     assert without_rounds <= real_us + late_us
+
+
+def test_a_pace_that_the_server_taught_counts() -> None:
+    learned = Learned(per_s=3.0, back=2.0, good=2.0, next_us=START + 10_000_000)
+
+    pace = pace_of(AccountState(learned=learned), AccountLimits(), from_us=START, mails=200)
+
+    assert pace.when_us(1) == START + 10_000_000, "its turn"
+    assert pace.when_us(101) == START + 60_000_000
+    assert pace.waiting_for(101) == "2 a second, as the server taught"

@@ -76,9 +76,12 @@ def pace_of(
 ) -> Pace:
     """How fast ``mails`` can leave by an account from ``from_us`` (now, or the end of its hold) on, one recipient each.
 
-    ``reserve``: the part of windows above a minute that is kept for other lanes.
+    What the server taught counts as a limit does. ``reserve``: the part of windows above a minute that is kept for other lanes.
     """
     even = [_Even(f"{limits.slots} connections", int(mail_s * 1e6 / limits.slots), limits.slots, 0)]
+    if state.learned is not None and state.learned.pace:
+        pace = state.learned.pace
+        even.append(_Even(f"{pace:.3g} a second, as the server taught", int(1e6 / pace), 1, state.learned.next_us))
     counted: list[_Counted] = []
     for window in limits.ours:
         per_mail, used = max(1, size_bytes) if window.unit == "bytes" else 1, state.windows.get(window.key, WindowState())
