@@ -104,7 +104,7 @@ class MailUnknown(_MailEvent):
 
 
 class MailCancelled(_MailEvent):
-    """Cancelled or superseded before it began."""
+    """Cancelled or superseded before it began, or not wanted any more when it was to begin (``TicketMail(wanted=...)``)."""
 
     kind: Literal["cancelled"] = "cancelled"
 

@@ -48,6 +48,7 @@ def test_a_mail_that_the_host_does_not_want_any_more_is_cancelled_and_told_so() 
         assert sorted(host.asked) == [("T-1", "bulk"), ("T-2", "reply")]
         assert len(tm.arrived) == 1
         assert "does not want it any more" in str(tm.mail.why(gone.submission_id))
+        assert [(one.kind, one.ticket) for one in tm.events if one.kind == "cancelled"] == [("cancelled", "T-1")]
 
 
 def test_a_hook_that_fails_stops_no_mail() -> None:

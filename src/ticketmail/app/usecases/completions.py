@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from ticketmail.app.usecases.telling import events_of, name_of, phase_of, words_of
 from ticketmail.domain.address import Address
-from ticketmail.domain.outbound.deciding import Decision, Policy, Standing, decide, decide_expired, decide_suppressed
+from ticketmail.domain.outbound.deciding import (
+    Decision,
+    Policy,
+    Standing,
+    decide,
+    decide_expired,
+    decide_suppressed,
+    decide_unwanted,
+)
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.faults import Fault
 from ticketmail.domain.outbound.lanes import Lanes
@@ -77,8 +85,7 @@ class Completions:
 
     def unwanted(self, rest: Sequence[ClaimedDelivery]) -> list[Completion]:
         """The host has changed its mind."""
-        decision = Decision(DeliveryState.CANCELLED, None, False, "cancelled", "The host does not want it any more.")
-        return [self.of(one, decision) for one in rest]
+        return [self.of(one, decide_unwanted()) for one in rest]
 
     def not_started(self, begun: Sequence[ClaimedDelivery], why: str) -> list[Completion]:
         """They were begun, but no byte of the body left: back they go, no attempt spent."""

@@ -95,8 +95,10 @@ class Packer:
         try:
             found = await self._threads.run(lambda: fetch(reference))
             return await found if inspect.isawaitable(found) else found
-        except (KeyError, LookupError) as error:
+        except LookupError as error:
             raise ContentMissing(f"Attachment {reference!r} is not to be had: {type(error).__name__}.") from error
+        except Exception as error:  # a host's database that is away says so in its own words
+            raise OSError(f"Attachment {reference!r} cannot be had now: {type(error).__name__}.") from error
 
     def _marking(self, mail: ClaimedMail) -> Marking:
         return Marking(self._keys(), mail.submission_id, mail.tenant, mail.ticket, _bound_to(mail))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ticketmail.domain.events import (
+    MailCancelled,
     MailDeadLettered,
     MailDelayed,
     MailEvent,
@@ -53,6 +54,8 @@ def events_of(
             return (MailExpired(**shared),)
         case "suppressed":
             return (MailSuppressed(**shared),)
+        case "cancelled":
+            return (MailCancelled(**shared),)
     return (MailUnknown(**shared),)
 
 

@@ -20,7 +20,7 @@ from ticketmail.domain.outbound.retry import Schedule, schedule_for
 from ticketmail.domain.outbound.suppression import Suppression
 from ticketmail.domain.units import format_duration
 
-Tell = Literal["sent", "delayed", "failed", "dead", "expired", "unknown", "suppressed", ""]
+Tell = Literal["sent", "delayed", "failed", "dead", "expired", "unknown", "suppressed", "cancelled", ""]
 
 #: A wait of this length is told to the ticket at once (seconds).
 DELAY_TOLD_S: Final = 3600.0
@@ -108,6 +108,11 @@ def decide_unknown(
         reason = "No evidence yet whether the mail was taken; looking again."
         return Decision(_UNKNOWN, due_us, False, "unknown", reason)
     return _without_evidence(standing, policy, now_us)
+
+
+def decide_unwanted() -> Decision:
+    """The host has changed its mind."""
+    return Decision(DeliveryState.CANCELLED, None, False, "cancelled", "The host does not want it any more.", tell="cancelled")
 
 
 def decide_suppressed(suppression: Suppression) -> Decision:

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-#: Fetches an attachment given by reference: name in, bytes out. May be async. An OSError means: again later.
+#: Fetches an attachment given by reference: name in, bytes out. May be async. A LookupError means that it is gone, any
+#: other exception: again later.
 AttachmentFetcher = Callable[[str], bytes | Awaitable[bytes]]
 
 
