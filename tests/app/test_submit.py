@@ -353,3 +353,12 @@ def test_status_and_why_answer_without_a_worker(mail: TicketMail) -> None:
     assert (answer.submission_id, answer.state) == (receipt.submission_id, "queued")
     assert [one.submission_id for one in mail.why(receipt.submission_id)] == [receipt.submission_id]
     assert mail.status().counts == {"queued": 1}
+
+
+@pytest.mark.parametrize("given", [b"Subject: x\r\n\r\ny", "Subject: x\r\n\r\ny", None, {"to": "ann@example.net"}])
+def test_what_is_no_mail_is_refused_with_what_to_pass(mail: TicketMail, given: Any) -> None:
+    with pytest.raises(InvalidSubmission, match=r"message: \w+ is no mail. Pass a Message; ready MIME bytes"):
+        mail.submit(given)
+    with pytest.raises(InvalidSubmission, match="is no mail"):
+        mail.submit_many([NOTE, given])
+    assert mail.reading.find(Scope.parse("all")) == []

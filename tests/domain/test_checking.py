@@ -180,6 +180,13 @@ def test_a_deadline_that_has_passed_is_refused() -> None:
     check(submission(deadline=NOON + timedelta(seconds=1)), lanes=SHIPPED, now_us=now_us)
 
 
+@pytest.mark.parametrize("moment", [datetime(9999, 12, 31, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC)])
+@pytest.mark.parametrize("field", ["not_before", "deadline"])
+def test_a_time_at_the_end_of_the_calendar_is_refused(field: str, moment: datetime) -> None:
+    """``not_before`` and the lane's lifetime gave OverflowError; a reader with another offset could not show it."""
+    assert refuse(submission(**{field: moment})).field == field
+
+
 def test_deadlines_compare_across_offsets() -> None:
     later = NOON.astimezone(timezone(timedelta(hours=5))) + timedelta(minutes=1)
 

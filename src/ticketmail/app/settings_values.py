@@ -48,7 +48,8 @@ def _not_negative(value: float) -> float:
     return value
 
 
-def _name(value: str) -> str:
+def named(value: str) -> str:
+    """``value``, if it can be a name of ours. Raises ValueError."""
     if not value or len(value.encode()) > 64 or any(char.isspace() or char in ":/*" or not char.isprintable() for char in value):
         raise ValueError("a name has 1 to 64 bytes without blanks, colons, slashes or asterisks")
     return value
@@ -76,7 +77,7 @@ Days = Annotated[float, BeforeValidator(_days)]
 #: Bytes. Written as ``25MiB`` or a number of bytes.
 Size = Annotated[int, BeforeValidator(_bytes)]
 #: A name of an account, gateway, lane or site: a key in the spool, compared by bytes.
-Name = Annotated[str, AfterValidator(_name)]
+Name = Annotated[str, AfterValidator(named)]
 OneOrMany = BeforeValidator(_one_or_many)
 Texts = Annotated[tuple[str, ...], OneOrMany]
 Schedule = Annotated[tuple[str, ...], OneOrMany]

@@ -21,6 +21,7 @@ KEY_BYTES: Final = 200
 TICKET_BYTES: Final = 255
 LANE_BYTES: Final = 64
 FILENAME_BYTES: Final = 255
+_FAR_YEAR: Final = 2200  #: a time of an offset or a lifetime more must be a datetime still
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}(?:\s*;[\x20-\x7e]{1,200})?")
 
@@ -117,6 +118,9 @@ def _check_times(submission: Submission, now_us: int | None) -> None:
         if moment is not None and moment.utcoffset() is None:
             remedy = "Pass an aware datetime, such as datetime.now(UTC) + timedelta(hours=1)."
             raise NaiveTime("has no offset, so it could be any hour.", field=field, remedy=remedy)
+        if moment is not None and not 1970 <= moment.year < _FAR_YEAR:
+            remedy = f"Give a time before the year {_FAR_YEAR}, or none."
+            raise InvalidSubmission(f"lies in the year {moment.year}.", field=field, remedy=remedy)
     deadline = submission.deadline
     if deadline is None:
         return

@@ -15,6 +15,8 @@ _REMEDIES = {
     "datetime_from_date_parsing": "Pass an aware datetime.",
     "string_type": "Pass a str.",
     "bytes_type": "Pass bytes.",
+    "tuple_type": "Pass one value, or a list.",
+    "model_type": "Pass a str or the value itself.",
 }
 _TIMES = ("not_before", "deadline")
 

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict
 
 from ticketmail.domain.errors import InvalidScope
 
+_DIGITS = 9  #: of a recipient's number
+
 
 class ScopeKind(StrEnum):
     """What a scope selects by."""
@@ -46,7 +48,7 @@ class Scope(BaseModel):
         value = value.strip()
         number = value.partition("/")[2] if kind == ScopeKind.ID else ""
         known = kind in set(ScopeKind) - {ScopeKind.ALL} and value and not value.endswith("/")
-        if not known or (number and not (number.isascii() and number.isdigit())):
+        if not known or (number and not (number.isascii() and number.isdigit() and len(number) <= _DIGITS)):
             raise InvalidScope(
                 f"{text!r} is not a scope.",
                 field="scope",

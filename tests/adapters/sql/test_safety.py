@@ -462,6 +462,20 @@ class TestPostgresql:
             assert "synchronous_commit" in lossy.administering.check()[0]
             lossy.close()
 
+    @pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+    def test_a_database_that_cannot_keep_all_characters_is_refused(self, postgresql_url: str, encoding: str) -> None:
+        """psycopg gives the text of a SQL_ASCII database as bytes: even the driver stumbled over them."""
+        import psycopg
+
+        name, options = f"t{encoding.lower()}", f"ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+        with psycopg.connect(postgresql_url, autocommit=True) as c:
+            c.execute(f"CREATE DATABASE {name} {options}")
+            spool = create(f"{postgresql_url.rpartition('/')[0]}/{name}", SpoolOptions())
+            with pytest.raises(SpoolUnsafe, match=f"keeps text as {encoding}.*ENCODING 'UTF8'"):
+                spool.intake.accept([entry()])
+            spool.close()
+            c.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
     def test_the_claim_locks_submissions_and_reads_its_indexes(self, postgresql_url: str) -> None:
         import psycopg
 

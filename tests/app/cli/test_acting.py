@@ -7,6 +7,8 @@ import socket
 
 import pytest
 
+from ticketmail.domain.outbound.delivery import DeliveryState
+
 ACTS = [
     ["cancel", "all"],
     ["pause", "all"],
@@ -170,3 +172,53 @@ def test_more_processes_on_one_file_are_refused(desk) -> None:
     ran = desk.run("worker", "--processes", "2")
     assert ran.code == 2
     assert "PostgreSQL" in ran.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("given", ["{id}", "{id}/0", "id:{id}"])
+def test_an_id_from_find_is_scope_enough(desk, given: str) -> None:
+    """People copy what ``find`` shows."""
+    id_ = desk.submit()
+    assert desk.run("find", given.format(id=id_)).code == 0
+    assert "1 mail in" in desk.act("cancel", given.format(id=id_)).out
+
+
+def test_a_pause_of_a_name_that_no_setting_has_stands_and_says_so(desk) -> None:
+    ran = desk.act("pause", "lane:replay")
+    assert ran.code == 0
+    assert ran.err == "warning: these settings have no lane:replay. Known: bulk, code, digest, notice, reply.\n"
+    assert desk.act("pause", "lane:reply").err == ""
+
+
+def test_nobody_adopts_for_a_site_without_a_name(desk) -> None:
+    ran = desk.act("adopt", "")
+    assert (ran.code, ran.out) == (2, "")
+    assert "'' is no site: a name has 1 to 64 bytes" in ran.err
+    assert "these settings say 'desk'" in desk.act("adopt", "dask").err
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["find", "all", "--since", "999999999999h"],
+        ["find", "all", "--since", "0001-01-01T00:00Z"],
+        ["find", "all", "--limit", "99999999999999999999"],
+        ["pause", "all", "--until", "99999999d", "--reason", "r"],
+        ["pause", "all", "--until", "9999-12-31T23:59Z", "--reason", "r"],
+        ["dead", "replay", "all", "--lifetime", "999999999999d", "--reason", "r"],
+        ["dead", "replay", "all", "--pace", "0.0000000001/s", "--reason", "r"],
+        ["dead", "show", "00000000-0000-0000-0000-000000000000/99999999999999999999"],
+    ],
+    ids=" ".join,
+)
+def test_numbers_beyond_all_columns_are_refused_and_no_fault_of_ours(desk, argv: list[str]) -> None:
+    ran = desk.run(*argv)
+    assert (ran.code, ran.out, len(ran.err.splitlines())) == (2, "", 1)
+    assert "fault of ours" not in ran.err
+
+
+def test_a_length_of_time_is_no_moment_in_json(desk) -> None:
+    desk.submit()
+    desk.end(DeliveryState.DEAD, outcome="refused", cause="policy", reply="550 no")
+    plan = desk.run("dead", "replay", "all", "--dry-run", "--lifetime", "12h", "--json").json
+    assert plan["lifetime_us"] == 43_200_000_000
+    assert "lifetime" not in plan

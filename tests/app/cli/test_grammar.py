@@ -61,8 +61,8 @@ def test_the_page_of_help_names_the_exit_codes(desk) -> None:
         (["frobnicate"], "There is no command 'frobnicate'. Known: status, why, eta,"),
         ([], "The following arguments are required: COMMAND. See `ticketmail --help`."),
         (["db"], "The following arguments are required: COMMAND. See `ticketmail db --help`."),
-        (["find"], "The following arguments are required: SCOPE."),
-        (["find", "all", "--limit", "0"], "'0' is not a number above 0."),
+        (["find"], "The following arguments are required: SCOPE|ID[/N]."),
+        (["find", "all", "--limit", "0"], "'0' is not a number from 1 to 999999999."),
     ],
 )
 def test_wrong_usage_is_one_line_with_the_next_step(desk, argv: list[str], said: str) -> None:

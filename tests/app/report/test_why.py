@@ -204,7 +204,7 @@ async def test_a_dead_mail_names_the_commands_and_a_failed_one_the_correction(de
     await desk.end(by_id[ids[0]], S.DEAD, outcome="refused", cause="relay-denied", reply="550 5.7.1 no")
     await desk.end(by_id[ids[1]], S.FAILED, outcome="refused", cause="unknown-recipient", reply="550 5.1.1 no such user")
     assert f"`ticketmail dead show {ids[0]}/0`" in desk.told(ids[0])
-    assert f"`ticketmail dead edit {ids[1]}/0`" in desk.told(ids[1])
+    assert f"`ticketmail dead edit {ids[1]}/0 --to ADDRESS`" in desk.told(ids[1])
 
 
 async def test_a_mail_in_flight_names_its_worker(desk) -> None:

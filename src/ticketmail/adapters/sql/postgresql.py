@@ -119,13 +119,19 @@ class PostgresqlStore(ServerStore):
         return driver.connect(plain, **self._connect_args())
 
     def _connect_args(self) -> dict[str, Any]:
-        arguments: dict[str, Any] = {"connect_timeout": 5, "application_name": "ticketmail"}
+        arguments: dict[str, Any] = {"connect_timeout": 5, "application_name": "ticketmail", "client_encoding": "utf8"}
         if self._options.listen_url:  # behind a pooler in transaction mode, prepared statements belong to nobody
             arguments["prepare_threshold"] = None
         return arguments
 
     def after_open(self, cursor: Any) -> None:
-        """Refuse a server that does not keep what it confirms. Raises SpoolUnsafe."""
+        """Refuse a server that does not keep what it confirms, or not all characters. Raises SpoolUnsafe."""
+        cursor.execute("SELECT current_setting('server_encoding')")
+        if (encoding := cursor.fetchone()[0]) != "UTF8":
+            raise SpoolUnsafe(
+                f"This database keeps text as {encoding}: not every name and subject can be stored.",
+                remedy="Use one made with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0.",
+            )
         for setting in ("fsync", "full_page_writes"):
             cursor.execute("SELECT current_setting(%s)", (setting,))
             if cursor.fetchone()[0] != "on" and not self._options.allow_lossy:

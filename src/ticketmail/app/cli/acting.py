@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from ticketmail.app.cli import NOT_QUITE, OK
 from ticketmail.app.cli.context import Context
+from ticketmail.app.cli.errors import UsageError
 from ticketmail.app.cli.moments import future_us
+from ticketmail.app.cli.scopes import scope_or_id
+from ticketmail.app.settings_values import named
 from ticketmail.domain.address import parse_address
 from ticketmail.domain.ports.reading import Pause
-from ticketmail.domain.scope import Scope
+from ticketmail.domain.scope import Scope, ScopeKind
 
 
 def done(context: Context, changed: int, text: str, **facts: object) -> int:
@@ -26,7 +29,7 @@ def mails(count: int) -> str:
 
 def cancel(context: Context) -> int:
     """What has not begun in a scope."""
-    scope = Scope.parse(context.args.scope)
+    scope = scope_or_id(context.args.scope)
     count = context.mail.cancel(scope, actor=context.actor, reason=context.reason)
     if count is None:
         return done(context, 1, f"Handed over: what has not begun in {scope} is cancelled by the mail service.", scope=str(scope))
@@ -35,16 +38,25 @@ def cancel(context: Context) -> int:
 
 def pause(context: Context) -> int:
     """Nothing of a scope is sent before its end."""
-    scope, now_us, until = Scope.parse(context.args.scope), context.reading.now_us(), context.args.until
+    scope, now_us, until = scope_or_id(context.args.scope), context.reading.now_us(), context.args.until
     until_us = future_us(until, now_us, option="--until") if until else None
     context.mail.operating.pause(Pause(scope, now_us, until_us, context.reason, context.actor))
+    _warn_of_a_name_that_nothing_has(context, scope)
     end = f"until {context.times.at(until_us)}" if until_us is not None else f"until `ticketmail resume {scope}`"
     return done(context, 1, f"{scope} is paused {end}. What is in flight ends.", scope=str(scope), until_us=until_us)
 
 
+def _warn_of_a_name_that_nothing_has(context: Context, scope: Scope) -> None:
+    """A pause of a misspelt account pauses nothing. It stands: another host's settings may know the name."""
+    known = {ScopeKind.ACCOUNT: context.facts.accounts, ScopeKind.LANE: context.facts.lanes}.get(scope.kind)
+    if known is None or scope.value in known or scope.value in context.reading.documents(scope.kind.value):
+        return
+    context.out.error(f"warning: these settings have no {scope}. Known: {', '.join(sorted(known)) or 'none'}.")
+
+
 def resume(context: Context) -> int:
     """End a pause."""
-    scope = Scope.parse(context.args.scope)
+    scope = scope_or_id(context.args.scope)
     ended = context.mail.operating.resume(scope, actor=context.actor, reason=context.reason)
     names = ", ".join(str(one.scope) for one in context.reading.pauses()) or "nothing"
     text = f"{scope} is sent again." if ended else f"{scope} was not paused; paused now: {names}."
@@ -69,11 +81,17 @@ def erase(context: Context) -> int:
 
 def adopt(context: Context) -> int:
     """Make a copied or restored spool this site's."""
-    site, hold = context.args.site, context.args.hold
+    site, hold, own = context.args.site, context.args.hold, context.facts.site
+    try:
+        named(site)
+    except ValueError as error:
+        raise UsageError(f"{site!r} is no site: {error}.", remedy=f"These settings say {own!r}.") from None
     waiting = context.mail.administering.adopt(site, hold=hold, actor=context.actor, reason=context.reason)
     then = "Everything is paused: look with `ticketmail find all`, then `ticketmail resume all`." if hold else "It is sent now."
     if context.out.as_json:
         context.out.json({"site": site, "waiting": waiting, "held": hold, "actor": context.actor})
     else:
         context.out.line(f"The spool is {site}'s now; {mails(waiting)} waiting. {then}")
+    if site != own:
+        context.out.error(f"warning: these settings say {own!r}; a worker with them is refused. Set site = {site!r}.")
     return OK

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from uuid import UUID
 
 from ticketmail.app.cli import NOT_QUITE, OK
 from ticketmail.app.cli.acting import done, mails
@@ -13,6 +12,7 @@ from ticketmail.app.cli.looking import show_deliveries, states_of
 from ticketmail.app.cli.message import shown_message
 from ticketmail.app.cli.moments import lifetime_us, pace_per_s
 from ticketmail.app.cli.output import Table
+from ticketmail.app.cli.scopes import by_id, scope_or_id
 from ticketmail.app.usecases.replay import Plan, Replay
 from ticketmail.app.usecases.report import span
 from ticketmail.domain.address import parse_address
@@ -26,25 +26,11 @@ _ENDED_BADLY = (DeliveryState.DEAD, DeliveryState.FAILED)
 _NAMED = 5  #: so many recipients are named where one has to be chosen
 
 
-def scope_or_id(text: str) -> Scope:
-    """A scope, or ``ID`` (a mail to all of its recipients), or ``ID/N`` (to one of them). Raises InvalidScope."""
-    try:
-        return _by_id(text)
-    except ValueError:
-        return Scope.parse(text)
-
-
-def _by_id(text: str) -> Scope:
-    """``ID`` or ``ID/N``. Raises ValueError: no UUID; InvalidScope: N is no number."""
-    id_, slash, number = text.removeprefix("id:").partition("/")
-    return Scope.parse(f"id:{UUID(id_)}{slash}{number}")
-
-
 def _meant(context: Context, states: Sequence[DeliveryState]) -> list[DeliveryView]:
     """The deliveries that ``ID[/N]`` means: of a bare ID those in ``states``, or all if none is. Raises UsageError: none."""
     text = context.args.delivery
     try:
-        scope = _by_id(text)
+        scope = by_id(text)
     except (ValueError, InvalidScope):
         raise UsageError(f"{text!r} is not a mail.", remedy="Write ID or ID/N, as `ticketmail find` shows it.") from None
     found = list(context.reading.find(scope, limit=1000))
@@ -103,7 +89,7 @@ def show(context: Context) -> int:
     times, out = context.times, context.out
     out.line(f"{view.submission_id}/{view.number} to {view.recipient}: {view.state.value}", "bold")
     out.line(f"  {cause.sentence} {cause.remedy}".rstrip() if view.cause else f"  {view.reason}")
-    said = [view.cause, view.reason, view.reply]
+    said = [view.cause, view.reply or view.reason] if view.cause else [view.reply]
     out.line(f"  {'; '.join(part for part in said if part)}")
     if others:
         out.line(f"  other recipients: {', '.join(f'/{one.number} {one.recipient}' for one in others[:_NAMED])}")

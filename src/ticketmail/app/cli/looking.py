@@ -10,6 +10,7 @@ from ticketmail.app.cli.context import Context
 from ticketmail.app.cli.errors import UsageError
 from ticketmail.app.cli.moments import past_us
 from ticketmail.app.cli.output import Table
+from ticketmail.app.cli.scopes import scope_or_id
 from ticketmail.app.usecases.report import Answer, Times
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.ports.reading import DeliveryView, HistoryRow, WorkerView
@@ -62,7 +63,7 @@ def meant(context: Context) -> list[DeliveryView]:
     for scope in scopes_of(what, context.args.tenant):
         found = context.reading.find(scope, limit=limit)
         if found:
-            return list(reversed(found))
+            return sorted(found, key=lambda one: (one.accepted_us, one.submission_id.bytes, one.number))
     return []
 
 
@@ -83,7 +84,7 @@ def find(context: Context) -> int:
     """Mail, newest first. Exit code 1 if there is none."""
     args = context.args
     since_us = past_us(args.since, context.reading.now_us(), option="--since") if args.since else None
-    found = context.reading.find(Scope.parse(args.scope), states=states_of(args.state), since_us=since_us, limit=args.limit)
+    found = context.reading.find(scope_or_id(args.scope), states=states_of(args.state), since_us=since_us, limit=args.limit)
     show_deliveries(context, found, empty=f"Nothing in {args.scope}.")
     return OK if found else NOT_QUITE
 
@@ -140,7 +141,7 @@ def log(context: Context) -> int:
 
 def _log_row(row: HistoryRow, times: Times) -> tuple[str, ...]:
     of = row.scope or (f"id:{row.submission_id}" if row.submission_id else "")
-    said = "; ".join(part for part in (row.state, row.cause, row.reason, row.reply) if part)
+    said = "; ".join(part for part in dict.fromkeys((row.state, row.cause, row.reason, row.reply)) if part)
     return times.at(row.at_us), row.kind, of, row.actor, said
 
 

@@ -9,6 +9,7 @@ from ticketmail.domain.errors import TicketmailError
 from ticketmail.domain.units import duration_s
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LONGEST_S = 50 * 365 * 86_400.0  #: 50 years: no clock of ours and no column ends before
 _PER_S = {"s": 1.0, "sec": 1.0, "second": 1.0, "m": 60.0, "min": 60.0, "minute": 60.0, "h": 3600.0, "hour": 3600.0}
 
 
@@ -30,7 +31,7 @@ def lifetime_us(text: str, *, option: str) -> int:
     seconds = _duration_s(text)
     if seconds is None or seconds <= 0:
         raise UsageError(f"{option} {text!r} is not a duration.", remedy="Write 30m, 2h or 14d.")
-    return int(seconds * 1_000_000)
+    return _microseconds(seconds, text, option=option)
 
 
 def pace_per_s(text: str, *, option: str) -> float:
@@ -40,7 +41,7 @@ def pace_per_s(text: str, *, option: str) -> float:
         pace = float(count) / _PER_S[unit.strip().lower()] if slash else 0.0
     except (ValueError, KeyError):
         pace = 0.0
-    if not 0 < pace < 1e6:
+    if not 1e-4 < pace < 1e6:  # a mail in three hours at least
         raise UsageError(f"{option} {text!r} is not a pace.", remedy="Write 5/s or 100/min.")
     return pace
 
@@ -53,7 +54,7 @@ def aware(at_us: int) -> datetime:
 def _moment_us(text: str, now_us: int, sign: int, option: str) -> int:
     seconds = _duration_s(text)
     if seconds is not None:
-        return now_us + sign * int(seconds * 1_000_000)
+        return now_us + sign * _microseconds(seconds, text, option)
     try:
         moment = datetime.fromisoformat(text.strip())
     except ValueError:
@@ -64,8 +65,16 @@ def _moment_us(text: str, now_us: int, sign: int, option: str) -> int:
         raise UsageError(
             f"{option} {text!r} has no offset, so it might mean 24 different times.", remedy=f"Write {text.strip()}+01:00, or 2h."
         )
+    if not 1970 <= moment.year < 2200:
+        raise UsageError(f"{option} {text!r} is too far away.", remedy="Write 14d, or 2026-11-24T10:00+01:00.")
     since = moment - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _microseconds(seconds: float, text: str, option: str) -> int:
+    if seconds > _LONGEST_S:
+        raise UsageError(f"{option} {text!r} is longer than fifty years.", remedy="Write 30m, 2h or 14d.")
+    return int(seconds * 1_000_000)
 
 
 def _duration_s(text: str) -> float | None:

@@ -16,6 +16,7 @@ EXIT_CODES = """exit codes:
   2    bad: mail does not leave as it should, an error, or wrong usage
   130  interrupted
 """
+_DIGITS = 9
 _SCOPES = "all, id:UUID[/N], account:X, lane:X, tenant:X, ticket:X, to:ADDR, domain:X or cause:X"
 
 
@@ -102,10 +103,6 @@ def _common(parser: argparse.ArgumentParser, *, top: bool) -> None:
 # --- options that many share ------------------------------------------------------------------------------------------------
 
 
-def _scope(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("scope", metavar="SCOPE", help=_SCOPES)
-
-
 def _scope_or_all(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("scope", metavar="SCOPE", nargs="?", default="all", help=f"{_SCOPES} (default: all)")
 
@@ -153,8 +150,8 @@ def _probe(parser: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {10**_DIGITS - 1}")
     return int(text)
 
 
@@ -192,7 +189,7 @@ def _look(commands: Commands) -> None:
     account = _option("account", metavar="ACCOUNT", nargs="?", help="(default: all)")
     commands.add("limits", "limits:limits", "used, allowed, where each figure comes from, when there is room again", account)
     state = _option("--state", metavar="STATE", action="append", default=[], help="queued, sent, dead, ...; may be repeated")
-    commands.add("find", "looking:find", "list mail, newest first", _scope, state, _since(None), _limit(100))
+    commands.add("find", "looking:find", "list mail, newest first", _scope_or_id, state, _since(None), _limit(100))
     everything = _option("--all", dest="everything", action="store_true", help="single mails too, not only decisions")
     commands.add("log", "looking:log", "what changed: accounts, workers, pauses, people", _since("24h"), everything, _limit(1000))
     past = _option("--all", dest="everything", action="store_true", help="past ones too")
@@ -203,10 +200,10 @@ def _look(commands: Commands) -> None:
 
 
 def _act(commands: Commands) -> None:
-    commands.add("cancel", "acting:cancel", "cancel what has not begun", _scope, _human)
+    commands.add("cancel", "acting:cancel", "cancel what has not begun", _scope_or_id, _human)
     until = _option("--until", metavar="WHEN", help="2h, or 2026-11-24T10:00+01:00 (default: until resumed)")
-    commands.add("pause", "acting:pause", "send nothing of a scope", _scope, until, _human)
-    commands.add("resume", "acting:resume", "end a pause", _scope, _human)
+    commands.add("pause", "acting:pause", "send nothing of a scope", _scope_or_id, until, _human)
+    commands.add("resume", "acting:resume", "end a pause", _scope_or_id, _human)
     yes = _option("--yes", action="store_true", help="do not ask")
     address = _option("address", metavar="ADDRESS")
     commands.add("erase", "acting:erase", "forget a person: bodies, names, events", address, yes, _human)

@@ -11,6 +11,8 @@ from pydantic import BaseModel, SecretStr
 
 from ticketmail.app.usecases.report.times import iso
 
+_LENGTHS = frozenset({"lifetime_us"})  #: lengths of time, no moments
+
 
 def plain(value: Any) -> Any:
     """``value`` as JSON has it. Beside each ``x_us`` (UTC microseconds) stands ``x``, the same as RFC 3339 text."""
@@ -32,7 +34,7 @@ def _pairs(mapping: Mapping[Any, Any]) -> Any:
         name = str(key.value if isinstance(key, Enum) else key)
         yield name, plain(value)
         moment = name.removesuffix("_us")
-        if moment != name and moment not in mapping and (value is None or isinstance(value, int)):
+        if moment != name and name not in _LENGTHS and moment not in mapping and (value is None or isinstance(value, int)):
             yield moment, None if value is None else iso(value)
 
 

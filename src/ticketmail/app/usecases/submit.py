@@ -10,7 +10,15 @@ from pydantic import ValidationError
 
 from ticketmail.app.usecases.compile import Compiled, Compiler
 from ticketmail.app.usecases.eta import Foresight
-from ticketmail.domain.errors import ContractBroken, KeyReused, SpoolBusy, SpoolError, SubmitInDoubt, TicketmailError
+from ticketmail.domain.errors import (
+    ContractBroken,
+    InvalidMessage,
+    KeyReused,
+    SpoolBusy,
+    SpoolError,
+    SubmitInDoubt,
+    TicketmailError,
+)
 from ticketmail.domain.message import Message
 from ticketmail.domain.ports.accepting import Accepted, Blobs, Entry, Intake
 from ticketmail.domain.refusal import as_refusal
@@ -162,6 +170,9 @@ def _chunks(jobs: Sequence[_Job]) -> Iterable[list[_Job]]:
 def submission_of(given: Message | Submission, names: Mapping[str, Any]) -> Submission:
     """One submission of a message or submission and the names given beside it, which win. Raises InvalidSubmission kin."""
     set_names = {name: value for name, value in names.items() if value is not None}
+    if not isinstance(given, (Message, Submission)):
+        text = f"{type(given).__name__} is no mail."
+        raise InvalidMessage(text, field="message", remedy="Pass a Message; ready MIME bytes go in Message(raw=...).")
     try:
         if isinstance(given, Message):
             return Submission(message=given, **set_names)
