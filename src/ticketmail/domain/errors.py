@@ -154,7 +154,7 @@ class SpoolFull(SpoolError):
 
 
 class SpoolUnsafe(SpoolError):
-    """The database does not keep what it confirms (``fsync=off``, a network file system)."""
+    """The database does not keep what it confirms (``fsync=off``, a network file system), or not all characters."""
 
     code = "spool-unsafe"
 

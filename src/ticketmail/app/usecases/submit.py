@@ -167,7 +167,7 @@ def _chunks(jobs: Sequence[_Job]) -> Iterable[list[_Job]]:
         yield chunk
 
 
-def submission_of(given: Message | Submission, names: Mapping[str, Any]) -> Submission:
+def submission_of(given: object, names: Mapping[str, Any]) -> Submission:
     """One submission of a message or submission and the names given beside it, which win. Raises InvalidSubmission kin."""
     set_names = {name: value for name, value in names.items() if value is not None}
     if not isinstance(given, (Message, Submission)):
