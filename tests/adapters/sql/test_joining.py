@@ -107,6 +107,19 @@ def connection_host(url: str, driver: str = "psycopg") -> Iterator[Host]:
         yield Host(c, c.commit, c.rollback, lambda sql: c.execute(sa.text(sql)))
 
 
+@pytest.mark.postgresql
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_a_sqlalchemy_connection_begins_with_the_hand_over(postgresql_url: str, end: str) -> None:
+    """SQLAlchemy begins by itself with what it executes; our statements go past it, and its commit() then did nothing."""
+    spool = create(postgresql_url, SpoolOptions())
+    spool.administering.upgrade()
+    with sqlalchemy_engine(postgresql_url, "psycopg") as engine, engine.connect() as c:
+        spool.intake.accept([entry()], connection=c)
+        getattr(c, end)()
+    assert len(spool.reading.find(Scope.parse("all"))) == (end == "commit")
+    spool.close()
+
+
 @contextlib.contextmanager
 def session_host(url: str, driver: str = "psycopg") -> Iterator[Host]:
     with sqlalchemy_engine(url, driver) as engine, Session(engine) as s:

@@ -52,6 +52,8 @@ def driver_connection(connection: object) -> Any:
     if module == "sqlalchemy" or hasattr(found, "get_bind"):
         if hasattr(found, "get_bind"):  # a Session, or a scoped one
             found = found.connection()
+        if not found.in_transaction():  # nothing was executed yet: without this the host's commit() would do nothing
+            found.begin()
         return found.connection.driver_connection
     if hasattr(found, "vendor") and hasattr(found, "ensure_connection"):  # Django
         found.ensure_connection()
