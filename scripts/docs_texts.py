@@ -154,7 +154,7 @@ REMEDIES: Final = {
     "mailbox-refused": "Correct login, token, rights or the folder's name.",
     "broker-refused": "`ticketmail broker ensure` with a login that may make queues; correct the login or the prefix.",
     "broker-unsafe": "Make the broker durable, take another one, or `allow_lossy` if losing mail is all right.",
-    "invalid-job": "`ticketmail dead list` shows it with its bytes; upgrade the older side, or correct `secret`.",
+    "invalid-job": "`ticketmail parked list`, `parked show ID` for its bytes; upgrade the older side, or correct `secret`.",
     "host-transaction-must-be-immediate": "`BEGIN IMMEDIATE` (Django: `transaction_mode`), or write before `submit`.",
     "settings": "Correct the setting that `name` names; `ticketmail settings` shows where each value came from.",
     "blob-corrupt": "Look at the store's disk; hand the mail over again under another key.",

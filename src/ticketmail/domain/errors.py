@@ -177,6 +177,10 @@ class BrokerError(TicketmailError, OSError):
 
     code = "broker"
     in_doubt = False
+    usual_remedy: ClassVar[str] = "`ticketmail doctor` looks at it."
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(message, remedy=remedy or self.usual_remedy)
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -186,24 +190,28 @@ class BrokerUnreachable(BrokerError):
     """No connection to the broker, or it was cut before the confirm."""
 
     code = "broker-unreachable"
+    usual_remedy = "Check its URL, the network and the server."
 
 
 class BrokerBlocked(BrokerError):
     """The broker takes nothing for now: an alarm of memory or disk on its side. Mend it there."""
 
     code = "broker-blocked"
+    usual_remedy = "Mend that at the broker; the same again is safe."
 
 
 class BrokerFull(BrokerError):
     """The queue has reached its limit and refuses more: the mail service does not take jobs, or not fast enough."""
 
     code = "broker-full"
+    usual_remedy = "Let a worker take jobs (`ticketmail status` at the mail service), or raise `max_length`."
 
 
 class BrokerRefused(BrokerError):
     """The broker will not have it: no such queue, no right, or a queue of other properties. ``ticketmail broker ensure``."""
 
     code = "broker-refused"
+    usual_remedy = "Check login, rights and names; `ticketmail broker ensure` makes queues."
 
 
 class BrokerUnsafe(BrokerError):
@@ -216,12 +224,14 @@ class BlobStoreError(BrokerError):
     """The store that host and mail service share for large content cannot be used."""
 
     code = "blob-store"
+    usual_remedy = "Check the store of `[broker] blobs` and the rights on it."
 
 
 class BlobCorrupt(BlobStoreError):
     """What the shared store holds under a name is not what was put there: its hash does not fit."""
 
     code = "blob-corrupt"
+    usual_remedy = "Check the store's disk; hand the mail over again under another key."
 
 
 class InvalidJob(TicketmailError, ValueError):

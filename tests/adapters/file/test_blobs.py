@@ -59,3 +59,9 @@ def test_what_a_sweep_has_in_hand_is_found_and_can_be_put(tmp_path: Path) -> Non
     assert store.get("", digest) == b"x"
     store.put("", b"x")
     assert path.exists()
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="there is no /proc")
+def test_a_folder_that_cannot_be_made_is_told() -> None:
+    with pytest.raises(BlobStoreError, match="mounted"):
+        create("file:///proc/no-such-mount/transit").put("", b"content")

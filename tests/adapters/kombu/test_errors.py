@@ -15,7 +15,14 @@ from ticketmail.adapters.kombu import amqp as on_amqp
 from ticketmail.adapters.kombu import kafka, sqs
 from ticketmail.adapters.kombu import redis as on_redis
 from ticketmail.adapters.kombu.errors import Table, translate
-from ticketmail.domain.errors import BrokerError, BrokerRefused, BrokerUnreachable
+from ticketmail.domain.errors import (
+    BlobStoreError,
+    BrokerError,
+    BrokerFull,
+    BrokerRefused,
+    BrokerUnreachable,
+    BrokerUnsafe,
+)
 
 #: Faults of a programmer who calls the library, never of a broker.
 OF_PROGRAMMERS = {
@@ -69,3 +76,9 @@ def test_a_wrong_login_is_told_without_the_password() -> None:
     with pytest.raises(BrokerError) as caught:
         broker.publish("jobs", [Job("a", b"{}")])
     assert "canary" not in f"{caught.value}{caught.value.__cause__}"
+
+
+def test_every_error_of_a_road_names_the_next_step() -> None:
+    for one in [BrokerError, *BrokerError.__subclasses__(), *BlobStoreError.__subclasses__()]:
+        assert one("It is so.").remedy or one is BrokerUnsafe, one
+    assert str(BrokerFull("It is full.", remedy="Wait.")) == "It is full. Wait."

@@ -31,6 +31,15 @@ def test_parked_jobs_are_listed_with_their_reason(desk) -> None:
     assert "body" not in found
 
 
+def test_the_list_of_dead_letters_says_how_many_are_parked(desk) -> None:
+    park(Job("p", b"poison"), Job("q", b"more"))
+    ran = desk.run("dead", "list")
+    assert ran.code == 0
+    assert "2 jobs from the broker could not be taken in: `ticketmail parked list`." in ran.out
+    assert desk.run("dead", "list", "--json").json["parked_jobs"] == 2
+    assert "parked" not in desk.run("dead", "list", "lane:reply").out
+
+
 def test_nothing_parked_is_exit_code_0(desk) -> None:
     desk.submit()
     assert desk.run("parked", "list").code == 0

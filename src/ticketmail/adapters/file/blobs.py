@@ -123,8 +123,6 @@ def _swept(path: Path, oldest_s: float) -> bool:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except FileNotFoundError:
-        raise
     except OSError as error:
         if isinstance(error, BlobStoreError):
             raise

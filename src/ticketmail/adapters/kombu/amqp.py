@@ -35,7 +35,7 @@ TABLE: Final[Table] = (
     (amqp.exceptions.MessageNacked, lambda error: BrokerFull("The queue refuses more.")),
     (amqp.exceptions.AccessRefused, lambda error: BrokerRefused(f"The broker refuses the login or a right: {short(error)}.")),
     (amqp.exceptions.NotAllowed, lambda error: BrokerRefused(f"The broker does not allow it: {short(error)}.")),
-    (amqp.exceptions.NotFound, lambda error: BrokerRefused(f"The broker does not know it: {short(error)}.", remedy=_ENSURE)),
+    (amqp.exceptions.NotFound, lambda error: BrokerRefused(f"The broker does not know it: {short(error)}.")),
     (
         amqp.exceptions.PreconditionFailed,
         lambda error: BrokerRefused(
@@ -185,7 +185,7 @@ class AmqpSender:
                 self._drain(deadline_s)
         if self._returned:
             self._known.discard(queue)
-            raise BrokerRefused(f"The broker has no queue {queue!r}.", remedy="ticketmail broker ensure")
+            raise BrokerRefused(f"The broker has no queue {queue!r}.")
         if self._refused:
             raise BrokerFull(f"The queue {queue!r} refused {len(self._refused)} of {len(jobs)} jobs: it is full.")
 

@@ -27,10 +27,13 @@ _ATTRIBUTES_BYTES: Final = 512
 _LONG_POLL_S: Final = 1
 _NOT_NOW: Final = frozenset({"ServiceUnavailable", "InternalError", "InternalFailure", "ThrottlingException", "RequestThrottled"})
 
+_NO_TLS: Final = 'A server without TLS, for tests: `options = {is_secure = "false"}`.'
+
 TABLE: Final[Table] = (
     (aws.NoCredentialsError, lambda error: BrokerRefused(f"SQS needs credentials: {short(error)}.")),
     (aws.PartialCredentialsError, lambda error: BrokerRefused(f"SQS needs whole credentials: {short(error)}.")),
     (aws.ClientError, lambda error: BrokerRefused(f"SQS refuses it: {short(error)}.")),
+    (aws.SSLError, lambda error: BrokerUnreachable(f"SQS cannot be reached: {short(error)}.", remedy=_NO_TLS)),
     (aws.BotoCoreError, lambda error: BrokerUnreachable(f"SQS cannot be reached: {short(error)}.")),
     (KombuError, lambda error: BrokerRefused(f"SQS cannot be used so: {short(error)}.")),
     *NETWORK,

@@ -50,20 +50,23 @@ def _one(context: Context, states: Sequence[DeliveryState]) -> DeliveryView:
 
 
 def listed(context: Context) -> int:
-    """Causes first, then the mails."""
+    """Causes first, then the mails; of all, also how many jobs never became one."""
     scope = Scope.parse(context.args.scope)
+    parked = context.mail.spool.parking.waiting() if scope.kind is ScopeKind.ALL else 0
     groups = list(context.reading.dead_causes())
     found = [
         one for one in context.reading.find(scope, states=[DeliveryState.DEAD], limit=context.args.limit) if not one.dismissed
     ]
     if context.out.as_json:
-        context.out.json({"causes": groups, "deliveries": found})
-        return OK if found else NOT_QUITE
+        context.out.json({"causes": groups, "deliveries": found, "parked_jobs": parked})
+        return OK if found or parked else NOT_QUITE
     if scope.kind is ScopeKind.ALL:
         context.out.table(_causes(context, groups))
         context.out.line("")
     show_deliveries(context, found, empty=f"No dead letter in {scope}.")
-    return OK if found else NOT_QUITE
+    if parked:
+        context.out.line(f"{parked} jobs from the broker could not be taken in: `ticketmail parked list`.")
+    return OK if found or parked else NOT_QUITE
 
 
 def _causes(context: Context, groups: list[CauseGroup]) -> Table:
