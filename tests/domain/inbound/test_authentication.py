@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cpu_time import cpu_s
 from ticketmail.domain.inbound.authentication import authenticated, vouched
 from ticketmail.domain.received import Signature
 
@@ -134,6 +135,13 @@ def test_a_sender_cannot_hide_what_a_trusted_server_found(path: str) -> None:
     said = f"mx.example.com; spf=pass smtp.mailfrom={path}; dmarc=fail header.from=example.net (p=none)"
 
     assert authenticated([said], ["mx.example.com"], "example.net").failed
+
+
+@pytest.mark.parametrize("words", ['\\"', '"\\"', ' a=\\"', 'a=""', "a ", ' \\"', '" ', "("])
+def test_many_quotes_take_little_time(words: str) -> None:
+    said = f"mx.example.com; spf=pass {words * 4000}"[:8192]
+
+    assert cpu_s(lambda: authenticated([said] * 20, ["mx.example.com"], "example.net")) < 2
 
 
 def test_values_may_be_quoted() -> None:

@@ -19,7 +19,7 @@ _TOKEN: Final = re.compile(rf'{_QUOTED}|\\.|[()";\\]|[^()";\\]+', re.S)
 _RESULT: Final = re.compile(r"^\s*(?P<method>[a-z0-9-]+)(?:/\d+)?\s*=\s*(?P<result>[a-z]+)\b(?P<rest>.*)$", re.I | re.S)
 #: A value may be quoted in part: the quoted local part of an address is no value of its own. What is quoted alone is passed over.
 _PROPERTY: Final = re.compile(
-    rf'(?<!\S)(?P<name>[a-z0-9-]+(?:\.[a-z0-9_-]+)?)\s*=\s*(?P<value>(?:{_QUOTED}|[^\s"])+)|{_QUOTED}', re.I | re.S
+    rf'(?<!\S)(?:(?P<name>[a-z0-9-]+(?:\.[a-z0-9_-]+)?)\s*=\s*(?P<value>(?:{_QUOTED}|\\.|[^\s"\\])+)|{_QUOTED})', re.I | re.S
 )
 _WHOLE: Final = re.compile(_QUOTED, re.S)
 _LONGEST: Final = 8_192
