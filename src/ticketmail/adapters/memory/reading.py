@@ -94,7 +94,7 @@ class MemoryReading:
         with self._access.tx() as tx:
             rows = [row for row in tx.state.history.values() if row.at_us >= since_us]
         chosen = [row for row in rows if not decisions_only or row.scope or row.actor]
-        return sorted(chosen, key=lambda row: row.at_us)[: max(0, limit)]
+        return sorted(chosen, key=lambda row: row.at_us)[-limit:] if limit > 0 else []
 
     def body(self, submission_id: UUID) -> bytes | None:
         with self._access.tx() as tx:

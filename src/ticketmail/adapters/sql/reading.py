@@ -66,8 +66,8 @@ class ReadStatements:
         self.history_of = history.where(h.number == bound("p_number")).order_by(h.seq)
         since = select(*(h[name] for name in HISTORY)).where(h.at_us >= bound("p_since"))
         decided = or_(h.scope != "", h.actor != "")
-        self.log = since.order_by(h.at_us, h.seq).limit(bound("p_limit"))
-        self.decisions = since.where(decided).order_by(h.at_us, h.seq).limit(bound("p_limit"))
+        self.log = since.order_by(h.at_us.desc(), h.seq.desc()).limit(bound("p_limit"))
+        self.decisions = since.where(decided).order_by(h.at_us.desc(), h.seq.desc()).limit(bound("p_limit"))
         self.parked = select(func.count()).select_from(t.parked).where(t.parked.c.ended_us.is_(None))
         self.body = select(s.body).where(s.id == bound("p_id"))
         w = t.worker.c
@@ -167,7 +167,7 @@ class SqlReading:
         def work(tx: Tx) -> list[HistoryRow]:
             book = tx.book(ReadStatements)
             rows = tx.rows(book.decisions if decisions_only else book.log, p_since=since_us, p_limit=limit)
-            return [to_history(row) for row in rows]
+            return [to_history(row) for row in reversed(rows)]
 
         return self._database.read(work)
 

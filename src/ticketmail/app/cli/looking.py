@@ -135,7 +135,7 @@ def log(context: Context) -> int:
     table = Table(("when", "what", "of", "by", "said"), [_log_row(row, times) for row in rows], empty="Nothing changed.")
     context.out.table(table)
     if len(rows) == args.limit:
-        context.out.line(f"Only the first {args.limit}; --limit shows more.")
+        context.out.line(f"Only the newest {args.limit}; --limit shows more.")
     return OK
 
 

@@ -177,7 +177,8 @@ class Reading(Protocol):
         ...
 
     def log(self, *, since_us: int, limit: int = 1000, decisions_only: bool = True) -> Sequence[HistoryRow]:
-        """What changed, over all, oldest first. ``decisions_only``: accounts, workers, pauses, alarms, human acts."""
+        """What changed, over all: the newest ``limit``, oldest first. ``decisions_only``: accounts, workers, pauses, alarms,
+        human acts."""
         ...
 
     def body(self, submission_id: UUID) -> bytes | None:

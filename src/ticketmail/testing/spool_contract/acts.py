@@ -211,3 +211,9 @@ class ActContract:
         spool.operating.pause(Pause(ALL, 1, None, "why", "ann"))
         assert [row.kind for row in spool.reading.log(since_us=0)] == ["pause"]
         assert [row.kind for row in spool.reading.log(since_us=0, decisions_only=False)] == ["accepted", "pause"]
+
+    def test_a_log_that_is_cut_has_what_is_newest(self, spool: Any, clock: ContractClock) -> None:
+        for lane in ("reply", "notice", "bulk"):
+            spool.operating.pause(Pause(Scope.parse(f"lane:{lane}"), clock.at, None, lane, "ann"))
+            clock.go(HOUR)
+        assert [row.reason for row in spool.reading.log(since_us=0, limit=2)] == ["notice", "bulk"]
