@@ -90,6 +90,7 @@ def test_old_mail_of_all_kinds_is_taken_in_once_and_silently(box: Any) -> None:
     assert box.run("--json", "import", "help", *paths).json == {"new": 0, "known": 3}
     assert all(view["silent"] for view in box.run("--json", "inbound", "list").json)
     assert box.run("import", "help", "nowhere").code == 2
+    assert "no mailbox 'hepl'" in box.run("import", "hepl", "nowhere").err
 
 
 def test_what_came_in_is_listed_shown_and_read_again(box: Any, tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ def pipe(context: Context) -> int:
 def import_(context: Context) -> int:
     """Take old mail in. Exit code 1 if there was none."""
     inbound = context.mail.inbound
+    inbound.tenant(context.args.mailbox)  # a name that is wrong is told before a large archive is read
     counts = {"new": 0, "known": 0}
     for path in context.args.paths:
         for content in _mails(Path(path)):
