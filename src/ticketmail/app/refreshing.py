@@ -149,6 +149,8 @@ class Refreshing:
     async def _noted(self, name: str, facts: dict[str, str], note: str) -> None:
         _log.info("account %s: %s", name, note or "noted")
         await self._book.change(KIND, name, partial(_step, name, facts, note))
+        if note:
+            await self._health.changed(name)
 
     async def _alarm(self, trouble: Mapping[str, str]) -> None:
         if trouble:

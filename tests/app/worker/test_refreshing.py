@@ -126,6 +126,17 @@ async def test_a_changed_account_sends_by_its_new_server_and_what_is_on_its_way_
         assert slow.connections_open == 0
 
 
+async def test_a_changed_account_is_tried_at_once_whatever_its_breaker_waits_for(
+    tables: Tables, mail: TicketMail, server: SmtpServer
+) -> None:
+    tables.accounts["a"] = "smtp://127.0.0.1:1"  # nobody listens there
+    async with working(mail) as worker:
+        await mail.asubmit(letter())
+        await until(lambda: worker._health.state("a").breaker.phase == "open")
+        tables.accounts["a"] = f"smtp://127.0.0.1:{server.port}"
+        await until(all_in(mail, DeliveryState.SENT), 10)  # it would have waited for half a minute
+
+
 async def test_a_removed_accounts_mail_waits_and_says_whom_it_waits_for(
     tables: Tables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: SmtpServer
 ) -> None:

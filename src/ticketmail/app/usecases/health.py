@@ -24,6 +24,7 @@ from ticketmail.domain.outbound.account import (
     take,
 )
 from ticketmail.domain.outbound.allowance import Allowance
+from ticketmail.domain.outbound.breaker import retried
 from ticketmail.domain.outbound.faults import Fault
 from ticketmail.domain.outbound.learning import Recent
 from ticketmail.domain.outbound.server import Server
@@ -170,6 +171,15 @@ class AccountHealth:
     def stopped_since(self, account: str, issued_us: int) -> bool:
         """Whether it has begun to be held after that permit was given, by the last state seen."""
         return stopped_since(self.state(account), issued_us, self._now_us())
+
+    async def changed(self, account: str) -> None:
+        """Its settings are others now: a breaker that is open tries one mail, instead of waiting until its time is over."""
+
+        def step(state: AccountState, now_us: int) -> tuple[AccountState, None]:
+            breaker = retried(state.breaker)
+            return (state if breaker is state.breaker else state.model_copy(update={"breaker": breaker})), None
+
+        await self._change(account, step)
 
     async def said(self, account: str, allowance: Allowance) -> None:
         """The provider told what it still takes. Writes only if that changes anything."""

@@ -104,6 +104,11 @@ def not_tried(breaker: Breaker, count: int) -> Breaker:
     return breaker.model_copy(update={"out": max(0, breaker.out - count)}) if breaker.phase == "half-open" else breaker
 
 
+def retried(breaker: Breaker) -> Breaker:
+    """One mail is tried at once, for the cause may be mended. The same object if it is not open."""
+    return breaker.model_copy(update={"until_us": 0}) if breaker.phase == "open" and breaker.until_us else breaker
+
+
 def _counted(breaker: Breaker, now_us: int, *, fault: bool) -> Breaker:
     same = breaker.minute_faults > 0 and 0 <= now_us - breaker.minute_us < MINUTE_US
     if not same and not fault:
