@@ -7,6 +7,7 @@ import asyncio
 from ticketmail import Attachment, Message
 from ticketmail.domain.outbound.account import AccountState
 from ticketmail.domain.outbound.delivery import DeliveryState
+from ticketmail.domain.outbound.outcome import NotReached, Phase
 from ticketmail.testing.sandbox import Sandbox, memory
 
 LETTER = {"sender": "desk@example.com", "to": "ann@example.net", "subject": "Your printer", "text": "On its way."}
@@ -87,3 +88,13 @@ def test_mails_without_their_content_do_not_prove_that_the_server_is_well() -> N
             tm.mail.submit(Message(**LETTER))
         tm.run_until_idle()
         assert phase_of_breaker(tm) == "closed"
+
+
+def test_a_server_that_cannot_be_reached_has_counted_nothing() -> None:
+    with memory(accounts={"desk": {"url": "null://", "limits": ["2/h"]}}) as tm:
+        tm.fail_next(NotReached("connection refused", Phase.CONNECT), times=3)
+        for _ in range(2):
+            tm.mail.submit(Message(**LETTER))
+        tm.run_for(1800)
+
+        assert len(tm.sent) == 2

@@ -15,7 +15,7 @@ from ticketmail.app.usecases.transmission import Means, NotStarted, Transmission
 from ticketmail.domain.errors import InvalidSubmission, TicketmailError
 from ticketmail.domain.outbound.account import AccountLimits
 from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
-from ticketmail.domain.outbound.outcome import Outcome, Refused, Taken
+from ticketmail.domain.outbound.outcome import NotReached, Outcome, Phase, Refused, Taken
 from ticketmail.domain.outbound.profile import Profile
 from ticketmail.domain.ports.delivering import ClaimedDelivery, ClaimedMail, Completion, Deliveries
 from ticketmail.domain.ports.hosting import WantedCheck
@@ -180,7 +180,8 @@ class _Attempt:
             await self._settle_account([fault for fault in faults if fault is not None], outcomes)
         await asyncio.shield(recorded)
         await self._undo("the transaction before it ended the attempt", first=len(outcomes))
-        return Report(tuple(fault for fault in faults if fault is not None), faults.count(None), sending.asked)
+        faulty = tuple(fault for fault in faults if fault is not None)
+        return Report(faulty, faults.count(None), sending.asked and not all(map(_never_connected, outcomes)))
 
     async def _undo(self, why: str, first: int = 0) -> Report:
         """From ``first`` on no body byte left: what was begun goes back, what was only claimed is released; neither spends an
@@ -220,3 +221,7 @@ class _Attempt:
                 _log.warning("outcome of %s is kept in memory, the spool does not take it: %s", self._mail.submission_id, error)
             await self._by.sleeper.sleep(wait_s)
             wait_s = min(wait_s * 2, 5.0)
+
+
+def _never_connected(outcome: Outcome) -> bool:
+    return isinstance(outcome, NotReached) and outcome.phase is Phase.CONNECT
