@@ -20,7 +20,7 @@ from ticketmail.app.wiring import mailboxes
 from ticketmail.app.wiring.alerting import blind_accounts, make_alerts, sinks_of
 from ticketmail.app.wiring.build import build
 from ticketmail.app.wiring.sending import account_limits, account_url, gateway_options, open_gateways, server_of
-from ticketmail.domain.outbound.account import Window
+from ticketmail.domain.outbound.windows import Window
 from ticketmail.domain.ports.receiving import MailboxOptions
 from ticketmail.domain.ports.spooling import SpoolAdapter, SpoolOptions
 

@@ -11,24 +11,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
 from ticketmail.domain.errors import ContractBroken, SettingsError
-from ticketmail.domain.outbound.account import (
-    AccountLimits,
-    AccountState,
-    Grant,
-    Window,
-    charge,
-    drop_worker,
-    give_back,
-    hold_of,
-    take,
-)
+from ticketmail.domain.outbound.account import AccountLimits, AccountState
 from ticketmail.domain.outbound.causes import CAUSES
 from ticketmail.domain.outbound.classification import classify
 from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
+from ticketmail.domain.outbound.holds import hold_of
 from ticketmail.domain.outbound.leases import LEASE_US
 from ticketmail.domain.outbound.outcome import NotReached, Phase, Refused, Reply, Unclear
+from ticketmail.domain.outbound.permits import Grant, charge, drop_worker, give_back, take
 from ticketmail.domain.outbound.routing import groups_of, serving
 from ticketmail.domain.outbound.settling import settle_fault, settle_success
+from ticketmail.domain.outbound.windows import Window
 
 SECOND = 1_000_000
 NOW = 1_800_000_000 * SECOND

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ticketmail.domain.outbound.account import AccountLimits, AccountState, hold_of, take
+from ticketmail.domain.outbound.account import AccountLimits, AccountState
 from ticketmail.domain.outbound.forecast import ahead_of, pace_of
+from ticketmail.domain.outbound.holds import hold_of
 from ticketmail.domain.outbound.lanes import share
 from ticketmail.domain.outbound.learning import Learned
+from ticketmail.domain.outbound.permits import take
 
 SECOND = 1_000_000
 #: 2027-01-15 08:00:00 UTC.

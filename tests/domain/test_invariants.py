@@ -7,13 +7,15 @@ from typing import Literal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticketmail.domain.outbound.account import AccountLimits, AccountState, hold_of, take
+from ticketmail.domain.outbound.account import AccountLimits, AccountState
 from ticketmail.domain.outbound.classification import classify
 from ticketmail.domain.outbound.deciding import Policy, Standing, decide, decide_unknown
 from ticketmail.domain.outbound.delivery import FINAL, LEGAL, DeliveryState
 from ticketmail.domain.outbound.faults import FaultScope
+from ticketmail.domain.outbound.holds import hold_of
 from ticketmail.domain.outbound.lanes import SHIPPED, Lane
 from ticketmail.domain.outbound.outcome import NotReached, Outcome, Phase, Refused, Reply, Taken, Unclear
+from ticketmail.domain.outbound.permits import take
 from ticketmail.domain.outbound.routing import groups_of, serving
 from ticketmail.domain.outbound.settling import settle_fault, settle_success
 

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ticketmail.domain.outbound.account import AccountLimits, AccountState, hold_of, take
+from ticketmail.domain.outbound.account import AccountLimits, AccountState
 from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
+from ticketmail.domain.outbound.holds import hold_of
 from ticketmail.domain.outbound.learning import Learned, Recent, forgotten, more_connections, slowed, unblocked
+from ticketmail.domain.outbound.permits import take
 from ticketmail.domain.outbound.settling import settle_fault, settle_success
 from ticketmail.testing.smtpd_limits import RateMeter, ServerLimits
 

@@ -8,10 +8,11 @@ import pytest
 
 from ticketmail.adapters.smtp.profiles import OFFICE365, PROFILES, SES
 from ticketmail.domain.errors import SettingsError
-from ticketmail.domain.outbound.account import AccountLimits, Window
+from ticketmail.domain.outbound.account import AccountLimits
 from ticketmail.domain.outbound.classification import classify
 from ticketmail.domain.outbound.outcome import Phase, Refused, Reply
 from ticketmail.domain.outbound.profile import Figure, Profile, Said, combine, profile_of_host
+from ticketmail.domain.outbound.windows import Window
 
 BY_NAME = {one.name: one for one in PROFILES}
 

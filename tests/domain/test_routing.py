@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticketmail.domain.errors import SettingsError
-from ticketmail.domain.outbound.account import Hold, HoldKind
+from ticketmail.domain.outbound.holds import Hold, HoldKind
 from ticketmail.domain.outbound.routing import Routes, groups_of, may_send, preferred, serving
 
 TABLE = {"Support@example.com": ["support", "rescue"], "example.com": ["support"], "@example.org": ["org"], "*": ["rescue"]}

@@ -5,7 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticketmail.domain.outbound.account import AccountLimits, AccountState, Grant, Hold, take
+from ticketmail.domain.outbound.account import AccountLimits, AccountState
+from ticketmail.domain.outbound.holds import Hold
+from ticketmail.domain.outbound.permits import Grant, take
 from ticketmail.domain.outbound.server import Server, accounts_holding, both, drop_holder, holder, server_hold
 
 NOW = 1_800_000_000_000_000

@@ -9,9 +9,10 @@ from ticketmail.app.plugins import profiles
 from ticketmail.app.settings import Settings
 from ticketmail.app.settings_values import host_of
 from ticketmail.domain.errors import SettingsError
-from ticketmail.domain.outbound.account import AccountLimits, Window
+from ticketmail.domain.outbound.account import AccountLimits
 from ticketmail.domain.outbound.profile import NONE, Combined, Profile, Said, combine, profile_of_host
 from ticketmail.domain.outbound.server import NO_CAP, Server
+from ticketmail.domain.outbound.windows import Window
 
 
 def profile_of(settings: Settings, name: str) -> Profile | None:

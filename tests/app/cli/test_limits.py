@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ticketmail.domain.outbound.account import AccountLimits, AccountState, take
+from ticketmail.domain.outbound.account import AccountLimits, AccountState
+from ticketmail.domain.outbound.permits import take
 from ticketmail.domain.outbound.windows import AHEAD_US
 from ticketmail.domain.ports.delivering import Change
 

@@ -232,7 +232,8 @@ def test_no_hold_is_without_an_end() -> None:
 
 
 async def test_a_used_up_window_is_a_hold_with_the_time_of_its_next_place(desk) -> None:
-    from ticketmail.domain.outbound.account import AccountState, take
+    from ticketmail.domain.outbound.account import AccountState
+    from ticketmail.domain.outbound.permits import take
     from ticketmail.domain.ports.delivering import Change
 
     limits = AccountLimits.parse(["5/day"])

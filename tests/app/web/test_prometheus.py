@@ -13,8 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from ticketmail.adapters.prometheus import LimitGauges, PrometheusMeter, SpoolGauges
 from ticketmail.adapters.prometheus import meter as module
 from ticketmail.domain.errors import SpoolUnreachable
-from ticketmail.domain.outbound.account import AccountLimits, AccountState, take
+from ticketmail.domain.outbound.account import AccountLimits, AccountState
 from ticketmail.domain.outbound.delivery import DeliveryState
+from ticketmail.domain.outbound.permits import take
 from ticketmail.domain.ports.reading import LaneLoad, Overview, WorkerView
 
 NOW = 1_800_000_000_000_000

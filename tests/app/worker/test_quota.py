@@ -11,8 +11,9 @@ from ticketmail.adapters.memory import create
 from ticketmail.app.usecases.alert import KIND, Alerts
 from ticketmail.app.usecases.quota import QuotaAlarms
 from ticketmail.app.usecases.report import AccountFacts, Facts, Times, surroundings
-from ticketmail.domain.outbound.account import AccountLimits, AccountState, take
+from ticketmail.domain.outbound.account import AccountLimits, AccountState
 from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
+from ticketmail.domain.outbound.permits import take
 from ticketmail.domain.outbound.settling import settle_fault
 from ticketmail.domain.ports.alerting import Alert
 from ticketmail.domain.ports.delivering import Change

@@ -8,7 +8,8 @@ from prometheus_client.core import GaugeMetricFamily
 
 from ticketmail.adapters.prometheus.spool import KeptGauges
 from ticketmail.domain.errors import ContractBroken
-from ticketmail.domain.outbound.account import AccountLimits, AccountState, hold_of
+from ticketmail.domain.outbound.account import AccountLimits, AccountState
+from ticketmail.domain.outbound.holds import hold_of
 from ticketmail.domain.outbound.windows import WindowState, pending
 from ticketmail.domain.ports.reading import Reading
 

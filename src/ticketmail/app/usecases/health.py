@@ -9,24 +9,13 @@ from typing import TypeVar
 
 from ticketmail.app.usecases.servers import NO_SERVERS, ServerHealth
 from ticketmail.app.usecases.tenants import TenantHealth
-from ticketmail.domain.outbound.account import (
-    AccountLimits,
-    AccountState,
-    Grant,
-    Hold,
-    charge,
-    drop_worker,
-    give_back,
-    headroom,
-    hold_of,
-    metered,
-    stopped_since,
-    take,
-)
+from ticketmail.domain.outbound.account import AccountLimits, AccountState, headroom, metered
 from ticketmail.domain.outbound.allowance import Allowance
 from ticketmail.domain.outbound.breaker import retried
 from ticketmail.domain.outbound.faults import Fault
+from ticketmail.domain.outbound.holds import Hold, hold_of, stopped_since
 from ticketmail.domain.outbound.learning import Recent
+from ticketmail.domain.outbound.permits import Grant, charge, drop_worker, give_back, take
 from ticketmail.domain.outbound.server import Server
 from ticketmail.domain.outbound.settling import settle_allowance, settle_fault, settle_success
 from ticketmail.domain.ports.delivering import Book, Change

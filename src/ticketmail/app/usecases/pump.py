@@ -10,8 +10,10 @@ from uuid import UUID
 
 from ticketmail.app.usecases.deliver import Errand, Report
 from ticketmail.app.usecases.health import AccountHealth
-from ticketmail.domain.outbound.account import AccountLimits, Grant, Hold
+from ticketmail.domain.outbound.account import AccountLimits
+from ticketmail.domain.outbound.holds import Hold
 from ticketmail.domain.outbound.lanes import Lanes, share
+from ticketmail.domain.outbound.permits import Grant
 from ticketmail.domain.outbound.routing import Routes, preferred, serving
 from ticketmail.domain.outbound.windows import AHEAD_US
 from ticketmail.domain.ports.delivering import ClaimedMail, Deliveries, Fenced, Want

@@ -10,7 +10,8 @@ from ticketmail.app.usecases.alert import Alerts
 from ticketmail.app.usecases.report.holds import Surroundings
 from ticketmail.app.usecases.report.outlook import Outlook
 from ticketmail.app.usecases.report.times import Times, span
-from ticketmail.domain.outbound.account import AccountState, health_hold
+from ticketmail.domain.outbound.account import AccountState
+from ticketmail.domain.outbound.holds import health_hold
 from ticketmail.domain.outbound.windows import Window, WindowState, next_us, pending
 
 #: From this part of a day's quota on it is nearly used up; below the second it is over.

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from ticketmail.domain.outbound.account import AccountState, Grant, Hold, charge, give_back, take
+from ticketmail.domain.outbound.account import AccountState
+from ticketmail.domain.outbound.holds import Hold
+from ticketmail.domain.outbound.permits import Grant, charge, give_back, take
 from ticketmail.domain.outbound.server import Server, both, drop_holder, holder, server_hold, told
 from ticketmail.domain.ports.delivering import Book, Change
 

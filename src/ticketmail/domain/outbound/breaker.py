@@ -1,7 +1,7 @@
 """The breaker of an account: after faults of account or gateway nothing is tried for a while, then one mail, then a few.
 
 Numbers: reference of other systems in ADR and documentation; opens after 5 faults in a row, or half of at least 10 within a
-minute; stays open 30 s, doubling to 15 min. Faults that a human must mend open it sooner: see ``account.py``.
+minute; stays open 30 s, doubling to 15 min. Faults that a human must mend open it sooner: see ``settling.py``.
 """
 
 from __future__ import annotations

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Final
 
-from ticketmail.domain.outbound.account import AccountLimits, Window
+from ticketmail.domain.outbound.account import AccountLimits
 from ticketmail.domain.outbound.rule import Rule
+from ticketmail.domain.outbound.windows import Window
 
 #: The profile that holds nothing, for accounts whose host would be recognised.
 NONE: Final = "none"

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ticketmail.domain.errors import SettingsError
-from ticketmail.domain.outbound.account import Hold
+from ticketmail.domain.outbound.holds import Hold
 
 #: The route of senders that no other fits.
 ANY: Final = "*"

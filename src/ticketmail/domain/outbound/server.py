@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ticketmail.domain.outbound.account import AccountLimits, AccountState, Grant, Hold, drop_worker, hold_of
+from ticketmail.domain.outbound.account import AccountLimits, AccountState
+from ticketmail.domain.outbound.holds import Hold, hold_of
 from ticketmail.domain.outbound.leases import Lease
+from ticketmail.domain.outbound.permits import Grant, drop_worker
 
 #: Connections of a server that limits none: more than all its accounts could open.
 NO_CAP: Final = 100_000

@@ -8,15 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from ticketmail.domain.outbound.account import AccountLimits, Hold, HoldKind
-from ticketmail.domain.outbound.windows import Unit, Window, WindowState, available, next_us, pending, refund, spend
-
-#: What a document says of a tenant that has sent nothing.
-_FRESH: Final = WindowState()
+from ticketmail.domain.outbound.account import AccountLimits
+from ticketmail.domain.outbound.holds import Hold, HoldKind
+from ticketmail.domain.outbound.windows import FRESH, Unit, Window, WindowState, available, next_us, pending, refund, spend
 
 
 class TenantState(BaseModel):
@@ -81,10 +78,10 @@ def let(
         hold = _full(windows, limits, tenant, now_us, amount)
         if hold is not None:
             return state.model_copy(update={"windows": windows}), Turns(tuple(turns), hold)
-        paced = (windows.get(one.key, _FRESH).tat_us for one in limits.of_tenant if one.paced)
+        paced = (windows.get(one.key, FRESH).tat_us for one in limits.of_tenant if one.paced)
         turns.append(max([now_us, *paced]))
         for window in limits.of_tenant:
-            before = windows.get(window.key, _FRESH)
+            before = windows.get(window.key, FRESH)
             windows[window.key] = spend(window, before, now_us, amount.of(window.unit), worker)
     return state.model_copy(update={"windows": windows}), Turns(tuple(turns))
 
@@ -101,7 +98,7 @@ def not_sent(state: TenantState, limits: AccountLimits, amount: Amount, *, issue
 
 def is_idle(state: TenantState, windows: Sequence[Window], now_us: int) -> bool:
     """Nothing that was sent counts any more: the document may go."""
-    return not any(pending(one, state.windows.get(one.key, _FRESH), now_us) for one in windows)
+    return not any(pending(one, state.windows.get(one.key, FRESH), now_us) for one in windows)
 
 
 def tenant_hold(state: TenantState, limits: AccountLimits, tenant: str, now_us: int) -> Hold | None:
@@ -113,7 +110,7 @@ def _full(windows: Mapping[str, WindowState], limits: AccountLimits, tenant: str
     """The window that frees a place last, of those that have too little."""
     full = []
     for window in limits.of_tenant:
-        state = windows.get(window.key, _FRESH)
+        state = windows.get(window.key, FRESH)
         most = window.burst if window.kind == "smooth" else window.limit
         least = min(max(1, amount.of(window.unit)), most)
         if available(window, state, now_us) < least:

@@ -152,6 +152,10 @@ class WindowState(BaseModel):
     used: int = 0
 
 
+#: A window in which nothing was counted yet.
+FRESH: Final = WindowState()
+
+
 def available(window: Window, state: WindowState, now_us: int, *, reserve: float = 0.0) -> int:
     """How much may go now. ``reserve``: the part of a window above a minute that is kept for others."""
     if window.kind == "smooth":

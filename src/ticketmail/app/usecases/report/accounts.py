@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from ticketmail.app.usecases.report.models import AccountFacts, AccountStatus, Facts, Hold, HoldKind, Level
 from ticketmail.domain.errors import ContractBroken
-from ticketmail.domain.outbound import account as domain
+from ticketmail.domain.outbound import holds as domain
+from ticketmail.domain.outbound.account import AccountLimits, AccountState
 from ticketmail.domain.outbound.windows import WindowState, available
 
 #: Holds of an account that are trouble, not pace.
@@ -18,7 +19,7 @@ def account_status(name: str, content: bytes | None, facts: Facts, now_us: int) 
     """What ``content`` (None: nothing has happened to it yet) says of the account ``name``. Never raises for what is in it."""
     of_settings = facts.accounts.get(name, _UNLISTED)
     try:
-        state = domain.AccountState.from_json(content)
+        state = AccountState.from_json(content)
     except ContractBroken as error:
         decision = f"`ticketmail accounts clear {name}`"
         hold = Hold(HoldKind.ACCOUNT, f"account:{name}", f"account {name!r} cannot be used: {error}", decision=decision)
@@ -35,15 +36,15 @@ def account_status(name: str, content: bytes | None, facts: Facts, now_us: int) 
     )
 
 
-def state_in(content: bytes) -> domain.AccountState | None:
+def state_in(content: bytes) -> AccountState | None:
     """The state in an account's document; None if it cannot be read."""
     try:
-        return domain.AccountState.from_json(content)
+        return AccountState.from_json(content)
     except ContractBroken:
         return None
 
 
-def _hold(name: str, found: domain.Hold, state: domain.AccountState) -> Hold:
+def _hold(name: str, found: domain.Hold, state: AccountState) -> Hold:
     kind = HoldKind(found.kind)
     said = _said(kind, state)
     text = f"account {name!r} is held because {_because(said, found.reason)}"
@@ -60,7 +61,7 @@ def _because(said: str, reason: str) -> str:
     return f"of {said}" if said else f"{reason[:1].lower()}{reason[1:].rstrip('.')}"
 
 
-def _said(kind: HoldKind, state: domain.AccountState) -> str:
+def _said(kind: HoldKind, state: AccountState) -> str:
     """The other side's own words."""
     if kind is HoldKind.BREAKER:
         return state.breaker.reason
@@ -76,7 +77,7 @@ def _level(holds: tuple[Hold, ...], of_settings: AccountFacts) -> Level:
     return Level.WARN if any(one.kind is HoldKind.QUOTA for one in holds) else Level.OK
 
 
-def _state(holds: tuple[Hold, ...], state: domain.AccountState, *, listed: bool) -> str:
+def _state(holds: tuple[Hold, ...], state: AccountState, *, listed: bool) -> str:
     if not listed:
         return "not in the settings"
     if holds:
@@ -84,7 +85,7 @@ def _state(holds: tuple[Hold, ...], state: domain.AccountState, *, listed: bool)
     return "being tried" if state.breaker.phase != "closed" else "well"
 
 
-def _used(state: domain.AccountState, limits: domain.AccountLimits, now_us: int) -> Iterable[str]:
+def _used(state: AccountState, limits: AccountLimits, now_us: int) -> Iterable[str]:
     held = sum(lease.held for lease in state.leases.values() if lease.until_us > now_us)
     yield f"{held} of {limits.slots} connections"
     for window in limits.ours:

@@ -16,9 +16,10 @@ from ticketmail.app.usecases.report.holds import (
 )
 from ticketmail.app.usecases.report.models import Hold
 from ticketmail.app.usecases.report.times import Times
-from ticketmail.domain.outbound.account import AccountLimits, AccountState, health_hold, hold_of
+from ticketmail.domain.outbound.account import AccountLimits, AccountState
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.forecast import Pace, about_us, ahead_of, pace_of, together
+from ticketmail.domain.outbound.holds import health_hold, hold_of
 from ticketmail.domain.outbound.routing import FAILOVER_KINDS
 from ticketmail.domain.outbound.tenants import TenantState, document_of
 from ticketmail.domain.ports.reading import DeliveryView, LaneLoad, Reading

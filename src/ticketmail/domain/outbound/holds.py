@@ -1,0 +1,90 @@
+"""Why an account may not send now, and until when: its breaker, what its provider said, its pace, its windows. Pure.
+
+A hold consumes nothing: where one is answered, no window has counted anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from ticketmail.domain.outbound.account import AccountLimits, AccountState
+from ticketmail.domain.outbound.allowance import Told, left
+from ticketmail.domain.outbound.breaker import allowed, next_probe_us
+from ticketmail.domain.outbound.causes import cause_of
+from ticketmail.domain.outbound.learning import next_turn_us
+from ticketmail.domain.outbound.windows import FRESH, Window, WindowState, next_us
+
+HoldKind = Literal["rate", "quota", "breaker", "throttle", "connections", "pause"]
+#: A reset further away than this ends a quota, not a rate (microseconds).
+_LONG_US: Final = 3600 * 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why due mail does not run. ``until_us`` None: until a human acts. ``reason`` is a sentence for people."""
+
+    kind: HoldKind
+    until_us: int | None
+    cause: str
+    reason: str
+
+
+def hold_of(state: AccountState, limits: AccountLimits, *, now_us: int, reserve: float = 0.0) -> Hold | None:
+    """Why no mail may begin now, or None. Changes nothing: for people, too."""
+    return health_hold(state, now_us) or _pace_hold(state, now_us) or _window_hold(state, limits, now_us, reserve)
+
+
+def stopped_since(state: AccountState, issued_us: int, now_us: int) -> bool:
+    """Whether the account has begun to be held after that permit was given: what has not left yet would only be refused."""
+    slowdowns = [one for one in (state.throttle, state.quota) if one is not None]
+    opened = state.breaker.phase == "open" and now_us < state.breaker.until_us
+    return opened or any(issued_us <= one.since_us for one in slowdowns)
+
+
+def health_hold(state: AccountState, now_us: int) -> Hold | None:
+    """What holds an account apart from its own windows: breaker, the provider's quota, a throttle, the provider's own figures."""
+    if allowed(state.breaker, now_us) == 0:
+        probing = " One mail is being tried." if state.breaker.phase == "half-open" else ""
+        sentence = f"{cause_of(state.breaker.cause).sentence}{probing}"
+        return Hold("breaker", next_probe_us(state.breaker, now_us), state.breaker.cause, sentence)
+    if state.quota is not None and now_us < max(state.quota.until_us, state.quota.probe_until_us):
+        until_us = max(state.quota.until_us, state.quota.probe_until_us)
+        return Hold("quota", until_us, state.quota.cause, cause_of(state.quota.cause).sentence)
+    if state.throttle is not None and now_us < max(state.throttle.until_us, state.throttle.probe_until_us):
+        until_us = max(state.throttle.until_us, state.throttle.probe_until_us)
+        return Hold("throttle", until_us, state.throttle.cause, cause_of(state.throttle.cause).sentence)
+    return _told_hold(state.told, now_us)
+
+
+def _told_hold(told: Told | None, now_us: int) -> Hold | None:
+    if told is None or left(told, now_us) != 0:
+        return None
+    kind: HoldKind = "quota" if told.reset_us - told.told_us > _LONG_US else "rate"
+    of_limit = f" (it takes {told.limit} from one reset to the next)" if told.limit else ""
+    return Hold(kind, told.reset_us, "limit-told", f"The provider said that no more mail goes until its reset{of_limit}.")
+
+
+def _pace_hold(state: AccountState, now_us: int) -> Hold | None:
+    turn_us = next_turn_us(state.learned, now_us) if state.learned is not None else None
+    if state.learned is None or turn_us is None:
+        return None
+    sentence = f"The server takes about {state.learned.pace:.3g} mails a second, as it taught by refusing more."
+    return Hold("rate", turn_us, "limit-learned", sentence)
+
+
+def _window_hold(state: AccountState, limits: AccountLimits, now_us: int, reserve: float) -> Hold | None:
+    """The window that frees a place last, of those that have none."""
+    worst: Hold | None = None
+    for window in limits.ours:
+        hold = used_up(window, state.windows.get(window.key, FRESH), now_us, reserve)
+        if hold.until_us is not None and hold.until_us > (worst.until_us or 0 if worst else now_us):
+            worst = hold
+    return worst
+
+
+def used_up(window: Window, state: WindowState, now_us: int, reserve: float, amount: int = 1) -> Hold:
+    kind: HoldKind = "rate" if window.period_s < 3600 else "quota"
+    until_us = next_us(window, state, now_us, reserve=reserve, amount=amount)
+    cause = "limit-rate" if kind == "rate" else "limit-quota"
+    return Hold(kind, until_us, cause, f"The account's limit of {window} is used up.")
