@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -122,7 +123,9 @@ def test_a_hand_over_does_not_wait_for_a_look_and_close_does() -> None:
     spool.go_on.clear()
     foresight = Foresight(spool, Facts, clock)  # type: ignore[arg-type]
     clock.s += FIRST_S
-    assert foresight.of([]) is None  # else it would wait for ever: nobody lets the look go on
+    began_s = time.monotonic()
+    assert foresight.of([]) is None
+    assert time.monotonic() - began_s < 1.0
     threading.Timer(0.05, spool.go_on.set).start()
     foresight.close()
     assert not [one for one in threading.enumerate() if one.name == "ticketmail-eta"]

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticketmail.domain.outbound.breaker import Breaker, after_fault, after_success, allowed, next_probe_us, not_tried, tried
+from ticketmail.domain.outbound.breaker import (
+    Breaker,
+    after_fault,
+    after_success,
+    allowed,
+    next_probe_us,
+    not_tried,
+    retried,
+    tried,
+)
 from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
 
 SECOND = 1_000_000
@@ -168,3 +177,13 @@ def test_chance_only_lengthens_it_by_a_tenth(jitter: float) -> None:
         breaker = fail(breaker, jitter=jitter)
 
     assert 30 * SECOND <= breaker.until_us - NOW <= 33 * SECOND
+
+
+def test_what_may_be_mended_is_tried_with_one_mail_and_waits_longer_if_it_is_not() -> None:
+    breaker = opened()
+
+    assert allowed(retried(breaker), NOW) == 1
+    again = fail(tried(retried(breaker), 1, NOW), NOW + SECOND)
+    assert allowed(again, NOW + SECOND) == 0
+    assert again.until_us - NOW > 60 * SECOND
+    assert retried(Breaker()) == Breaker()

@@ -15,7 +15,7 @@ from ticketmail.testing.smtpd import SmtpServer
 MAILS = 18
 
 
-async def test_the_last_of_18_mails_at_120_a_minute_leaves_about_when_it_was_foretold(tmp_path: Path) -> None:
+async def test_the_last_of_18_mails_at_120_a_minute_leaves_within_a_second_of_what_was_foretold(tmp_path: Path) -> None:
     async with SmtpServer() as server:
         accounts = {"support": {"url": f"smtp://127.0.0.1:{server.port}", "limits": ["120/min"]}}
         with TicketMail(settings={}, spool=f"sqlite:///{tmp_path}/spool.db", accounts=accounts) as mail:
@@ -32,7 +32,7 @@ async def test_the_last_of_18_mails_at_120_a_minute_leaves_about_when_it_was_for
             await running
             last_us = int(server.taken[-1].at_s * 1e6)
 
-    assert abs(last_us - foretold_us) < 3_000_000  # 9 s were foretold; how late a busy machine may be is no fact about us
+    assert abs(last_us - foretold_us) < 1_000_000
 
 
 def _foretold_us(mail: TicketMail) -> int:

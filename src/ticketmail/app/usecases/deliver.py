@@ -179,7 +179,8 @@ class _Attempt:
         if sending.asked:
             await self._settle_account([fault for fault in faults if fault is not None], outcomes)
         await asyncio.shield(recorded)
-        await self._undo("the transaction before it ended the attempt", first=len(outcomes))
+        if len(outcomes) < len(self._open):
+            await self._undo("the transaction before it ended the attempt", first=len(outcomes))
         faulty = tuple(fault for fault in faults if fault is not None)
         return Report(faulty, faults.count(None), sending.asked and not all(map(_never_connected, outcomes)))
 

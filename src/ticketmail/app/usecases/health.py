@@ -11,13 +11,12 @@ from ticketmail.app.usecases.servers import NO_SERVERS, ServerHealth
 from ticketmail.app.usecases.tenants import TenantHealth
 from ticketmail.domain.outbound.account import AccountLimits, AccountState, headroom, metered
 from ticketmail.domain.outbound.allowance import Allowance
-from ticketmail.domain.outbound.breaker import retried
 from ticketmail.domain.outbound.faults import Fault
 from ticketmail.domain.outbound.holds import Hold, hold_of, stopped_since
 from ticketmail.domain.outbound.learning import Recent
 from ticketmail.domain.outbound.permits import Grant, charge, drop_worker, give_back, take
 from ticketmail.domain.outbound.server import Server
-from ticketmail.domain.outbound.settling import settle_allowance, settle_fault, settle_success
+from ticketmail.domain.outbound.settling import settle_allowance, settle_change, settle_fault, settle_success
 from ticketmail.domain.ports.delivering import Book, Change
 from ticketmail.domain.ports.reading import Pause
 from ticketmail.domain.scope import ScopeKind
@@ -164,11 +163,7 @@ class AccountHealth:
     async def changed(self, account: str) -> None:
         """Its settings are others now: a breaker that is open tries one mail, instead of waiting until its time is over."""
 
-        def step(state: AccountState, now_us: int) -> tuple[AccountState, None]:
-            breaker = retried(state.breaker)
-            return (state if breaker is state.breaker else state.model_copy(update={"breaker": breaker})), None
-
-        await self._change(account, step)
+        await self._change(account, lambda state, now_us: (settle_change(state), None))
 
     async def said(self, account: str, allowance: Allowance) -> None:
         """The provider told what it still takes. Writes only if that changes anything."""

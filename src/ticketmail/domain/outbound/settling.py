@@ -7,7 +7,7 @@ from typing import Final
 
 from ticketmail.domain.outbound.account import AccountState
 from ticketmail.domain.outbound.allowance import Allowance, heard, left
-from ticketmail.domain.outbound.breaker import IN_A_ROW, after_fault, after_success
+from ticketmail.domain.outbound.breaker import IN_A_ROW, after_fault, after_success, retried
 from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
 from ticketmail.domain.outbound.learning import Recent, fewer_connections, hold_s, slowed, taken_late, unblocked
 from ticketmail.domain.outbound.resets import came_back
@@ -55,6 +55,12 @@ def settle_fault(
         return state, note
     throttle, slower = throttled(state.throttle, fault, now_us=now_us, jitter=jitter, issued_us=permits_issued_us)
     return (state if throttle is state.throttle else state.model_copy(update={"throttle": throttle})), note or slower
+
+
+def settle_change(state: AccountState) -> AccountState:
+    """After the account's settings changed: what an open breaker waits for may be mended. The same object if nothing is."""
+    breaker = retried(state.breaker)
+    return state if breaker is state.breaker else state.model_copy(update={"breaker": breaker})
 
 
 def settle_success(state: AccountState, *, now_us: int, permits_issued_us: int | None = None) -> tuple[AccountState, str]:
