@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from signing import RSA_RECORD, name_server, signed
-from ticketmail.adapters.dkim import BURST_S, SHARE, Checker
+from ticketmail.adapters.dkim import Checker
+from ticketmail.adapters.dkim.checker import BURST_S, SHARE
 from ticketmail.adapters.dkim.lookup import Away, Resolver
 
 MAIL = b"From: Ann <ann@example.net>\r\nTo: help@example.com\r\nSubject: Printer\r\n\r\nIt works.\r\n"
@@ -36,14 +37,14 @@ def test_it_asks_the_name_server_it_is_told_to(checker: Checker) -> None:
 
 def test_for_a_mail_without_signatures_nothing_is_started(checker: Checker) -> None:
     assert checker(MAIL, AUTHOR) == ()
-    assert checker._child is None
+    assert checker._child.process is None
 
 
 def test_a_child_that_died_is_replaced(checker: Checker) -> None:
     assert results(checker, signed(MAIL)) == ["pass"]
-    assert checker._child is not None
-    os.kill(checker._child.pid, 9)
-    checker._child.wait()
+    assert checker._child.process is not None
+    os.kill(checker._child.process.pid, 9)
+    checker._child.process.wait()
 
     assert results(checker, signed(MAIL)) == ["pass"]
 
@@ -53,7 +54,7 @@ def test_a_mail_that_takes_too_long_is_given_up() -> None:
         checker = Checker([where], mail_s=1.0)
 
         assert results(checker, signed(MAIL)) == ["temperror"]
-        assert checker._child is None
+        assert checker._child.process is None
         checker.close()
 
 

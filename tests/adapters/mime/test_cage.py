@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from ticketmail.adapters.mime import cage as caging
 from ticketmail.adapters.mime.cage import Bounds, Cage
+from ticketmail.adapters.mime.child import ChildDied
 from ticketmail.domain.inbound.mail import Tier
 
 MAIL = b"From: Ann <ann@example.net>\r\nSubject: hi\r\n\r\nhello\r\n"
@@ -31,17 +31,17 @@ def test_a_mail_is_read_in_another_process_and_comes_back_whole(cage: Cage) -> N
 def test_what_a_reader_is_told_holds_no_secret(monkeypatch: pytest.MonkeyPatch, cage: Cage) -> None:
     monkeypatch.setenv("TICKETMAIL_SPOOL", "postgresql://u:canary@h/d")
     cage.read(MAIL)
-    assert cage._child is not None
-    with open(f"/proc/{cage._child.pid}/environ", "rb") as file:
+    assert cage._child.process is not None
+    with open(f"/proc/{cage._child.process.pid}/environ", "rb") as file:
         assert b"canary" not in file.read()
     cage.close()
 
 
 def test_a_reader_that_is_killed_is_replaced_and_the_mail_is_read(cage: Cage) -> None:
     cage.read(MAIL)
-    assert cage._child is not None
-    os.kill(cage._child.pid, 9)
-    cage._child.wait()
+    assert cage._child.process is not None
+    os.kill(cage._child.process.pid, 9)
+    cage._child.process.wait()
 
     found = cage.read(MAIL)
 
@@ -60,7 +60,7 @@ def test_a_mail_that_ends_its_readers_is_read_with_less_each_time(
     def asked(raw: bytes, tier: Tier) -> object:
         tiers.append(tier)
         if len(tiers) <= endings:
-            raise caging._ReaderDied("The reader was ended by signal 24.")
+            raise ChildDied("The reader was ended by signal 24.")
         return ask(raw, tier)
 
     monkeypatch.setattr(cage, "_ask", asked)
@@ -77,9 +77,9 @@ def test_a_mail_that_ends_its_readers_is_read_with_less_each_time(
 def test_a_reader_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     cage = Cage()
     cage.read(MAIL)
-    assert cage._child is not None
+    assert cage._child.process is not None
     cage._bounds = Bounds(wall_s=0.5)
-    os.kill(cage._child.pid, 19)  # SIGSTOP
+    os.kill(cage._child.process.pid, 19)  # SIGSTOP
 
     found = cage.read(MAIL)
 

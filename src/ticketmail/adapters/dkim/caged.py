@@ -1,4 +1,7 @@
-"""The checking child: ``python -m ticketmail.adapters.dkim.caged CPU_SECONDS MEMORY_BYTES [NAMESERVER...]``. Frames in, out."""
+"""The checking child: ``python -m ticketmail.adapters.dkim.caged CPU_SECONDS MEMORY_BYTES [NAMESERVER...]``.
+
+A request is the value of From and the mail, an answer what its signatures are worth, as JSON.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from ticketmail.adapters.mime.caged import bound_memory, bound_time, frame, part_of
+from ticketmail.adapters.mime.answering import serve
 from ticketmail.domain.received import Signature
 
 #: Answers, as JSON and back.
@@ -15,21 +18,12 @@ SIGNATURES: Final = TypeAdapter(tuple[Signature, ...])
 
 
 def main(cpu_s: int, memory_bytes: int, nameservers: list[str]) -> None:
-    """Check mails from standard input until it ends: the value of From, then the mail."""
+    """Check mails from standard input until it ends."""
     from ticketmail.adapters.dkim.checking import Checking
     from ticketmail.adapters.dkim.lookup import Resolver
 
     checking = Checking(Resolver(nameservers))
-    bound_memory(memory_bytes)
-    source, sink = sys.stdin.buffer, sys.stdout.buffer
-    while True:
-        author = part_of(source)
-        if author is None:
-            return
-        raw = part_of(source) or b""
-        bound_time(cpu_s)
-        sink.write(frame(SIGNATURES.dump_json(tuple(checking.check(raw, author)))))
-        sink.flush()
+    serve(lambda author, raw: SIGNATURES.dump_json(tuple(checking.check(raw, author))), cpu_s=cpu_s, memory_bytes=memory_bytes)
 
 
 if __name__ == "__main__":

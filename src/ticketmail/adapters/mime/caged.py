@@ -5,18 +5,14 @@ A request is the tier's name and the mail, an answer the reading as JSON; the pa
 
 from __future__ import annotations
 
-import resource
 import sys
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO, Final
 
 from pydantic import ConfigDict, TypeAdapter
 
+from ticketmail.adapters.mime.answering import serve
 from ticketmail.domain.inbound.mail import Tier
 from ticketmail.domain.inbound.reading import Reading
-
-_LENGTH: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,54 +46,12 @@ class _Readings:
 READING = _Readings()
 
 
-def frame(*parts: bytes) -> bytes:
-    """Each part with its length before it."""
-    return b"".join(len(part).to_bytes(_LENGTH, "big") + part for part in parts)
-
-
-def unframed_length(head: bytes) -> int:
-    """The length that stands before a part."""
-    return int.from_bytes(head, "big")
-
-
 def main(cpu_s: int, memory_bytes: int) -> None:
-    """Read mails from standard input until it ends."""
+    """Read mails from standard input until it ends: the tier's name, then the mail."""
     from ticketmail.adapters.mime.understanding import understand
 
     understand(b"Subject: warm\r\nContent-Type: text/html\r\n\r\n<p>up")
-    bound_memory(memory_bytes)
-    source, sink = sys.stdin.buffer, sys.stdout.buffer
-    while True:
-        tier = part_of(source)
-        if tier is None:
-            return
-        raw = part_of(source) or b""
-        bound_time(cpu_s)
-        sink.write(frame(READING.dump(understand(raw, Tier(tier.decode())))))
-        sink.flush()
-
-
-def part_of(source: BinaryIO) -> bytes | None:
-    """The next part, None at the end."""
-    head = source.read(_LENGTH)
-    return source.read(unframed_length(head)) if len(head) == _LENGTH else None
-
-
-def bound_memory(memory_bytes: int) -> None:
-    """On top of what the interpreter has mapped by now."""
-    statm = Path("/proc/self/statm")
-    pages = int(statm.read_text().split()[0]) if statm.exists() else 0
-    limit = pages * resource.getpagesize() + memory_bytes
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def bound_time(cpu_s: int) -> None:
-    """From now on; the system ends us with SIGXCPU."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    soft = int(used.ru_utime + used.ru_stime) + 1 + cpu_s
-    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
+    serve(lambda tier, raw: READING.dump(understand(raw, Tier(tier.decode()))), cpu_s=cpu_s, memory_bytes=memory_bytes)
 
 
 if __name__ == "__main__":
