@@ -84,6 +84,7 @@ def _window_hold(state: AccountState, limits: AccountLimits, now_us: int, reserv
 
 
 def used_up(window: Window, state: WindowState, now_us: int, reserve: float, amount: int = 1) -> Hold:
+    """Until ``amount`` may go in the window. ``reserve``: the part of it that is left to other lanes."""
     kind: HoldKind = "rate" if window.period_s < 3600 else "quota"
     until_us = next_us(window, state, now_us, reserve=reserve, amount=amount)
     cause = "limit-rate" if kind == "rate" else "limit-quota"
