@@ -14,7 +14,7 @@ import pytest
 from adapters.kombu.servers import LinkedServer
 from app.roads.taking import orders
 from app.roads.test_servers import SERVERS
-from ticketmail import BrokerBlocked, BrokerError, BrokerFull, Message, SubmitInDoubt, TicketMail
+from ticketmail import BrokerBlocked, BrokerError, BrokerFull, Message, Submission, SubmitInDoubt, TicketMail
 from ticketmail.app.wiring.brokering import broker_of
 
 NOTE = Message(sender="help@example.com", to="ann@example.net", subject="Your printer", text="On its way.")
@@ -109,6 +109,19 @@ def test_an_alarm_of_the_broker_is_told_as_such(alarmed: Callable[[], None]) -> 
         with pytest.raises(SubmitInDoubt, match="takes nothing now") as caught:
             mail.submit(NOTE, key="during")
     assert isinstance(caught.value.__cause__, BrokerBlocked)
+
+
+def test_an_alarm_is_told_as_such_when_more_is_written_than_the_sockets_hold(alarmed: Callable[[], None]) -> None:
+    url = os.environ["TICKETMAIL_TEST_RABBITMQ"]
+    road = {"url": url, "prefix": f"t{uuid.uuid4().hex[:12]}", "confirm_timeout": CONFIRM_S, "connect_timeout": CONNECT_S}
+    large = NOTE.model_copy(update={"text": "On its way. " * 20_000})
+    with TicketMail(broker=road) as mail:
+        mail.submit(NOTE, key="before")
+        alarmed()
+        began_s = time.monotonic()
+        results = mail.submit_many([Submission(message=large, key=str(number)) for number in range(60)])
+    assert time.monotonic() - began_s < CONNECT_S + CONFIRM_S + SLACK_S
+    assert all(isinstance(one, SubmitInDoubt) and isinstance(one.__cause__, BrokerBlocked) for one in results)
 
 
 @pytest.fixture

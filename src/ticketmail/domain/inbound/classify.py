@@ -41,7 +41,7 @@ class Ours:
     is_ours: Callable[[str], bool] = field(default=lambda _id: False)
 
 
-def classify(mail: ParsedMail, ours: Ours = Ours()) -> Verdict:  # noqa: B008: it is frozen
+def classify(mail: ParsedMail, ours: Ours = Ours()) -> Verdict:
     """What the mail is. Pure and total."""
     said = list(spoken(mail))
     kind, evidence, report = _kind(mail, ours, said)
