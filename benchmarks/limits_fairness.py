@@ -20,7 +20,7 @@ from limits_site import Site, until
 from limits_table import put
 
 from ticketmail import Message, Submission, TicketMail
-from ticketmail.testing.smtpd_limits import ServerLimits
+from ticketmail.testing.smtpd.limits import ServerLimits
 
 #: Goals: a reply's longest wait (seconds); p99 beside the flood, as a multiple of p99 alone.
 REPLY_S, TIMES_ALONE = 5.0, 2.0

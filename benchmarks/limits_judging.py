@@ -10,7 +10,7 @@ from limits_scenarios import Result, Scenario, Span, found, merged
 from ticketmail import Message, Receipt, Submission, TicketMail
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.testing.books import deliveries
-from ticketmail.testing.smtpd_tally import Tally
+from ticketmail.testing.smtpd.tally import Tally
 
 FED_EVERY_S = 5.0
 _ENDED_BADLY = (DeliveryState.DEAD, DeliveryState.FAILED, DeliveryState.EXPIRED)

@@ -10,7 +10,7 @@ from limits_judging import FED_EVERY_S, feed, judged
 from limits_scenarios import Result, Scenario, Span
 from limits_site import Site, until
 
-from ticketmail.testing.smtpd_tally import Tally
+from ticketmail.testing.smtpd.tally import Tally
 
 _DRAINED_WITHIN_S = 300.0
 _AHEAD_S = 60.0  # a feeder may be late

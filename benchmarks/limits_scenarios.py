@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from ticketmail.testing.smtpd_limits import ServerLimits
-from ticketmail.testing.smtpd_tally import Tally, Usage
+from ticketmail.testing.smtpd.limits import ServerLimits
+from ticketmail.testing.smtpd.tally import Tally, Usage
 
 #: The goals of every scenario, but for those that say otherwise.
 USED, REFUSED_PER_100, HALVED_S, DOUBLED_S = 0.90, 2.0, 30.0, 180.0

@@ -17,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from chaos.harness import Child, free_port, until
 from ticketmail import TicketMail
 from ticketmail.testing.smtpd import server_process
-from ticketmail.testing.smtpd_limits import ServerLimits
-from ticketmail.testing.smtpd_process import arguments
+from ticketmail.testing.smtpd.limits import ServerLimits
+from ticketmail.testing.smtpd.process import arguments
 
 __all__ = ["Site", "free_port", "until", "worker_of", "write_settings"]
 

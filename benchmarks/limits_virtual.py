@@ -15,7 +15,7 @@ from ticketmail import TicketMail
 from ticketmail.app.worker import Worker
 from ticketmail.testing.clock import FakeClock
 from ticketmail.testing.sandbox import VirtualModule
-from ticketmail.testing.smtpd_model import ModelServer
+from ticketmail.testing.smtpd.model import ModelServer
 from ticketmail.testing.virtual_time import run_virtual
 
 _DRAINED_WITHIN_S = 1800.0

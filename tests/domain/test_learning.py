@@ -14,7 +14,7 @@ from ticketmail.domain.outbound.holds import hold_of
 from ticketmail.domain.outbound.learning import Learned, Recent, forgotten, more_connections, slowed, unblocked
 from ticketmail.domain.outbound.permits import take
 from ticketmail.domain.outbound.settling import settle_fault, settle_success
-from ticketmail.testing.smtpd_limits import RateMeter, ServerLimits
+from ticketmail.testing.smtpd.limits import RateMeter, ServerLimits
 
 SECOND = 1_000_000
 NOW = 1_800_000_000 * SECOND

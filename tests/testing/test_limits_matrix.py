@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from limits_scenarios import FULL, SHORT, Result, Scenario, Span, found, quotas, scenarios
 from limits_virtual import run
 
-from ticketmail.testing.smtpd_limits import ServerLimits
-from ticketmail.testing.smtpd_tally import Tally
+from ticketmail.testing.smtpd.limits import ServerLimits
+from ticketmail.testing.smtpd.tally import Tally
 
 ALL = {one.name: one for one in [*scenarios((2, 10)), *quotas(virtual=False)]}
 PART = ("window 10/s", "421 at connect 2/s", "refused at the dot 2/s", "tarpit 30/min, 3 connections by 432", "3 connections 2/s")

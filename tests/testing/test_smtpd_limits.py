@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ticketmail.testing.smtpd_limits import RateMeter, ServerLimits
-from ticketmail.testing.smtpd_tally import Tally
+from ticketmail.testing.smtpd.limits import RateMeter, ServerLimits
+from ticketmail.testing.smtpd.tally import Tally
 
 
 class Asking:

@@ -15,9 +15,9 @@ import pytest
 
 from ticketmail.testing.gateway_contract import until
 from ticketmail.testing.smtpd import Features, ServerLimits, SmtpServer, server_process
-from ticketmail.testing.smtpd_limits import RateMeter
-from ticketmail.testing.smtpd_process import arguments
-from ticketmail.testing.smtpd_tally import Tally
+from ticketmail.testing.smtpd.limits import RateMeter
+from ticketmail.testing.smtpd.process import arguments
+from ticketmail.testing.smtpd.tally import Tally
 
 MAIL = b"Message-ID: <1@example.com>\r\nSubject: x\r\n\r\nhello\r\n"
 

@@ -12,7 +12,7 @@ from ticketmail.domain.outbound.outcome import Outcome, Refused
 from ticketmail.domain.ports.sending import Gateway, GatewayOptions
 from ticketmail.testing.gateway_contract import no_matter, outgoing
 from ticketmail.testing.smtpd import ServerLimits, SmtpServer
-from ticketmail.testing.smtpd_model import ModelServer
+from ticketmail.testing.smtpd.model import ModelServer
 
 LIMITS = {
     "nothing": ServerLimits(),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ticketmail.domain.outbound.outcome import Outcome, Phase, Refused, Reply, Taken
 from ticketmail.domain.ports.sending import GatewayCapabilities, OnBody, Outgoing
-from ticketmail.testing.smtpd_limits import RateMeter, ServerLimits
+from ticketmail.testing.smtpd.limits import RateMeter, ServerLimits
 from ticketmail.testing.world import outcome_of
 
 _PHASES = {"connect": Phase.BANNER, "mail": Phase.MAIL, "rcpt": Phase.RCPT, "data": Phase.DATA, "dot": Phase.DOT}

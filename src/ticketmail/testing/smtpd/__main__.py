@@ -8,7 +8,9 @@ import json
 import signal
 from pathlib import Path
 
-from ticketmail.testing.smtpd import Features, ServerLimits, SmtpServer
+from ticketmail.testing.smtpd.features import Features
+from ticketmail.testing.smtpd.limits import ServerLimits
+from ticketmail.testing.smtpd.server import SmtpServer
 
 _TOLD_EVERY_S = 0.2
 
@@ -78,31 +80,6 @@ def _limits(options: argparse.Namespace) -> ServerLimits:
         neighbour=options.neighbour,
         neighbour_cycle_s=options.neighbour_cycle,
     )
-
-
-def arguments(limits: ServerLimits) -> list[str]:
-    """The command line that makes a process with these limits."""
-    pairs: list[tuple[str, object]] = [
-        ("rate", limits.rate),
-        ("window", limits.window_s),
-        ("burst", limits.burst),
-        ("kind", limits.kind),
-        ("limit-at", limits.at),
-        ("reply", limits.reply),
-        ("excess", limits.excess),
-        ("daily", limits.daily),
-        ("day", limits.day_s),
-        ("daily-reply", limits.daily_reply),
-        ("connections", limits.connections),
-        ("connections-at", limits.connections_at),
-        ("connections-reply", limits.connections_reply),
-        ("messages-per-connection", limits.mails_per_connection),
-        *(("change", f"{at_s}:{factor}") for at_s, factor in limits.changes),
-        ("neighbour", limits.neighbour),
-        ("neighbour-cycle", limits.neighbour_cycle_s),
-    ]
-    words = [f"--{name}={value}" for name, value in pairs if value is not None]
-    return words + ["--shut"] * limits.shut + ["--per-login"] * limits.per_login
 
 
 async def _run(options: argparse.Namespace) -> None:

@@ -3,22 +3,49 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import hashlib
-import hmac
 import re
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from ticketmail.testing.smtpd_script import Fault, Moment, Point
-
-if TYPE_CHECKING:
-    from ticketmail.testing.smtpd import SmtpServer
+from ticketmail.testing.smtpd.features import Features
+from ticketmail.testing.smtpd.limits import ServerLimits
+from ticketmail.testing.smtpd.login import Login
+from ticketmail.testing.smtpd.script import Action, Fault, Moment, Point
 
 _PATH = re.compile(r"(?:from|to):\s*<([^<>]*)>(?:\s+(.*))?$", re.IGNORECASE)
 _MAX_LINE = 4096
 _READ = 256 * 1024
+
+
+class Host(Protocol):
+    """What a session asks of the server that it belongs to, and tells it."""
+
+    features: Features
+    limits: ServerLimits
+    latency_s: float
+    banner: str
+    logins: list[str]
+    mails_begun: int
+
+    def scripted(self, moment: Moment) -> Action | None:
+        """The script's word."""
+        ...
+
+    def limited(self, session: SmtpSession, point: Point) -> str | float | None:
+        """The limits' word: a refusal, or seconds to wait."""
+        ...
+
+    def note_command(self, line: bytes) -> None:
+        """A line was heard."""
+        ...
+
+    def note_refusal(self, moment: Moment, reply: str, login: str = "") -> None:
+        """``reply`` was said."""
+        ...
+
+    def take(self, session: SmtpSession, data: bytes) -> str:
+        """Keep a mail; the id for its 250."""
+        ...
 
 
 class _Gone(Exception):
@@ -28,7 +55,7 @@ class _Gone(Exception):
 class SmtpSession:
     """Commands in order, one at a time. Answers to commands that came together leave together."""
 
-    def __init__(self, server: SmtpServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
+    def __init__(self, server: Host, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
         self.number = number
         self.login = ""
         self.tls = server.features.implicit_tls is not None
@@ -305,12 +332,6 @@ class SmtpSession:
     async def _auth(self, rest: str) -> None:
         features = self._server.features
         method, _, initial = rest.partition(" ")
-        methods = {
-            "PLAIN": self._auth_plain,
-            "LOGIN": self._auth_login,
-            "CRAM-MD5": self._auth_cram,
-            "XOAUTH2": self._auth_xoauth2,
-        }
         if await self._stopped("auth"):
             return
         if method.upper() not in features.auth_methods or not self._wants_login:
@@ -318,45 +339,11 @@ class SmtpSession:
         elif features.tls_before_auth and not self.tls:
             self._say("538 5.7.11 Encryption required for requested authentication mechanism")
         else:
-            user = await methods[method.upper()](initial)
+            user = await Login(features, self._ask).user(method.upper(), initial)
             self.login = user
             self._server.logins.append(user)
             self._say("235 2.7.0 Authentication successful" if user else "535 5.7.8 Authentication credentials invalid")
 
-    async def _challenge(self, text: str) -> str:
-        self._say(f"334 {base64.b64encode(text.encode()).decode()}")
+    async def _ask(self, challenge: str) -> str:
+        self._say(f"334 {challenge}")
         return (await self._line()).decode("ascii", "replace")
-
-    async def _auth_plain(self, initial: str) -> str:
-        parts = _decoded(initial or await self._challenge("")).split("\0")
-        return self._checked(parts[1], parts[2]) if len(parts) == 3 else ""
-
-    async def _auth_login(self, initial: str) -> str:
-        user = _decoded(initial or await self._challenge("Username:"))
-        return self._checked(user, _decoded(await self._challenge("Password:")))
-
-    async def _auth_cram(self, _: str) -> str:
-        challenge = f"<{self.number}.1@ticketmail.testing>"
-        user, _, digest = _decoded(await self._challenge(challenge)).rpartition(" ")
-        password = self._server.features.users.get(user)
-        if password is None:
-            return ""
-        expected = hmac.new(password.encode(), challenge.encode(), hashlib.md5).hexdigest()
-        return user if hmac.compare_digest(expected, digest) else ""
-
-    async def _auth_xoauth2(self, initial: str) -> str:
-        fields = dict(pair.partition("=")[::2] for pair in _decoded(initial).split("\x01") if pair)
-        if fields.get("auth", "").removeprefix("Bearer ") in self._server.features.tokens:
-            return fields.get("user", "")
-        await self._challenge('{"status":"401"}')
-        return ""
-
-    def _checked(self, user: str, password: str) -> str:
-        return user if self._server.features.users.get(user) == password else ""
-
-
-def _decoded(text: str) -> str:
-    try:
-        return base64.b64decode(text, validate=True).decode("utf-8", "replace")
-    except (binascii.Error, ValueError):
-        return ""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from ticketmail.testing.smtpd_tally import Tally
+from ticketmail.testing.smtpd.tally import Tally
 
 #: Bursts of the other client: this part of each cycle it asks for as much as else in the whole of it.
 _BURST_PART: Final = 1 / 3

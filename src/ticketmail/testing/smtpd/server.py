@@ -1,20 +1,4 @@
-"""A local SMTP server for tests and the demo: it can limit, delay, refuse and cut by script, and keeps what it took.
-
-In a test::
-
-    async with SmtpServer() as server:
-        server.refuse("rcpt", "550 5.1.1 No such user", recipient="gone@example.net")
-        server.cut("taken", nth=3)
-        ...                                # smtp://127.0.0.1:{server.port}
-        assert [mail.message_id for mail in server.taken] == [...]
-
-From sync code ``with SmtpServer().in_thread() as server:``. As a process of its own
-(``with server_process("--rate", "30") as port:``)::
-
-    python -m ticketmail.testing.smtpd --port 2525 --rate 30 --connections 3 --journal taken.jsonl --stats stats.json
-
-It speaks strict SMTP: lines and the final dot by CRLF only. Not for the open network: it has no time-outs of its own.
-"""
+"""The local SMTP server: its counters, faults and life."""
 
 from __future__ import annotations
 
@@ -23,51 +7,19 @@ import contextlib
 import json
 import os
 import re
-import ssl
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from ticketmail.testing.smtpd_limits import RateMeter, ServerLimits
-from ticketmail.testing.smtpd_script import Action, Fault, Moment, Point, Rule, Script
-from ticketmail.testing.smtpd_session import SmtpSession
-
-__all__ = [
-    "Action",
-    "Fault",
-    "Features",
-    "Moment",
-    "Refusal",
-    "ServerLimits",
-    "SmtpServer",
-    "TakenMail",
-    "server_process",
-]
+from ticketmail.testing.smtpd.features import Features
+from ticketmail.testing.smtpd.limits import RateMeter, ServerLimits
+from ticketmail.testing.smtpd.script import Action, Fault, Moment, Point, Rule, Script
+from ticketmail.testing.smtpd.session import SmtpSession
 
 _MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(?:\r\n[ \t]+)?([^\r\n]+)", re.IGNORECASE | re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Features:
-    """What the server offers in EHLO. ``users`` name -> password, ``tokens`` for XOAUTH2; with either, a login is demanded."""
-
-    pipelining: bool = True
-    size_limit_bytes: int | None = 36_700_160
-    eight_bit: bool = True
-    smtputf8: bool = True
-    dsn: bool = True
-    enhanced_codes: bool = True
-    starttls: ssl.SSLContext | None = None
-    implicit_tls: ssl.SSLContext | None = None
-    users: Mapping[str, str] = field(default_factory=dict, repr=False)
-    tokens: frozenset[str] | set[str] = field(default_factory=frozenset, repr=False)
-    auth_methods: tuple[str, ...] = ("PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2")
-    tls_before_auth: bool = False  #: offers and takes AUTH only over TLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,22 +263,6 @@ class SmtpServer:
             del self._sessions[task]
 
 
-@contextlib.contextmanager
-def server_process(*arguments: str) -> Iterator[int]:
-    """``python -m ticketmail.testing.smtpd`` with these arguments; its port. Ended on exit. Blocks until it listens."""
-    command = [sys.executable, "-m", "ticketmail.testing.smtpd", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own module
-        try:
-            assert process.stdout is not None
-            first = process.stdout.readline()
-            if not first.startswith("listening on"):
-                raise RuntimeError(f"the server did not start: {first.strip() or 'see its error output'}")
-            yield int(first.rpartition(":")[2])
-        finally:
-            process.terminate()
-            process.wait()  # before its output is closed: it has a last word
-
-
 def _journal_line(mail: TakenMail) -> bytes:
     entry = {
         "number": mail.number,
@@ -338,9 +274,3 @@ def _journal_line(mail: TakenMail) -> bytes:
         "connection": mail.connection,
     }
     return json.dumps(entry).encode() + b"\n"
-
-
-if __name__ == "__main__":
-    from ticketmail.testing.smtpd_process import main
-
-    main()
