@@ -34,13 +34,13 @@ def dsn(
     ).encode()
 
 
-def complaint(original: str) -> bytes:
+def complaint(original: str, feedback: str = "abuse") -> bytes:
     """An abuse report (RFC 5965)."""
     return (
         "From: abuse@provider.example\r\nTo: help@example.com\r\nSubject: complaint\r\n"
         "MIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=feedback-report; boundary=b\r\n\r\n"
         "--b\r\nContent-Type: text/plain\r\n\r\nSpam.\r\n"
-        "--b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: abuse\r\nUser-Agent: x/1\r\nVersion: 1\r\n"
+        f"--b\r\nContent-Type: message/feedback-report\r\n\r\nFeedback-Type: {feedback}\r\nUser-Agent: x/1\r\nVersion: 1\r\n"
         "Original-Rcpt-To: ann@example.net\r\n\r\n"
         f"--b\r\nContent-Type: message/rfc822\r\n\r\n{original}\r\n\r\nbody\r\n--b--\r\n"
     ).encode()
@@ -112,6 +112,27 @@ def test_a_full_mailbox_and_a_delay_are_facts_that_suppress_nobody(host: Host, s
 
     assert kind in [row.kind for row in host.mail.reading.history(sent.submission_id)]
     assert suppressed(host) == []
+
+
+@pytest.mark.parametrize("feedback", ["not-spam", "auth-failure"])
+def test_feedback_that_complains_of_nothing_suppresses_nobody(host: Host, feedback: str) -> None:
+    sent = host.answers("4711")
+
+    found = incoming(host, complaint(f"Message-ID: {sent.message_id}\r\nTo: ann@example.net\r\n", feedback))
+
+    assert [one.kind for one in found] == ["received"]
+    assert suppressed(host) == []
+
+
+def test_a_report_of_a_failure_and_a_delay_tells_of_each(host: Host) -> None:
+    sent = host.answers("4711", ["ann@example.net", "bob@example.net"])
+    late = b"Final-Recipient: rfc822; bob@example.net\r\nAction: delayed\r\nStatus: 4.4.1\r\n\r\n--b\r\nContent-Type: text/rfc822"
+    both = dsn(f"Message-ID: {sent.message_id}\r\n").replace(b"--b\r\nContent-Type: text/rfc822", late)
+
+    found = incoming(host, both)
+
+    assert [one.recipient for one in found if one.kind == "bounced"] == ["ann@example.net"]
+    assert "delayed" in [row.kind for row in host.mail.reading.history(sent.submission_id, 1)]
 
 
 def test_whoever_calls_our_mail_spam_is_not_written_to_again(host: Host) -> None:

@@ -19,10 +19,10 @@ HEAD = "From: Mail Delivery System <MAILER-DAEMON@mx.example.com>\nTo: help@exam
 ORIGINAL = "Message-ID: <t.1@example.com>\nX-Ticketmail-Id: token\nTo: ann@example.net\nSubject: Your printer\n\nHello"
 
 
-def dsn(fields: str, *, original: str = ORIGINAL, kind: str = "message/rfc822") -> DeliveryReport:
+def dsn(fields: str, *, original: str = ORIGINAL, kind: str = "message/rfc822", text: str = "Sorry.") -> DeliveryReport:
     raw = (
         f"{HEAD}Subject: Undelivered Mail Returned to Sender\nDelivered-To: bounce+t@example.com\n"
-        f"Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\n\nSorry.\n"
+        f"Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\n\n{text}\n"
         f"--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example.com\n"
         f"Original-Envelope-Id: env-1\n\n{fields}\n"
         f"--b\nContent-Type: {kind}\n\n{original}\n--b--"
@@ -76,6 +76,7 @@ def test_a_report_leads_back_to_the_mail_that_it_is_about(kind: str) -> None:
         ("Action: failed\nDiagnostic-Code: smtp; 452 try later", ("bounce", False, "")),
         ("Action: failed", ("bounce", True, "")),
         ("Action: error", ("bounce", None, "")),
+        ("Status: 2.1.5", ("delivered", None, "2.1.5")),  # without an action, its status says that all is well
     ],
 )
 def test_actions_and_codes(fields: str, expected: tuple[str, bool | None, str]) -> None:
@@ -84,10 +85,18 @@ def test_actions_and_codes(fields: str, expected: tuple[str, bool | None, str]) 
     assert (report.kind.value, report.permanent, report.recipients[0].status) == expected
 
 
-def test_time_that_was_up_is_no_delay() -> None:
-    report = dsn("Final-Recipient: rfc822; ann@example.net\nAction: failed\nStatus: 4.4.7")
+@pytest.mark.parametrize(
+    ("status", "text", "expired"),
+    [
+        ("4.4.7", "Sorry.", True),
+        ("4.0.0", "Message could not be delivered for 5 days", True),
+        ("4.2.2", "Message could not be delivered for 5 days", False),  # that a mailbox was full is the cause
+    ],
+)
+def test_time_that_was_up_is_no_delay(status: str, text: str, expired: bool) -> None:
+    report = dsn(f"Final-Recipient: rfc822; ann@example.net\nAction: failed\nStatus: {status}", text=text)
 
-    assert (report.kind, report.expired, report.permanent) == (MailKind.BOUNCE, True, False)
+    assert (report.kind, report.expired, report.permanent) == (MailKind.BOUNCE, expired, False)
 
 
 def test_several_recipients_with_and_without_empty_lines() -> None:
@@ -116,6 +125,8 @@ def test_fields_in_front_of_the_recipient_belong_to_it() -> None:
         ("utf-8; ann@exämple.net", "ann@exämple.net"),
         (r"utf-8; \x{E4}nn@example.net", "änn@example.net"),  # RFC 6533 section 3
         (r"utf-8; a\x{D800}\x{FFFFFF}b@example.net", "a\ufffd\ufffdb@example.net"),  # what is no character
+        ("rfc822; pat.o'neil@example.net", "pat.o'neil@example.net"),
+        ("rfc822; 'ann@example.net'", "ann@example.net"),
         ("nobody at all", ""),
     ],
 )
@@ -198,6 +209,14 @@ EXCHANGE = "did not reach the following recipient(s):\n\nann@example.net on Mon,
         ("Your message to ann@example.net could not be delivered.", ("ann", True, "")),
         ("<html><body>Your message to <b>ann@example.net</b> could not be delivered.</body></html>", ("ann", True, "")),
         ("このメールは送信できませんでした。\nann@example.net\n", ("ann", True, "")),
+        (f"{POSTFIX}<pat.o'ann@example.net>: unknown user", ("pat.o'ann", True, "")),
+        (f"{POSTFIX}<x+a=b@example.net>: unknown user", ("x+a=b", True, "")),
+        (f'{POSTFIX}<"x y"@example.net>: unknown user', ('"x y"', True, "")),
+        (f"{EXIM}  pat.o'neil@example.net\n    unknown user", ("pat.o'neil", True, "")),
+        ("Der Empfänger 'ann@example.net' ist unbekannt.", ("ann", True, "")),
+        ("Le message d'ann@example.net n'a pas pu être remis.", ("ann", True, "")),
+        (f"{POSTFIX}<ann@example.net> (expanded from\n    <team@example.net>): unknown user", ("ann", True, "")),
+        ("It failed because it has not been collected after 30 days.\nRecipient: ann@example.net", ("ann", True, "")),
         (f"{POSTFIX}For help, contact <postmaster@example.net>\n\n<ann@example.net>: unknown user", ("ann", True, "")),
     ],
 )
@@ -251,6 +270,7 @@ def test_exim_and_google_name_the_recipients_in_the_header() -> None:
     [
         ("Warning: message delayed 4 hours", "has not yet been delivered\n\n  ann@example.net", MailKind.DELAY),
         ("Delivery Status Notification (Delay)", "THIS IS A WARNING MESSAGE ONLY.\n\n  ann@example.net", MailKind.DELAY),
+        ("Delivery Notification: Delivery has been delayed", "unable to deliver for 2 days: ann@example.net", MailKind.DELAY),
         ("Mail delivery failed", f"{EXIM}  ann@example.net\n    retry timeout exceeded", MailKind.BOUNCE),
         ("Mail delivery failed", "Your mail to <ann@example.net>: Could not deliver for the last 9 seconds.", MailKind.BOUNCE),
     ],

@@ -47,6 +47,7 @@ def understand(raw: bytes, tier: Tier = Tier.FULL) -> Reading:
         against=(*(_shown(one) for one in verdict.against), *(["reaction: a sign, not a letter"] if reaction else [])),
         reported=tuple(map(_reported, report.recipients)) if report is not None else (),
         returned=_returned(report.returned) if report is not None else (),
+        feedback_type=report.feedback_type if report is not None else "",
         files=notes_of(mail, body.images),
         on_behalf_of=original.address if original is not None else "",
         calendar=calendar_of(mail),

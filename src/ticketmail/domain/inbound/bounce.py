@@ -152,20 +152,29 @@ def _by_status(
 ) -> DeliveryReport | None:
     actions = {one.action for one in recipients}
     evidence = Evidence("delivery-status", ", ".join(sorted(actions)), "RFC 3464")
-    failed = tuple(one for one in recipients if one.action not in _GOOD)
+    failed = tuple(one for one in recipients if not _is_good(one))
     notice, copy = divide(text)
     returned = _returned(mail, groups, copy)
     if not failed:
         return DeliveryReport(MailKind.DELIVERED, recipients, returned, evidence=(evidence,))
     failed = _told_more(mail, failed, notice)
     kind = MailKind.DELAY if {one.action for one in failed} == {"delayed"} else MailKind.BOUNCE
-    expired = kind is MailKind.BOUNCE and all(map(_is_expired, failed))
+    waited = first_found(notice, EXPIRED_TEXTS) is not None
+    expired = kind is MailKind.BOUNCE and all(_is_expired(one, waited) for one in failed)
     expired = expired and first_found(notice, UNRESOLVED_TEXTS) is None
     return DeliveryReport(kind, failed, returned, expired=expired, evidence=(evidence,))
 
 
-def _is_expired(one: FailedRecipient) -> bool:
-    return one.status in _EXPIRED or first_found(one.diagnostic[:MAX_SUBJECT], EXPIRED_TEXTS) is not None
+def _is_good(one: FailedRecipient) -> bool:
+    """By its action; by its status (RFC 3463 section 3: 2.X.X) where a program left that out."""
+    return one.action in _GOOD or (one.action == "" and one.status.startswith("2."))
+
+
+def _is_expired(one: FailedRecipient, waited: bool) -> bool:
+    """``waited``: the notice says that the time was up, which counts where the fields tell no cause."""
+    if one.status in _EXPIRED or (waited and one.status[:1] == "4" and _says_nothing(one.status)):
+        return True
+    return first_found(one.diagnostic[:MAX_SUBJECT], EXPIRED_TEXTS) is not None
 
 
 def _told_more(mail: ParsedMail, failed: tuple[FailedRecipient, ...], notice: str) -> tuple[FailedRecipient, ...]:
@@ -208,7 +217,7 @@ def _by_words(mail: ParsedMail, text: str) -> DeliveryReport | None:
     evidence = [daemon] if daemon else []
     evidence += [Evidence(one.name, said, one.source) for one, said in filter(None, (subject, words, delayed))]
     expired = first_found(f"{stated}\n{notice}", EXPIRED_TEXTS)
-    kind = MailKind.DELAY if delayed and not expired else MailKind.BOUNCE
+    kind = MailKind.DELAY if late or (delayed and not expired) else MailKind.BOUNCE
     expired = expired or first_found(notice, UNREACHED_TEXTS)
     recipients = [one if one.permanent is not None else replace(one, permanent=not (delayed or expired)) for one in found]
     over = expired is not None and kind is MailKind.BOUNCE and all(one.status in _EXPIRED | {""} for one in recipients)

@@ -20,10 +20,11 @@ MAX_LINE: Final = 1_000
 #: Brackets, colons and stops as East Asian notices write them, without a space beside an address.
 _WIDE: Final = "\u2018-\u201f\u3000-\u3003\u3008-\u3011\uff01-\uff0f\uff1a-\uff20\uff5b-\uff65"
 #: A domain of ASCII ends where CJK text goes on; another one is of any letters (RFC 6531).
-_ADDR: Final = (
-    rf"[^\s<>()\[\],;:\"'@=|*{_WIDE}]{{1,64}}@(?>[A-Za-z0-9](?:[A-Za-z0-9._-]{{0,250}}[A-Za-z0-9])?(?![A-Za-z0-9\u00a1-\u1fff])"
-    rf"|\w(?:[\w.-]{{0,250}}\w)?)"
-)
+_DOMAIN: Final = r"(?>[A-Za-z0-9](?:[A-Za-z0-9._-]{0,250}[A-Za-z0-9])?(?![A-Za-z0-9\u00a1-\u1fff])|\w(?:[\w.-]{0,250}\w)?)"
+_ATOM: Final = rf"[^\s<>()\[\],;:\"'@=|*{_WIDE}]{{1,64}}"
+#: Within angle brackets a local part may be all that RFC 5321 section 4.1.2 allows: quoted, or with signs that prose puts around
+#: addresses, too.
+_ADDR: Final = rf"(?:(?<=<)(?:\"[^\"<>\n]{{1,64}}\"|[^\s<>()\[\],;:\"'@][^\s<>()\[\],;:\"@]{{0,63}})|{_ATOM})@{_DOMAIN}"
 _ADDRESS: Final = re.compile(_ADDR)
 #: Where the returned mail begins, as the programs announce it.
 _RETURNED: Final = re.compile(
@@ -57,7 +58,7 @@ _TO_ASK: Final = re.compile(
 #: A reply of several lines: the address stands behind code and hyphen.
 _CONTINUED: Final = re.compile(r"^([ \t]*)[245]\d\d-(?=\S{1,64}@)", re.MULTILINE)
 _LEADS: Final = re.compile(
-    rf"^[ \t]*(?:[*+-]+[ \t]+|\d+\.[ \t]+|>[ \t]*)?[<\"'\[(]{{0,2}}(?:mailto:|smtp:|rfc822;[ \t]*)?({_ADDR})"
+    rf"^[ \t]*(?:[*+-]+[ \t]+|\d+\.[ \t]+|>[ \t]*)?[<\"'\[(]{{0,2}}(?:mailto:|smtp:|rfc822;[ \t]*)?((?:{_ATOM}')?{_ADDR})"
     r"[>\"'\])]{0,2}(?:[ \t]*(?::|\.\.\.|$|[ \t]on \w|[ \t]-|,|\(|[ \t](?:invalid|unknown|is |user|delivery|failed|was"
     r"|\d{3}))|[ \t]*<br)",
     re.IGNORECASE,
@@ -82,6 +83,7 @@ _TRANSCRIPT: Final = re.compile(rf"(?:rcpt to[: ]*|\b[45]\d\d[- ][^\n]{{0,120}}?
 _UNDELIVERED: Final = re.compile(
     rf"(?:unable|failed|not able) to deliver (?:your |the |this )?(?:e-?mail|message|mail)? ?to:? <?({_ADDR})", re.IGNORECASE
 )
+_WRAPPED: Final = re.compile(r"\((?:expanded|ultimately generated|generated) from:?$", re.IGNORECASE)
 _EXPANDED: Final = re.compile(rf"\((?:expanded|ultimately generated|generated) from:?[ \t]*<?({_ADDR})>?", re.IGNORECASE)
 
 
@@ -136,7 +138,9 @@ def _leading(text: str) -> Iterator[_Found]:
         match = _LEADS.match(line) or _NAMED.match(line) or _X400.match(line)
         expanded = _EXPANDED.search(line)
         alone = match is not None and not line[match.end(1) :].strip(" \t>\"')]")
-        if match and not (alone and _OTHERS.search(before)):
+        if match and current is not None and _WRAPPED.search(current.lines[-1]):  # Postfix folds its lines
+            current.original = match[1]
+        elif match and not (alone and _OTHERS.search(before)):
             current = _Found(match[1], [line])
             yield current
         elif current is not None:

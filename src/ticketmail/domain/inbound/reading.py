@@ -47,9 +47,10 @@ class FileNote:
 class Reading:
     """``category`` says what kind of mail it is, ``evidence`` why. ``against`` are reasons not to answer it by itself.
 
-    ``returned`` are texts that may identify the mail that a report is about, and ``reported`` its recipients. ``back_us``: when
-    an absent author says to be back (UTC microseconds). ``signatures``: where they are checked, which takes DNS, too.
-    ``error``: what kept the reader from reading more; '' if nothing did.
+    ``returned`` are texts that may identify the mail that a report is about, and ``reported`` its recipients; ``feedback_type``
+    is that of RFC 5965, '' where it is none. ``back_us``: when an absent author says to be back (UTC microseconds).
+    ``signatures``: where they are checked, which takes DNS, too. ``error``: what kept the reader from reading more; '' if
+    nothing did.
     """
 
     mail: ParsedMail
@@ -59,6 +60,7 @@ class Reading:
     against: tuple[str, ...] = ()
     reported: tuple[Reported, ...] = ()
     returned: tuple[str, ...] = ()
+    feedback_type: str = ""
     files: tuple[FileNote, ...] = ()
     on_behalf_of: str = ""
     back_us: int | None = None

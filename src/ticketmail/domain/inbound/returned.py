@@ -11,7 +11,7 @@ from ticketmail.domain.inbound.verdict import ReturnedMail
 _HEADER_TYPES: Final = ("text/rfc822-headers", "text/rfc822-header", "message/rfc822-headers", "message/global-headers")
 _FIELD: Final = re.compile(r"^[ \t>]{0,8}([A-Za-z][A-Za-z0-9-]{1,60}):[ \t]?(.*)$")
 _ID: Final = re.compile(r"<([^<>\s]{1,900})>")
-_ADDRESS: Final = re.compile(r"[^\s<>()\[\],;:\"'@]{1,200}@[^\s<>()\[\],;:\"'@]{1,255}")
+_ADDRESS: Final = re.compile(r"[^\s<>()\[\],;:\"'@][^\s<>()\[\],;:\"@]{0,199}@[^\s<>()\[\],;:\"'@]{1,255}")
 #: Fields that identify a mail; ours begin with x-ticketmail-.
 _TELLING: Final = frozenset(
     {"message-id", "from", "to", "cc", "subject", "date", "references", "in-reply-to", "x-message-id", "feedback-id"}

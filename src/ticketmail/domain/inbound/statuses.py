@@ -16,7 +16,8 @@ _CODE: Final = re.compile(r"(?<![\d.])([45]\.\d{1,3}\.\d{1,3})(?![\d.]*\d)")
 _UNTELLING: Final = re.compile(r"\.\d\.0$|\.4\.7$")  #: undefined details; delivery time expired, which says not why
 _STATUS: Final = re.compile(r"[245]\.\d{1,3}\.\d{1,3}")
 _REPLY: Final = re.compile(r"(?<![\d.:/-])([245]\d\d)(?=[\s-](?!\w*\.\w)|[\s-][245]\.\d)")
-_SPEC: Final = re.compile(r"(?:[^\s<>()\[\],;:\"'@]{1,200}|\"[^\"]{1,64}\")@[^\s<>()\[\],;:\"'@]{1,255}")
+#: A local part may hold an apostrophe (RFC 5322 section 3.2.3: *pat.o'neil*); one in front of it is a quotation mark.
+_SPEC: Final = re.compile(r"(?:[^\s<>()\[\],;:\"@]{1,200}|\"[^\"]{1,64}\")@[^\s<>()\[\],;:\"'@]{1,255}")
 _XTEXT: Final = re.compile(r"\+([0-9A-F]{2})")
 _UNICODE: Final = re.compile(r"\\x\{([0-9A-F]{2,6})\}", re.IGNORECASE)
 

@@ -156,12 +156,12 @@ EXPIRED_TEXTS = (
         (
             r"could not deliver for the last \d+|could not be delivered for more than",
             r"not reachable within the allowed queue period",
-            r"(?:delivery|message) (?:has )?(?:expired|timed out)|it has not been collected after",
+            r"(?:delivery|message) (?:has )?(?:expired|timed out)|and has stopped trying",
             r"in the queue too long|retry time(?:out exceeded| not reached)|been failing for a long time"
             r"|after multiple retries, giving up",
             r"could not be delivered for too long",
             r"message (?:has )?expired|delivery time expired|not delivered within \d+ (?:day|hour)"
-            r"|cannot send message for \d+ (?:day|hour)",
+            r"|cannot send message (?:for|within) \d+ (?:day|hour)",
             r"could not be delivered (?:for|after|within) \d+ (?:day|hour)|unable to deliver (?:the |this )?message (?:for"
             r"|after) \d+ (?:day|hour)",
         ),

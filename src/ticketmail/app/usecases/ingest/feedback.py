@@ -24,6 +24,8 @@ from ticketmail.domain.received import DeliveryFact, Thread
 
 #: Categories of mail that are reports, and the fact that each is.
 FACTS = {"bounce": "bounced", "delay": "delayed", "delivered": "delivered", "complaint": "complained"}
+#: Feedback in which nobody complains: a mail was called spam wrongly (RFC 5965 section 7.3), a signature failed (RFC 6591).
+_NO_COMPLAINTS = {"not-spam", "auth-failure"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,8 @@ class Subject:
 
 
 def report_of(reading: Reading) -> Report | None:
-    """The report that a mail is; None if it is none."""
-    kind = FACTS.get(reading.category)
+    """The report that a mail is; None if it is none, or says nothing of its recipient."""
+    kind = FACTS.get(reading.category) if reading.feedback_type not in _NO_COMPLAINTS else None
     return Report(kind, reading.reported) if kind is not None else None
 
 
@@ -88,6 +90,8 @@ def about(report: Report | None, thread: Thread, ledger: Ledger) -> tuple[Subjec
 
 def _matched(kind: str, said: Reported, submission_id: UUID, sent: Sequence[tuple[int, str, str]]) -> Subject:
     named = {said.address.lower(), said.original.lower()}
+    if kind == "bounced" and said.action == "delayed":  # one report may tell of both (RFC 3464 section 2.3.3)
+        kind = "delayed"
     for number, address, lane in sent:
         if address in named:
             return Subject(kind, said, submission_id, number, address, lane)
