@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.worker.scene import Told
 from ticketmail.adapters.memory import create
 from ticketmail.app.usecases.alert import KIND, Alerts
 from ticketmail.app.usecases.quota import QuotaAlarms
@@ -23,16 +24,6 @@ from ticketmail.testing.spool_contract.kit import HOUR, ContractClock, entry
 QUOTA = Fault(
     "quota", FaultScope.ACCOUNT, Advice.WAIT, alarm=True, text="550 5.4.5 Daily sending limit exceeded", retry_after_s=7200
 )
-
-
-class Told:
-    via_accounts: tuple[str, ...] = ()
-
-    def __init__(self) -> None:
-        self.alerts: list[Alert] = []
-
-    async def send(self, alert: Alert) -> None:
-        self.alerts.append(alert)
 
 
 class Day:
