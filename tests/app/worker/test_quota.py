@@ -122,7 +122,7 @@ async def test_a_place_that_is_free_for_a_moment_ends_nothing(day: Day) -> None:
 async def test_a_quota_that_the_server_names_is_told_in_its_words(day: Day) -> None:
     await day.refuse()
     (page,) = await day.look()
-    assert page.text.startswith("The server said 550 5.4.5 Daily sending limit exceeded; the next place is free at ")
+    assert page.text.startswith("The server said 550 5.4.5 Daily sending limit exceeded; one mail is tried at ")
     assert "Nothing waits for it." in page.text
     day.clock.go(3 * HOUR)
     assert [one.resolved for one in await day.look()] == [True]

@@ -113,13 +113,11 @@ def _loads(t: Tables) -> CompoundSelect[Any]:
     looks = {state: d.ended_us > bound("p_since") for state in sorted(SETTLED)}
     looks |= {_S.DEAD: d.ended_us.is_not(None), _S.UNKNOWN: true()}
     looks |= dict.fromkeys((_S.CLAIMED, _S.SENDING), d.worker_id.is_not(None))
-    nothing = literal_column("''"), literal_column("''")
-    counts = (
-        select(literal(one.value), *nothing, func.count(), literal_column("0"), cast(null(), BigInteger)).where(
-            d.state == one.value, look
-        )
-        for one, look in looks.items()
-    )
+    none: ColumnElement[str] = literal_column("''")
+    rest: list[ColumnElement[Any]] = [none, none, func.count(), literal_column("0"), cast(null(), BigInteger)]
+    counts: list[Select[Any]] = [
+        select(literal(one.value), *rest).where(d.state == one.value, look) for one, look in looks.items()
+    ]
     return union_all(waiting.group_by(d.route, d.lane), *counts)
 
 
