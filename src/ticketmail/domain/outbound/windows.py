@@ -78,7 +78,9 @@ class Window:
         match = _TEXT.fullmatch(" ".join(text.split()))
         words = match[6].lower().split() if match else []
         period = match[4].lower() if match else ""
-        units = {_UNITS[word] for word in words if word in _UNITS} | ({"bytes"} if match is not None and match[2] else set())
+        units = {_UNITS[word] for word in words if word in _UNITS}
+        if match is not None and match[2]:
+            units.add("bytes")
         if match is None or period not in _PERIODS_S or not set(words) <= {"rolling", *_UNITS} or len(units) > 1:
             raise _refusal(text)
         unit = units.pop() if units else "messages"
