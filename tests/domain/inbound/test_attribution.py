@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from textwrap import wrap
+
 import pytest
 
 from ticketmail.domain.inbound.lines import Kind
@@ -121,6 +124,9 @@ WRITTEN = {
     "horde en": "Quoting Ann Example <ann@example.org>:",
     "horde de": "Zitat von Ann Beispiel <ann@example.org>:",
     "yandex phone": '----------------\nКому: help@example.com;\nТема: Re: a;\n04.01.2016, 19:03, "Анна" <ann@example.org>:',
+    "gmail zh-cn in order": "On 2016年1月4日周一 19:03 安 <ann@example.org> wrote:",
+    "notes": "Ann Example <ann@example.org>\n04.01.2016 19:03\n\nTo\nhelp@example.com\ncc\n\nSubject\nPrinter",
+    "notes de": "Ann Beispiel/Firma/DE\n04.01.2016 19:03\n\nAn\nhelp@example.com\nKopie\n\nThema\nDrucker",
     "unknown rule": "-------- Ӱӱӱ ӱӱӱ --------\nFrom: Ann <ann@example.org>\nDate: 1/4/16 19:03\nSubject: Printer",
     "unknown language": "Lorem 04.01.2016 19:03 Anna <ann@example.org> dolorem:",
 }  # fmt: skip
@@ -137,6 +143,24 @@ def test_what_stands_below_an_attribution_is_folded(name):
 def test_a_quote_without_signs_is_folded_too(name):
     folded = fold_text(f"{ANSWER}\n\n{WRITTEN[name]}\n\nIs your printer on?\n\nAnn\n")
     assert folded.top == ANSWER
+
+
+#: Lines that programs wrap anywhere, and names as people have them.
+UNWRAPPED = {"unknown language", "groupwise", "android dashes"}
+WRAPPED = [name for name, text in WRITTEN.items() if "\n" not in text and name not in UNWRAPPED]
+AUTHORS = ["Ann Example", "Doe, Ann", "Dr. Ann-Marie van der Example-Müller", "'Ann Example' via Support", "安田 太郎"]
+LONG = "very.long.address-with-many.words+tag@subdomain.department.example-company.org"
+_AUTHOR = re.compile(r"An(?:n|na|ne|a) [A-ZÖ]\w+")
+
+
+@pytest.mark.parametrize("name", WRAPPED)
+@pytest.mark.parametrize("address", ["ann@example.org", LONG, "ann@example.org<mailto:ann@example.org>"])
+def test_an_attribution_may_be_wrapped_at_any_word(name, address):
+    for author in AUTHORS if _AUTHOR.search(WRITTEN[name]) else [""]:
+        text = _AUTHOR.sub(author, WRITTEN[name]).replace("ann@example.org", address)
+        for width in (78, 60, 48):
+            lines = "\n".join(wrap(text, width, break_long_words=False, break_on_hyphens=False))
+            assert fold_text(f"{ANSWER}\n\n{lines}\n\n> Is your printer on?\n> Ann\n").top == ANSWER, lines
 
 
 @pytest.mark.parametrize(
@@ -176,6 +200,13 @@ PROSE = [
     "Bestellung 4711 vom 03.05.2024:\nein Drucker",
     "My address is ann@example.org, and these are my orders:\n1. a printer",
     "Meeting at 10:00 on 2024-05-03:\nplease come.",
+    "On 3 May 2024 at 10:00 I wrote to ann@example.org:\nno reply so far.",
+    "We met Ann Example <ann@example.net>\non 3 May 2024 at 10:00, and she wrote:\nthe lamp is red",
+    "Appointment for Ann <ann@example.net>\non 03.05.2024 at 10:00 is to be moved:\n\nnew time 11:00.",
+    "Bob (bob@example.net), Ann (ann@example.net)\n2024-05-03 10:00 Room 5:\n\nPlease invite all.",
+    "[2024-05-03 10:00] <ann@example.net> hello:\n[2024-05-03 10:01] <bob@example.net> hi there:\nand so on",
+    "Le 3 mai 2024 à 10:00, j'ai écrit à <ann@example.net> :\npas de réponse.",
+    "To\nmy surprise\nthe subject\nwas lost on 03.05.2024 at 10:00",
 ]
 
 

@@ -145,6 +145,10 @@ def test_reply_above_in_few_words(line):
     assert fold_text(f"Yes.\n\n{line}\n\nTicket 4711\n").top == "Yes."
 
 
+def test_a_request_to_reply_above_all_is_prose():
+    assert kinds("Hello,\n\nPlease reply above all to my second question.") == [Kind.VISIBLE]
+
+
 def test_prose_about_a_reply_above_something_is_kept():
     assert kinds("This is a reply above headers.\n\nIt is kept.") == [Kind.VISIBLE]
 
@@ -180,6 +184,8 @@ def test_blank_lines_between_the_fields_and_wrapped_values():
         "To: everybody\nSubject: printers",
         "From: Ann\nplease call.",
         "De: 10 a 12 horas",
+        "From: 10:00\nTo: 11:00\nSubject: the lesson",
+        "Name: Ann\nFrom: Rome\nE-Mail: ann@example.org\nSubject: Offer",
     ],
 )
 def test_lines_with_colons_are_no_header(text):

@@ -44,9 +44,9 @@ _CJK: Final = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _VERB: Final = re.compile(rf"(?:(?<!\w)|(?<=[{_CJK}\d]))(?:{_any_of(_VERBS)})(?!\w)|(?<=>)wrote\b")
 #: A word of the table; a weekday, a day and a month in any language; a date in figures.
 _OPENING: Final = re.compile(
-    rf"(?:{_any_of(_OPENERS)})\s|(?:{_any_of(_FOREIGN)})\s?"
-    r"|[^\W\d]{1,13}[.,]{0,2}\s(?:den\s|d\.\s)?\d{1,2}\.?,?\s(?:(?:de\s|di\s)?[^\W\d]{3,}|\d{4})"
-    r"|\d{1,4}\s?[./年년-]\s?\d{1,2}|\d{1,2}\.?\s(?:de\s)?[^\W\d]{3,12}"
+    rf"(?:{_any_of(_OPENERS)})\s|(?:{_any_of(_FOREIGN)})(?:\s|(?<=[{_CJK}\u0e00-\u0e7f\u1780-\u17ff-]))"
+    r"|[^\W\d]{1,13}[.,]{0,2}\s(?:den\s|d\.\s)?\d{1,2}\.?,?\s(?:(?:de\s|di\s)?[^\W\d]{3,}|\d{4}|\d{1,2}\.)"
+    r"|(?:[^\W\d]{1,3}[.,]{0,2}\s)?\d{1,4}\s?[./年년-]\s?\d{1,2}|\d{1,2}\.?\s(?:de\s)?[^\W\d]{3,12}"
 )
 #: Where an attribution may begin behind other words on the line.
 _INSIDE: Final = re.compile(r"(?<=\s)(?:On\s(?:\w{3,9},\s|\d{1,2}[\s/.-]|\w{3,9}\s\d)|(?:Am|Le|El|Em|Il|Op)\s\d{1,2}[\s/.-])")
@@ -58,10 +58,19 @@ _ADDRESS: Final = re.compile(r"[^\s<>()@]{1,80}@\s?[\w-]{1,63}[\w.-]{0,120}")
 _BRACKETED: Final = re.compile(r"[<\[(]\s*(?:mailto:)?[^<>\s@]{1,80}@\s?[^<>\s@]{1,190}\s*[>\])]")
 _BRACKETED_END: Final = re.compile(_BRACKETED.pattern + r"\s?[:：]?[> ]{0,3}$")
 _BARE_END: Final = re.compile(r"\s[^\s<>@]{1,80}@[^\s<>@]{1,190}\s?[:：]$")
+#: Outlook makes text of a link so: ``ann@example.net<mailto:ann@example.net>``.
+_REPEATED: Final = re.compile(r"(?<=\w)\s?<mailto:[^<>\s]{1,190}>", re.IGNORECASE)
 _NAMED: Final = re.compile(r"[^\s<>(][^<>]{0,80}[<(]\s*[^<>\s@]{1,80}@[^<>\s@]{1,190}[>)]")
 _QUOTING: Final = re.compile(rf"(?:{_any_of(QUOTING)})\s[^:：]{{1,160}}[:：]$")
 _GMAIL_ISO: Final = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2} \d{1,2}:\d\d (?:gmt|utc)[+-]?\d*")
 _POSTED: Final = re.compile(r"posted by .{1,80} on \d{1,4}[/.-]\d{1,2}[/.-]\d{1,4}$")
+#: Within a sentence the English words are not capital.
+_IN_PROSE: Final = re.compile(r"(?:on|at)\s")
+#: *I wrote*, *she wrote*: programs give names.
+_PRONOUN: Final = re.compile(
+    rf"(?<![\w.])(?:i|we|he|she|they|ich|wir|er|je|nous|il|elle|ils|elles|él|ella|ellos|lui|lei|ik|wij|hij|zij|jag|han|hon|jeg|hun"
+    rf"|я|мы|он|она|они)\s(?:{_any_of(_VERBS)})(?!\w)|j['’]ai écrit"
+)
 #: The date, with at most two short words in front: a preposition, a weekday.
 _DATE_FIRST: Final = re.compile(r"(?:[^\W\d]{1,9}[.,]{0,2}\s){0,2}\d")
 _DIGIT: Final = re.compile(r"\d")
@@ -72,6 +81,8 @@ _NAME: Final = re.compile(
     r"[\s,]{0,3}$"
 )
 _SENTENCE_END: Final = (".", "!", "?", "。", "！", "？")
+#: *Dr.*, *godz.*: a stop that ends no sentence.
+_SHORTENED: Final = re.compile(r"(?<!\w)(?:[^\W\d]{1,4}|\d{4})\.$")
 
 
 def may_end(text: str) -> bool:
@@ -93,17 +104,54 @@ def find(texts: Sequence[str], last: int, quoted_next: bool) -> Found | None:
     ``texts`` are all lines; ``quoted_next`` says that quoted lines follow, blank ones aside. A span of lines that begins as
     attributions begin goes before a line that only ends so.
     """
-    alone = None
+    alone = begun = None
     for first in range(last, max(last - MAX_LINES, -1), -1):
         if not texts[first].strip() and texts[first + 1 : first + 2] == ["<"]:
             continue  # Polymail sets the address apart
         if not texts[first].strip(" \t>*") or (first < last and not _wraps(texts[first])):
             break
         found = _span(texts, first, last, quoted_next)
-        if found is not None and _begins(texts[first][found.column :]):
-            return found._replace(first=first - 1) if not found.column and _dated_above(texts, first) else found
+        if found is None:
+            continue
+        if _begins(texts[first][found.column :]) or _is_all_said(texts, first, last, quoted_next):
+            if begun is None or _is_author_first(texts[first]):
+                begun = found._replace(first=first - 1) if not found.column and _dated_above(texts, first) else found
+            if found.column or not _has_author_above(texts, first, last):
+                return begun
         alone = alone or (found if first == last or texts[first + 1].lstrip().startswith(("<", "(")) else None)
-    return alone
+    return begun or alone
+
+
+def _is_all_said(texts: Sequence[str], first: int, last: int, quoted_next: bool) -> bool:
+    """Whether the lines are a paragraph of their own that was wrapped, with a date, a time and two more signs of an attribution:
+    whatever the first one begins with, people do not write so. Or a name with its address, and then the verb."""
+    if first == last or (first and texts[first - 1].strip(" \t>*")):
+        return False
+    said = _plain(_REPEATED.sub("", " ".join(texts[first : last + 1])))
+    named = _NAMED.match(said)
+    if named is not None and _VERB.match(said[named.end() :].lstrip(" ,")):
+        return True
+    dateless = _DATE.sub(" ", said, count=1)
+    signs = (_BRACKETED.search(said) is not None) + quoted_next + (_VERB.search(said) is not None)
+    proved = signs >= 2 or _BRACKETED_END.search(said) is not None
+    return dateless != said and _TIME.search(dateless) is not None and proved
+
+
+def _has_author_above(texts: Sequence[str], first: int, last: int) -> bool:
+    """Whether the address or the verb stands in the line above, and none here: what begins with the date here goes on there."""
+    above = texts[first - 1].casefold() if first and first > last - MAX_LINES + 1 else ""
+    here = " ".join(texts[first : last + 1]).casefold()
+    return any(sign.search(above) and not sign.search(here) for sign in (_BRACKETED, _VERB))
+
+
+def _is_author_first(text: str) -> bool:
+    """A line that begins as an attribution does, or with a name and nothing else in front of an address."""
+    plain = _plain(text)
+    if _OPENING.match(plain) or _VERB.match(plain) or _QUOTING.match(plain):
+        return True
+    bare = text.strip(" \t*_-–—>")
+    verb = _VERB.search(plain) if len(plain) == len(bare) else None
+    return _NAME.match(re.split(r"[<(]", bare[: verb.start()] if verb else bare, maxsplit=1)[0]) is not None
 
 
 def _dated_above(texts: Sequence[str], first: int) -> bool:
@@ -115,7 +163,7 @@ def _dated_above(texts: Sequence[str], first: int) -> bool:
 
 def _begins(text: str) -> bool:
     """The first line of an attribution: a known beginning, or the name, the address and the verb at once."""
-    plain = _plain(text)
+    plain = _plain(_REPEATED.sub("", text))
     return (_OPENING.match(plain) or _QUOTING.match(plain)) is not None or (
         _NAMED.match(plain) is not None and _VERB.search(plain) is not None
     )
@@ -127,7 +175,8 @@ def _plain(text: str) -> str:
 
 def _wraps(text: str) -> bool:
     """A line that an attribution may go on after: not the end of a sentence, and not a paragraph."""
-    return len(text) <= LOOKED_AT and not text.rstrip().endswith(_SENTENCE_END)
+    bare = text.rstrip()
+    return len(text) <= LOOKED_AT and (not bare.endswith(_SENTENCE_END) or _SHORTENED.search(bare[-6:]) is not None)
 
 
 def _span(texts: Sequence[str], first: int, last: int, quoted_next: bool) -> Found | None:
@@ -144,6 +193,7 @@ def _span(texts: Sequence[str], first: int, last: int, quoted_next: bool) -> Fou
 
 def judge(text: str, quoted_next: bool) -> str:
     """The rule by which these words, on one line, are an attribution; '' if they are none."""
+    text = _REPEATED.sub("", text)
     bare = text.strip(" \t*_>").casefold()
     if not 5 <= len(bare) <= MAX_CHARS:
         return ""
@@ -155,6 +205,8 @@ def judge(text: str, quoted_next: bool) -> str:
         return "posted-by"
     if _QUOTING.match(bare) and (quoted_next or _BRACKETED.search(bare)):
         return "quoting"
+    if not quoted_next and (_IN_PROSE.match(text.strip(" \t*_>-")) or _PRONOUN.search(bare)):
+        return ""
     if text.rstrip().endswith(">"):
         bare += ">"
     verbs = _VERB.findall(bare)
@@ -214,7 +266,7 @@ def _without_verb(bare: str, quoted_next: bool) -> str:
     if _BRACKETED_END.search(bare) is not None and (colon or (quoted_next and _OPENING.match(bare) is not None)):
         return "date-address"
     addressed = _BRACKETED.search(bare) is not None or _BARE_END.search(bare) is not None
-    known = (_OPENING.match(bare) or _NAMED.match(bare)) is not None and ":" not in _TIME.sub("", bare[:-1])
+    known = bool(_OPENING.match(bare) or (bare[0] != "[" and _NAMED.match(bare))) and ":" not in _TIME.sub("", bare[:-1])
     if colon and timed and addressed and known:
         return "date-address"
     return "before-quote" if quoted_next and colon and timed else ""

@@ -63,10 +63,17 @@ IDS: Final[Mapping[str, Mark]] = {
     "quoted_header": Mark.REST,
     "reply-intro": Mark.ATTRIBUTION,
     "signature": Mark.SIGNATURE,
+    "canarysig": Mark.SIGNATURE,
     "ms-outlook-mobile-signature": Mark.SIGNATURE,
     "applemailsignature": Mark.SIGNATURE,
     "ymail_android_signature": Mark.SIGNATURE,
     "composer_signature": Mark.SIGNATURE,
+}
+#: ``<div name=...>``: GMX and WEB.DE, Spark.
+NAMES: Final[Mapping[str, Mark]] = {
+    "quote": Mark.QUOTE,
+    "messagereplysection": Mark.QUOTE,
+    "messagesignaturesection": Mark.SIGNATURE,
 }
 #: Outlook 2007 to 2019 and Windows Mail draw a line above the header of the mail that is answered. Who passes such HTML on
 #: writes the style anew.
@@ -118,8 +125,9 @@ def _blockquote(attributes: Mapping[str, str | None]) -> tuple[Mark, str]:
 
 
 def _division(attributes: Mapping[str, str | None]) -> tuple[Mark, str]:
-    if attributes.get("name") == "quote":
-        return Mark.QUOTE, "html:name=quote"
+    name = (attributes.get("name") or "")[:40].lower()
+    if name in NAMES:
+        return NAMES[name], f"html:name={name}"
     style = attributes.get("style")
     if style and "border" in style:
         compact = _SPACES.sub("", style[:300].lower())

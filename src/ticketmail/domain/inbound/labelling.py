@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from ticketmail.domain.inbound.attribution import MAX_LINES, Found, closes, find, may_end
 from ticketmail.domain.inbound.lines import LOOKED_AT, Kind, Line, Mark
-from ticketmail.domain.inbound.separators import Break, field_of, header_at, is_between_arrows, is_rule, worded_break
+from ticketmail.domain.inbound.separators import Break, bare_header, field_of, header_at, is_between_arrows, is_rule, worded_break
 from ticketmail.domain.inbound.signature import is_delimiter, is_list_footer
 
 #: Attributions that are looked for; a body with more is no mail, and its text stays.
@@ -49,6 +49,7 @@ class Labeller:
         self._signing = False  # below a delimiter of signatures
         self._ends: dict[int, Found | None] = {}
         self._headers = 0
+        self._bare = bare_header(self._texts)
 
     def labels(self) -> list[Label]:
         """The labels of :attr:`lines`."""
@@ -71,6 +72,7 @@ class Labeller:
             self._drawn(at, Label(Kind.QUOTE, line.origin))
             self._quote(at, line.origin)
         elif (self._blocks and line.mark is Mark.INDENT) or self._is_quoted(at):
+            self._blocks |= line.mark is Mark.INDENT  # with signs in it (Orange), it is nothing that the author set in
             self._quote(at, line.origin or ">")
         elif line.mark is Mark.ATTRIBUTION:
             self._labels.append(Label(Kind.ATTRIBUTION, line.origin))
@@ -114,7 +116,7 @@ class Labeller:
     def _broken(self, at: int) -> Break | None:
         """The break between two mails that this line makes."""
         text = self._texts[at]
-        broken = worded_break(text)
+        broken = worded_break(text) or (Break("quoted-header") if at == self._bare else None)
         if broken is None and self._headers < MAX_HEADERS and field_of(text) is not None:
             self._headers += 1
             broken = header_at(self._texts, at)
@@ -176,6 +178,8 @@ class Labeller:
         ]
         self._texts[found.first : found.first + 1] = [line.text[: found.column], line.text[found.column :]]
         self._ends = {}
+        if self._bare is not None:
+            self._bare += self._bare > found.first
         self._written = True
         self._labels.append(VISIBLE)
 

@@ -131,7 +131,7 @@ HEADINGS: Final = (
         "de",
         "Von|Absender",
         "An|Empfänger",
-        "Betreff",
+        "Betreff|Thema",
         "Gesendet|Gesendet am",
         "Datum",
         "Kopie|Antwort an|Wichtigkeit|Anlagen|Kopie (CC)|Organisation",

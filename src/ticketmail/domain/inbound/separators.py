@@ -16,6 +16,9 @@ MAX_HEADER_LINES: Final = 24
 MAX_MARKER: Final = 160
 #: Wrapped lines in a row within one field.
 MAX_WRAPPED: Final = 4
+#: Characters of a line that only names a field, and lines of a table with such.
+MAX_NAME: Final = 24
+MAX_TABLE: Final = 10
 
 
 class Role(StrEnum):
@@ -65,9 +68,11 @@ _ORIGINAL: Final = _phrases(ORIGINAL)
 _FORWARDED: Final = _phrases(FORWARDED)
 #: The same in few words: at the start of a line only, for prose speaks of replies above something too.
 _REPLY_ABOVE: Final = re.compile(
-    r"[\s>*#=_-]{0,40}(?:please )?(?:reply|respond|answer|write|type)(?: your (?:reply|answer))? above\b"
+    r"[\s>*#=_-]{0,40}(?:please )?(?:reply|respond|answer|write|type)(?: your (?:reply|answer))? above\b(?! all\b)"
 )
 _MARKERS: Final = tuple(one.casefold() for one in REPLY_MARKERS)
+#: A field with a name that no table has: its value is none of the one above.
+_OTHER_FIELD: Final = re.compile(r"[\s>*_|]{0,12}[^\W\d][\w .'’/-]{0,22}[\s*_]{0,4}[:：](?:\s|\*|$)")
 _FIELD: Final = re.compile(r"[\s>*_|]{0,12}([^:：*\n]{1,24}?)[\s*_]{0,4}[:：][\s*_]{0,6}(.*)")
 #: Dashes around words, or a colon behind them.
 _RULED: Final = re.compile(
@@ -79,6 +84,7 @@ _ADDRESS: Final = re.compile(r"[^\s<>@]{1,80}@[\w-]{1,63}\.?[\w.-]{0,120}")
 _ARROWS: Final = re.compile(
     r"\s{0,3}>>>\s[^>].{0,160}\d{1,4}[./-]\d{1,2}[./-]\d{1,4}.{0,20}\d{1,2}[:.]\d{2}.{0,80}(?:>>>|[:：])\s*$"
 )
+_DATED: Final = re.compile(r"[\s*]{0,8}\d{1,4}[./-]\d{1,2}[./-]\d{1,4}.{0,12}\d{1,2}[:.]\d{2}.{0,8}$")
 #: Our own marker in the text (ARCHITECTURE 6, token contract): stands only in what we wrote.
 _REFERENCE: Final = re.compile(r"[\s>]{0,12}\[ref [a-z2-7]{16,64}\]\s{0,4}$")
 
@@ -126,7 +132,8 @@ def header_at(texts: Sequence[str], at: int) -> Break | None:
     addressed = any(_ADDRESS.search(value) for _, value in fields)
     enough = len(roles) >= 3 or (len(roles) == 2 and addressed)
     telling = addressed or bool(roles & {Role.SUBJECT, Role.SENT})
-    return Break("quoted-header") if Role.SENDER in roles and enough and telling else None
+    named = any(role is Role.SENDER and any(map(str.isalpha, value)) for role, value in fields)
+    return Break("quoted-header") if named and enough and telling else None
 
 
 def _run_on(value: str) -> list[tuple[Role, str]]:
@@ -153,12 +160,30 @@ def quoted_fields(texts: Sequence[str], at: int) -> list[tuple[Role, str]]:
             blank += 1
         elif blank or not fields or wrapped >= MAX_WRAPPED or len(text) > LOOKED_AT:
             break
+        elif _OTHER_FIELD.match(text):
+            wrapped += 1
         else:
             wrapped += 1
             fields[-1] = (fields[-1][0], f"{fields[-1][1]} {text.strip(' >*')}".strip())
         if blank > 1:
             break
     return fields
+
+
+def bare_header(texts: Sequence[str]) -> int | None:
+    """The first line of a header whose names stand alone on their lines, as Lotus Notes sets it in a table: who, when, *To*,
+    whom, *Subject*, what. None if there is none."""
+    for at, text in enumerate(texts):
+        if len(text) <= MAX_NAME and _role_alone(text) is Role.TO:
+            below = {_role_alone(one) for one in texts[at + 1 : at + MAX_TABLE]}
+            above = [one for one in range(max(at - MAX_TABLE, 0), at) if texts[one].strip()][-2:]
+            if Role.SUBJECT in below and len(above) == 2 and _DATED.match(texts[above[1]][:LOOKED_AT]):
+                return above[0]
+    return None
+
+
+def _role_alone(text: str) -> Role | None:
+    return _ROLES.get(text.strip(" *").casefold()) if len(text) <= MAX_NAME else None
 
 
 def is_rule(text: str) -> bool:

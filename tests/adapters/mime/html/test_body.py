@@ -93,6 +93,18 @@ WRITTEN = {
     "nine": '<div>Yes.</div><div id="quoted_header"><hr>Lorem: Ann</div><div>Is it on?</div>',
     "missive": '<div>Yes.</div><div class="missive_quote">Lorem<blockquote class="missive_quote">Is it on?</blockquote></div>',
     "newton": '<div>Yes.</div><blockquote class="cm_quote">Lorem<br>Is it on?</blockquote>',
+    "spark": (
+        '<div name="messageBodySection">Yes.</div><div name="messageSignatureSection">Lorem</div><div '
+        'name="messageReplySection">Lorem ipsum:<br><blockquote type="cite">Is it on?</blockquote></div>'
+    ),
+    "orange": (
+        "<div>Yes.</div><blockquote><p>&gt; Lorem du 04/01/16 19:03<br>&gt; De : Ann &lt;ann@example.org&gt;<br>&gt; Objet : a"
+        "</p><p>Is it on?</p></blockquote>"
+    ),
+    "notes": (
+        "<font size=2>Yes.</font><br><br><table><tr><td><b>Ann &lt;ann@example.org&gt;</b><p>04.01.2016 19:03</td><td><table><tr>"
+        "<td><div>To</div><td>Lorem<tr><td><div>Subject</div><td>Lorem</table></table><br>Is it on?"
+    ),
     "any language": "<div>Yes.</div><p>Lorem 04.01.2016 19:03 Ann ipsum:</p><blockquote>Is it on?</blockquote>",
 }  # fmt: skip
 
