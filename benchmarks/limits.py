@@ -18,7 +18,7 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 import limits_real
@@ -34,6 +34,8 @@ def main() -> int:
     options = parser.parse_args()
     if not options.virtual and max(options.workers) > 1 and SERVER not in os.environ:
         parser.error(f"several workers need PostgreSQL: scripts/services run -- ..., or set {SERVER}")
+    signal.signal(signal.SIGINT, _end)
+    signal.signal(signal.SIGTERM, _end)
     results: list[Result] = []
     for result in _results(_runs(options), options.parallel):
         results.append(result)
@@ -59,17 +61,29 @@ def _runs(options: argparse.Namespace) -> list[Callable[[], Result]]:
 
 
 def _results(runs: list[Callable[[], Result]], parallel: int) -> Iterator[Result]:
-    """As they end. Each has a process of its own, whose memory goes with it."""
+    """As they end. Each has a process of its own, whose memory goes with it. Who is interrupted ends them, and they their own."""
     apart = get_context("spawn")
     with ProcessPoolExecutor(parallel, apart, _apart, max_tasks_per_child=1) as pool:
-        for future in as_completed([pool.submit(run) for run in runs]):
-            yield future.result()
+        try:
+            for future in as_completed([pool.submit(run) for run in runs]):
+                yield future.result()
+        except SystemExit:
+            for process in active_children():
+                process.terminate()
+            raise
 
 
 def _apart() -> None:
     """In each process: what a refused mail is told in a log is no news, and who is asked to end ends what it has started."""
     logging.disable(logging.CRITICAL)
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal's whole group: the first process says what is to end
+    signal.signal(signal.SIGTERM, _end)
+
+
+def _end(number: int, frame: object) -> None:
+    """Once: what is being ended is left to end."""
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -94,6 +94,17 @@ def test_innocent_text_stays() -> None:
     assert Redaction(["", "ab"]).text(text) == text
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "accounts.help.password: Cannot read /run/secrets/help.password: No such file or directory. Check path and rights.",
+        "accounts.help.token.client_secret: ${X} is not set in the environment. Set X.",
+    ],
+)
+def test_an_error_about_a_setting_can_be_read(text: str) -> None:
+    assert Redaction().text(text) == text
+
+
 def test_a_password_that_is_a_word_is_masked_alone_and_not_within_another() -> None:
     masked = Redaction(["secret", "swordfish7"]).text
 

@@ -89,6 +89,20 @@ def test_alarms_are_mailed_only_as_a_sender_of_their_account() -> None:
     assert refusal(accounts=accounts, alerts=alerts).startswith("alerts.mail_from: ")
 
 
+def test_a_senders_accounts_stand_in_the_order_of_the_settings() -> None:
+    made = checked(
+        accounts={
+            "all": "null://",
+            "desk": {"url": "null://", "senders": ["a.example"]},
+            "one": {"url": "null://", "senders": ["help@a.example"]},
+            "more": {"url": "null://", "senders": ["a.example", "b.example"]},
+        }
+    )
+    routes = routes_of(made)
+    assert routes.accounts_of("help@a.example") == ("desk", "one", "more")
+    assert (routes.accounts_of("a.example"), routes.accounts_of("*")) == (("desk", "more"), ("all",))
+
+
 def test_senders_make_routes_of_their_own_and_keep_the_account_from_all_others() -> None:
     made = checked(
         accounts={

@@ -248,7 +248,34 @@ def test_our_share_is_at_least_one() -> None:
 
 @pytest.mark.parametrize(
     ("text", "shown"),
-    [("30/s", "30/s"), ("9/h recipients", "9/h recipients"), ("2000/day@UTC", "2000/day@UTC"), ("7/10min", "7/600s")],
+    [
+        ("30/s", "30/s"),
+        ("9/h recipients", "9/h recipients"),
+        ("2000/day@UTC", "2000/day@UTC"),
+        ("7/10min", "7/10min"),
+        ("5/month@UTC", "5/month@UTC"),
+        ("1/90s", "1/90s"),
+        ("9/2day", "9/2day"),
+    ],
 )
 def test_a_limit_says_itself_to_people(text: str, shown: str) -> None:
     assert str(Window.parse(text)) == shown
+
+
+@pytest.mark.parametrize(
+    ("zone", "meant"), [("europe/berlin", "Europe/Berlin"), ("Europe/Berln", "Europe/Berlin"), ("Berlin", "Europe/Berlin")]
+)
+def test_a_zone_that_is_misspelt_is_asked_about(zone: str, meant: str) -> None:
+    with pytest.raises(SettingsError, match=f"Did you mean {meant}\\?"):
+        Window.parse(f"2000/day@{zone}")
+
+
+def test_a_zone_that_is_like_none_is_told_what_zones_look_like() -> None:
+    with pytest.raises(SettingsError, match="Write one such as Europe/Berlin or UTC"):
+        Window.parse("2000/day@qqqqqqqq")
+
+
+@pytest.mark.parametrize("text", ["10/min messages recipients", "5MiB/min recipients"])
+def test_a_limit_of_two_units_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="is not a limit"):
+        Window.parse(text)

@@ -60,11 +60,12 @@ def test_each_finding_is_what_the_server_does(probed: Any) -> None:
 
 @pytest.mark.timeout(60)
 def test_a_worker_sends_with_the_toml_that_it_says(probed: Any, variables: dict[str, str], tmp_path: Path) -> None:
-    _, found = probed()
+    _, found = probed("--from", DESK, "--from", OTHER, "--send-to", ANN)
     secret = tmp_path / "support.password"
     secret.write_text(variables["DOVECOT_PASSWORD"])
     text = found["toml"].replace("/run/secrets/support.password", str(secret))
-    assert tomllib.loads(text)["accounts"]["support"]["connections"] == 4
+    account = tomllib.loads(text)["accounts"]["support"]
+    assert (account["connections"], account["senders"]) == (4, [DESK])
     (tmp_path / "ticketmail.toml").write_text(f'site = "desk"\nspool = "sqlite:///{tmp_path}/spool.db"\n{text}\n')
     command = [sys.executable, "-m", "ticketmail", "--settings", str(tmp_path / "ticketmail.toml"), "worker"]
     worker = Child("worker", command, tmp_path / "worker.log")

@@ -24,13 +24,14 @@ MASK = "***"
 _LEAST_SECRET = 4
 #: One of letters alone, up to this length, may be a word: it is none within a longer one (``secret`` in ``/run/secrets``).
 _LONGEST_WORD = 12
+_NAMED = r"(?:password|client_secret|refresh_token|access_token)['\"]?\s*"
 _PATTERNS = (
     re.compile(r"(?i)(\bauthorization\s*[:=]\s*(?:(?:bearer|basic|digest)\s+)?)[^\s,;'\"]+"),
     re.compile(r"(?i)(\bAUTH\s+(?:PLAIN|LOGIN|CRAM-MD5|XOAUTH2|OAUTHBEARER)\s+)[A-Za-z0-9+/=]+"),
     re.compile(r"(?i)(\bbearer\s+)[A-Za-z0-9._~+/=-]{8,}"),
     re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)"),
-    # A reference such as file:/run/secrets/name is no secret.
-    re.compile(r"(?i)(\b(?:password|client_secret|refresh_token|access_token)['\"]?\s*[:=]\s*['\"]?)(?!file:/)[^\s,;&'\"}]+"),
+    # A reference such as file:/run/secrets/name is no secret, nor what stands behind a setting's name in an error of ours.
+    re.compile(rf"(?i)(\b{_NAMED}=\s*['\"]?|(?<!\.)\b{_NAMED}:\s*['\"]?)(?!file:/)[^\s,;&'\"}}]+"),
 )
 _SECRET_KEYS = re.compile(r"(?i)(password|secret|token|authorization)$")
 #: C0, DEL, C1, and the Unicode line breaks: what could forge a line or command a terminal.

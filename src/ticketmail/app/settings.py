@@ -144,7 +144,7 @@ class AccountSettings(_Table):
     connections: int | None = Field(default=None, ge=1, le=1000)
     messages_per_connection: int | None = Field(default=None, ge=1)
     seconds_per_connection: Duration = 300.0
-    max_size: Size | None = None
+    max_size: Size | None = Field(default=None, ge=1)
     max_recipients: int | None = Field(default=None, ge=1)
     allow_plaintext: bool = False
     ca_file: str = ""

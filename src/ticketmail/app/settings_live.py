@@ -32,6 +32,7 @@ class LiveSettings:
         self._hosts = hosts
         self._now = loaded
         self._asked_s: float | None = None
+        self._heard: set[str] = set()
         self.trouble: Mapping[str, str] = {}
 
     def brings(self, kind: str) -> bool:
@@ -81,9 +82,11 @@ class LiveSettings:
             given = dict(ask())
         except Exception as error:  # whatever a host's tables do, mail by what is known goes on
             # Only its type: a database's words may hold a password.
-            text = f"The host's {kind} cannot be read ({type(error).__name__}); the last list stays in force."
+            rest = "the last list stays in force" if kind in self._heard else "this process has not seen a list of them yet"
+            text = f"The host's {kind} cannot be read ({type(error).__name__}); {rest}."
             trouble[prefix.rstrip(".")] = text
             return dict(before)
+        self._heard.add(kind)
         found = dict(getattr(self._base.settings, kind))
         for name, one in given.items():
             try:

@@ -39,13 +39,25 @@ def routes_of(settings: Settings) -> Routes:
     """
     senders = {name: account.senders for name, account in settings.accounts.items()}
     table: dict[str, Listed] = dict(settings.routes) or {ANY: tuple(senders)}
-    for sender in dict.fromkeys(sender for listed in senders.values() for sender in listed):
-        if sender not in table:
-            table[sender] = [name for name, listed in senders.items() if listed and may_send(listed, sender)]
+    for sender, names in _by_sender(senders).items():
+        table.setdefault(sender, names)
     usable = {route: _usable(route, listed, senders) for route, listed in table.items()}
     if settings.alerts.mail_account in settings.accounts:
         usable[ALERT_ROUTE] = ((settings.alerts.mail_account,),)
     return Routes(usable)
+
+
+def _by_sender(senders: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
+    """The accounts that list each sender or, for an address, its domain, in order of the settings: a host may have thousands."""
+    listing: dict[str, dict[str, None]] = {}
+    for name, listed in senders.items():
+        for sender in listed:
+            listing.setdefault(sender, {})[name] = None
+    place = {name: place for place, name in enumerate(senders)}
+    domains = {sender: sender.rpartition("@")[2] for sender in listing}
+    return {
+        sender: sorted({**names, **listing.get(domains[sender], {})}, key=place.__getitem__) for sender, names in listing.items()
+    }
 
 
 def missing_of(settings: Settings) -> dict[str, tuple[str, ...]]:

@@ -231,7 +231,8 @@ def _secret(value: Any, name: str) -> Any:
     try:
         return path.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"Cannot read {path}: {error}.", name=name, remedy="Check path and rights.") from None
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise SettingsError(f"Cannot read {path}: {why}.", name=name, remedy="Check path and rights.") from None
 
 
 # --- the environment --------------------------------------------------------------------------------------------------------

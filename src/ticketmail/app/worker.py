@@ -29,6 +29,7 @@ from ticketmail.app.web import serve_worker
 from ticketmail.app.wiring.sending import guarded, open_account, open_gateways
 from ticketmail.app.wiring.timing import Timing
 from ticketmail.domain.errors import SettingsError, SiteMismatch, SpoolError
+from ticketmail.domain.outbound.causes import cause_of
 from ticketmail.domain.ports.delivering import WorkerInfo, WorkerSide
 from ticketmail.domain.ports.observing import Meter, Tracer
 from ticketmail.domain.ports.sending import Gateway
@@ -293,9 +294,10 @@ class Worker:
             if fault.cause == "quota":
                 self._house.hurry()  # it tells how many are stranded, and until when
             elif fault.alarm:
-                title = f"Account {account}: {fault.cause}"
+                title, meant = f"Account {account}: {fault.cause}", cause_of(fault.cause)
+                text = f"{fault.text}\n{meant.sentence} {meant.remedy}".strip()
                 telling = self._alerts.occurred(
-                    f"account:{account}:{fault.cause}", level="page", title=title, text=fault.text, accounts=(account,)
+                    f"account:{account}:{fault.cause}", level="page", title=title, text=text, accounts=(account,)
                 )
                 self._pump.later(_told(telling))
                 self._house.troubled(account, fault.cause)

@@ -6,6 +6,7 @@ import contextlib
 import sqlite3
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -295,6 +296,22 @@ class TestSqlite:
             with pytest.raises(HostTransactionMustBeImmediate):
                 spool.intake.accept([entry()], connection=c)
             assert c.in_transaction
+
+    def test_a_connection_of_another_database_is_told_where_the_spool_is(self, spool: Any, url: str, tmp_path: Path) -> None:
+        spool.reading.overview()
+        told = pytest.raises(SchemaMismatch, match=r"no tables ticketmail_\*\. Pass a connection to sqlite:.*spool\.db")
+        with sqlite3_host(f"sqlite:///{tmp_path}/desk.db") as host, told:
+            spool.outbox.first_time(uuid4(), connection=host.passed)
+
+    def test_a_connection_that_is_closed_or_another_threads_is_refused(self, spool: Any, url: str) -> None:
+        spool.reading.overview()
+        with contextlib.closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as c, ThreadPoolExecutor(1) as pool:
+            refused = pool.submit(spool.intake.accept, [entry()], connection=c).exception()
+            assert isinstance(refused, InvalidSubmission)
+            assert "from the thread that opened it" in str(refused)
+            c.close()
+            with pytest.raises(InvalidSubmission, match="closed database"):
+                spool.intake.accept([entry()], connection=c)
 
     def test_a_connection_of_no_known_kind_is_refused(self, spool: Any) -> None:
         with pytest.raises(InvalidSubmission, match="connection: object"):

@@ -182,6 +182,30 @@ class TestMariadb:
                 joining.run(spool._database, host, close_the_circle)  # type: ignore[attr-defined]
         spool.close()
 
+    def test_a_deadlock_of_our_own_is_run_again(self, mariadb_url: str) -> None:
+        spool = create(mariadb_url, SpoolOptions())
+        spool.reading.overview()
+        tries = 0
+        with contextlib.closing(mariadb_connection(mariadb_url)) as other, ThreadPoolExecutor(1) as elsewhere:
+            other.cursor().execute("CREATE TABLE tickets (id INT PRIMARY KEY) ENGINE=InnoDB SELECT seq AS id FROM seq_1_to_99")
+            other.cursor().execute("DELETE FROM tickets WHERE id > 1")
+
+            def theirs() -> None:
+                other.cursor().execute("DELETE FROM tickets WHERE id = 1")
+                other.commit()
+
+            def ours(tx: Any) -> None:
+                nonlocal tries
+                tries += 1
+                tx.cursor.execute("DELETE FROM tickets WHERE id = 1")
+                if tries == 1:
+                    elsewhere.submit(theirs)
+                tx.cursor.execute("INSERT INTO tickets VALUES (2)")  # theirs still, until they have committed
+
+            spool._database.write(ours)  # type: ignore[attr-defined]
+            assert tries == 2
+        spool.close()
+
     async def test_a_host_that_read_what_was_changed_since_is_told_that_all_of_it_is_gone(self, mariadb_url: str) -> None:
         """Under ``innodb_snapshot_isolation``, as MariaDB has it by itself since 11.6."""
         spool = create(mariadb_url, SpoolOptions(site="desk"))

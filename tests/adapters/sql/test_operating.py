@@ -9,6 +9,7 @@ import pytest
 from sql_support import HOUR, HandClock, claims, entry
 
 from ticketmail.adapters.sql import create
+from ticketmail.adapters.sql.transaction import Tx
 from ticketmail.domain.errors import SchemaMismatch, SpoolError
 from ticketmail.domain.events import MailFailed
 from ticketmail.domain.outbound.delivery import DeliveryState as S
@@ -63,6 +64,25 @@ def test_tables_of_a_later_release_are_refused(spool: Any, url: str, clock: Hand
     with pytest.raises(SchemaMismatch, match="Upgrade the package"):
         late.intake.accept([entry()])
     late.close()
+
+
+def test_an_overview_sees_one_moment(spool: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mail that is claimed between two statements counts once."""
+    mails = [entry(f"{number}@example.net") for number in range(9)]
+    spool.intake.accept(mails)
+    database, waiting = spool._database, [mail.submission_id.hex for mail in mails]
+    d = database.tables.delivery
+    rows = Tx.rows
+
+    def meanwhile(tx: Tx, *args: Any, **params: Any) -> Any:
+        found = rows(tx, *args, **params)
+        claimed = d.update().where(d.c.submission_id == waiting.pop()).values(state="claimed", worker_id="0" * 32)
+        database.write(lambda tx: tx.run_once(claimed))
+        return found
+
+    monkeypatch.setattr(Tx, "rows", meanwhile)
+    assert sum(spool.reading.overview().counts.values()) == len(mails)
+    assert waiting != [mail.submission_id.hex for mail in mails]
 
 
 def test_two_prefixes_share_a_database(url: str, clock: HandClock) -> None:

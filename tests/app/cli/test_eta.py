@@ -39,6 +39,15 @@ def test_a_lane_tells_of_its_last(desk) -> None:
     assert {one["lane"] for one in with_worker(desk, "eta", "all", "--json").json} == {"bulk", "reply"}
 
 
+def test_an_account_tells_of_what_it_is_to_send_by_lane(desk) -> None:
+    desk.submit()
+    desk.submit(lane="bulk")
+    ran = with_worker(desk, "eta", "account:support")
+    assert [line.partition(";")[0] for line in ran.out.splitlines()] == ["bulk: 1 due", "reply: 1 due"]
+    wrong = with_worker(desk, "eta", "account:suport")
+    assert (wrong.code, wrong.err) == (2, "error: There is no account 'suport'. Did you mean 'support'?\n")
+
+
 def test_without_a_worker_nobody_can_say(desk) -> None:
     id_ = desk.submit()
     ran = desk.run("eta", str(id_))

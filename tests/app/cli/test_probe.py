@@ -135,6 +135,28 @@ def test_the_fourth_connection_is_refused_and_three_stand_in_the_toml(desk) -> N
     assert tomllib.loads(ran.json["toml"])["accounts"]["help"]["connections"] == 3
 
 
+def test_a_limit_of_connections_that_is_said_at_mail_is_found_too(desk) -> None:
+    limits = ServerLimits(connections=1, connections_at="mail", connections_reply="432 4.3.2 Concurrent connections limit")
+    with SmtpServer(features=LOGIN, limits=limits).in_thread() as server:
+        found = probed(desk, server)
+    assert "the next one was refused: 432 4.3.2 Concurrent connections limit (at MAIL)" in finding(found, "connections")["text"]
+    assert (found["connections"], tomllib.loads(found["toml"])["accounts"]["help"]["connections"]) == (1, 1)
+
+
+def test_logins_that_are_refused_for_now_are_not_blamed_on_the_password(desk, server: SmtpServer) -> None:
+    server.refuse("auth", "454 4.7.0 Too many login attempts, try again later")
+    told = finding(probed(desk, server), "login")
+    assert told["remedy"].startswith("The mail server saw too many logins")
+
+
+def test_a_server_that_is_too_busy_to_take_the_mails_proves_nothing_of_the_mailbox(desk, server: SmtpServer) -> None:
+    server.refuse("dot", "450 4.7.0 Transmit rate limit exceeded")
+    found = probed(desk, server, "--send-to", "me@example.net")
+    assert finding(found, "sent")["level"] == "warn"
+    assert "Probe again in some minutes" in finding(found, "sent")["remedy"]
+    assert "senders" not in found["toml"]
+
+
 def test_a_server_without_a_size_is_warned_of(desk) -> None:
     with SmtpServer(features=Features(users={USER: CANARY}, size_limit_bytes=None)).in_thread() as server:
         found = probed(desk, server)
@@ -155,6 +177,7 @@ def test_send_to_sends_three_mails_and_says_what_to_look_for(desk, server: SmtpS
     assert tagged.recipients == ("me+ticketmail-probe@example.net",)
     assert returned.mail_from == "help+ticketmail-probe@example.com"
     assert first.message_id in finding(found, "sent")["text"]
+    assert tomllib.loads(found["toml"])["accounts"]["help"]["senders"] == [USER]
     assert "sent; look for it" in finding(found, "sent")["text"]
 
 

@@ -6,21 +6,11 @@ import asyncio
 
 import pytest
 
+from app.worker.scene import Told
 from ticketmail import Message
 from ticketmail.app.worker import Worker
-from ticketmail.domain.ports.alerting import Alert
 from ticketmail.testing.sandbox import Sandbox, memory
 from ticketmail.testing.virtual_time import run_virtual
-
-
-class Told:
-    via_accounts: tuple[str, ...] = ()
-
-    def __init__(self) -> None:
-        self.alerts: list[Alert] = []
-
-    async def send(self, alert: Alert) -> None:
-        self.alerts.append(alert)
 
 
 async def arrivals(tm: Sandbox, jump_s: float) -> tuple[Worker, list[float]]:

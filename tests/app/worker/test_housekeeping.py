@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.worker.scene import Told
 from ticketmail.adapters.memory import create
 from ticketmail.app.housekeeping import BATCH, Housekeeping
 from ticketmail.app.settings import Settings
@@ -14,21 +15,8 @@ from ticketmail.app.settings_outbound import routes_of
 from ticketmail.app.usecases.alert import Alerts
 from ticketmail.app.wiring.timing import Timing
 from ticketmail.domain.outbound.delivery import DeliveryState
-from ticketmail.domain.ports.alerting import Alert
 from ticketmail.domain.ports.spooling import SpoolAdapter, SpoolOptions
 from ticketmail.testing.spool_contract.kit import HOUR, MINUTE, ContractClock, entry
-
-
-class Told:
-    """A way to administrators that remembers."""
-
-    via_accounts: tuple[str, ...] = ()
-
-    def __init__(self) -> None:
-        self.alerts: list[Alert] = []
-
-    async def send(self, alert: Alert) -> None:
-        self.alerts.append(alert)
 
 
 def housekeeping(spool: SpoolAdapter, alerts: Alerts | None = None, settings: Mapping[str, object] | None = None) -> Housekeeping:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.worker.scene import Told
 from ticketmail.adapters.memory import create
 from ticketmail.app.usecases.alert import KIND, Alerts
 from ticketmail.app.usecases.quota import QuotaAlarms
@@ -23,16 +24,6 @@ from ticketmail.testing.spool_contract.kit import HOUR, ContractClock, entry
 QUOTA = Fault(
     "quota", FaultScope.ACCOUNT, Advice.WAIT, alarm=True, text="550 5.4.5 Daily sending limit exceeded", retry_after_s=7200
 )
-
-
-class Told:
-    via_accounts: tuple[str, ...] = ()
-
-    def __init__(self) -> None:
-        self.alerts: list[Alert] = []
-
-    async def send(self, alert: Alert) -> None:
-        self.alerts.append(alert)
 
 
 class Day:
@@ -131,7 +122,7 @@ async def test_a_place_that_is_free_for_a_moment_ends_nothing(day: Day) -> None:
 async def test_a_quota_that_the_server_names_is_told_in_its_words(day: Day) -> None:
     await day.refuse()
     (page,) = await day.look()
-    assert page.text.startswith("The server said 550 5.4.5 Daily sending limit exceeded; the next place is free at ")
+    assert page.text.startswith("The server said 550 5.4.5 Daily sending limit exceeded; one mail is tried at ")
     assert "Nothing waits for it." in page.text
     day.clock.go(3 * HOUR)
     assert [one.resolved for one in await day.look()] == [True]

@@ -3,55 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ticketmail import Message, Scope, TicketMail
+from app.worker.scene import all_in, letter, until, views, working
+from ticketmail import TicketMail
 from ticketmail.app.usecases.report import HoldKind
-from ticketmail.app.worker import Worker
 from ticketmail.domain.outbound.delivery import DeliveryState
-from ticketmail.domain.ports.reading import DeliveryView
 from ticketmail.testing.smtpd import SmtpServer
 
 SECRET = "c4n4ry-s3cr3t"
-ALL = Scope.parse("all")
-
-
-def letter(to: str | tuple[str, ...] = "ann@example.net", **names: object) -> Message:
-    return Message(**{"sender": "help@example.com", "to": to, "subject": "Your printer", "text": "On its way.", **names})
-
-
-@contextlib.asynccontextmanager
-async def working(mail: TicketMail) -> AsyncIterator[Worker]:
-    worker = Worker(mail)
-    task = asyncio.ensure_future(worker.run())
-    try:
-        yield worker
-    finally:
-        worker.drain()
-        await asyncio.wait_for(task, 20)
-
-
-async def until(fact: Callable[[], bool], seconds: float = 15) -> None:
-    for _ in range(int(seconds / 0.02)):
-        if await asyncio.to_thread(fact):
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it did not come true in time")
-
-
-def views(mail: TicketMail) -> list[DeliveryView]:
-    return sorted(mail.reading.find(ALL, limit=1000), key=lambda view: (view.accepted_us, view.number))
-
-
-def all_in(mail: TicketMail, state: DeliveryState) -> Callable[[], bool]:
-    return lambda: {view.state for view in views(mail)} == {state}
 
 
 class Tables:

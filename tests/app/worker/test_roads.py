@@ -7,8 +7,8 @@ import base64
 import hashlib
 import hmac
 import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,10 +16,10 @@ from uuid import uuid4
 import pytest
 
 from app.intake.kit import SECRET, job_of, order
+from app.worker.scene import until, working
 from ticketmail import TicketMail
 from ticketmail.adapters.memory.broker import create
 from ticketmail.app.usecases.hear import Hear
-from ticketmail.app.worker import Worker
 from ticketmail.domain.errors import SettingsError
 from ticketmail.domain.events import MailEvent
 from ticketmail.domain.ports.queueing import SUBMIT, BrokerOptions, Job
@@ -32,30 +32,14 @@ def url() -> str:
 
 
 @pytest.fixture
-def make_mail(tmp_path: Path) -> Callable[..., TicketMail]:
-    def make(**settings: Any) -> TicketMail:
-        given = {"spool": f"sqlite:///{tmp_path}/spool.db", "accounts": {"null": {"url": "null://"}}, **settings}
-        return TicketMail(settings=given)
+def make_mail(tmp_path: Path) -> Iterator[Callable[..., TicketMail]]:
+    with ExitStack() as opened:
 
-    return make
+        def make(**settings: Any) -> TicketMail:
+            given = {"spool": f"sqlite:///{tmp_path}/spool.db", "accounts": {"null": {"url": "null://"}}, **settings}
+            return opened.enter_context(TicketMail(settings=given))
 
-
-@asynccontextmanager
-async def working(mail: TicketMail, **more: Any) -> AsyncIterator[Worker]:
-    worker = Worker(mail, **more)
-    task = asyncio.ensure_future(worker.run())
-    try:
-        yield worker
-    finally:
-        worker.drain()
-        await asyncio.wait_for(task, 20)
-        mail.close()
-
-
-async def until(fact: Callable[[], bool], seconds: float = 15) -> None:
-    async with asyncio.timeout(seconds):
-        while not fact():
-            await asyncio.sleep(0.02)
+        yield make
 
 
 def sent(mail: TicketMail) -> int:

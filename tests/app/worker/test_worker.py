@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
-from ticketmail import Message, Scope, TicketMail
+from app.worker.scene import all_in, letter, until, views, working
+from ticketmail import Scope, TicketMail
 from ticketmail.adapters.sql.deliveries import SqlDeliveries
 from ticketmail.app.usecases import completions
-from ticketmail.app.worker import Worker
 from ticketmail.domain.errors import SpoolFull
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.outcome import Taken
 from ticketmail.domain.ports.hosting import Verdict
-from ticketmail.domain.ports.reading import DeliveryView, Pause
+from ticketmail.domain.ports.reading import Pause
 from ticketmail.testing.smtpd import ServerLimits, SmtpServer
-
-ALL = Scope.parse("all")
-
-
-def letter(to: str | tuple[str, ...] = "ann@example.net", **names: object) -> Message:
-    return Message(**{"sender": "help@example.com", "to": to, "subject": "Your printer", "text": "On its way.", **names})
 
 
 @pytest.fixture
@@ -45,33 +38,6 @@ def make_mail(tmp_path: Path) -> Callable[..., TicketMail]:
         return TicketMail(settings={**settings, **names}, **(host or {}))
 
     return make
-
-
-@contextlib.asynccontextmanager
-async def working(mail: TicketMail) -> AsyncIterator[Worker]:
-    worker = Worker(mail)
-    task = asyncio.ensure_future(worker.run())
-    try:
-        yield worker
-    finally:
-        worker.drain()
-        await asyncio.wait_for(task, 20)
-
-
-async def until(fact: Callable[[], bool], seconds: float = 15) -> None:
-    for _ in range(int(seconds / 0.02)):
-        if await asyncio.to_thread(fact):
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it did not come true in time")
-
-
-def views(mail: TicketMail) -> list[DeliveryView]:
-    return sorted(mail.reading.find(ALL, limit=1000), key=lambda view: (view.accepted_us, view.number))
-
-
-def all_in(mail: TicketMail, state: DeliveryState) -> Callable[[], bool]:
-    return lambda: {view.state for view in views(mail)} == {state}
 
 
 async def test_a_mail_is_sent_told_and_explained(server: SmtpServer, make_mail: Callable[..., TicketMail]) -> None:

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from ticketmail.adapters.sql.engine import Database
-from ticketmail.adapters.sql.errors import ROLLED_BACK, server_code, translated
+from ticketmail.adapters.sql.errors import ROLLED_BACK, is_foreign, scrub, server_code, translated
 from ticketmail.adapters.sql.postgresql import Psycopg2Language
 from ticketmail.adapters.sql.transaction import Language, Tx
 from ticketmail.adapters.sql.upgrading import require
-from ticketmail.domain.errors import HostTransactionMustBeImmediate, InvalidSubmission, SpoolBusy
+from ticketmail.domain.errors import HostTransactionMustBeImmediate, InvalidSubmission, SchemaMismatch, SpoolBusy
 
 T = TypeVar("T")
 _SAVEPOINT = "ticketmail_join"
@@ -28,20 +28,22 @@ def run(database: Database, connection: object, work: Callable[[Tx], T]) -> T:
     """Run ``work`` in the host's transaction.
 
     Raises:
-        InvalidSubmission: ``connection`` is of no known kind, of another database than the spool, or in autocommit mode.
+        InvalidSubmission: ``connection`` is of no known kind, of another database than the spool, in autocommit mode, closed, or
+            another thread's.
         HostTransactionMustBeImmediate: see there (SQLite).
         SpoolError kin: nothing was written; the host's transaction is as it was. But on MariaDB, which rolls all of
             it back to break a deadlock, or where a row was changed since the host read it (SpoolBusy, which says so).
     """
-    driver = driver_connection(connection)
-    language, cursor = _cursor(database, driver)
+    with _unusable_told():
+        driver = driver_connection(connection)
+        language, cursor = _cursor(database, driver)
     with _victims_told(), translated():
         _require_transaction(database, driver, cursor)
         if isinstance(driver, sqlite3.Connection):
             _require_writer(database, driver, cursor)
         with _savepoint(cursor):
             tx = Tx(cursor, database.compiler_for(language), database.options.clock)
-            require(tx)
+            _require_tables(database, tx)
             return work(tx)
 
 
@@ -119,6 +121,16 @@ def _require_transaction(database: Database, driver: Any, cursor: Any) -> None:
         )
 
 
+def _require_tables(database: Database, tx: Tx) -> None:
+    if not tx.language.has_tables(tx.cursor, tx.tables):
+        where = database.url.render_as_string(hide_password=True)
+        raise SchemaMismatch(
+            f"The database of this connection has no tables {tx.tables.prefix}*.",
+            remedy=f"Pass a connection to {where}; if it is one, run `ticketmail db upgrade`.",
+        )
+    require(tx)
+
+
 def _require_writer(database: Database, driver: sqlite3.Connection, cursor: sqlite3.Cursor) -> None:
     """A transaction that has only read may fail at its first write whatever the time-out: then it is too late to say so."""
     if not driver.in_transaction:
@@ -139,6 +151,19 @@ def _not_immediate(why: str) -> HostTransactionMustBeImmediate:
         remedy="Begin it with BEGIN IMMEDIATE (SQLAlchemy: the `begin` event; Django: OPTIONS transaction_mode=IMMEDIATE), "
         "or write your own rows before you submit.",
     )
+
+
+@contextlib.contextmanager
+def _unusable_told() -> Iterator[None]:
+    """What a driver says before anything was asked of the database: the connection is closed, or another thread's."""
+    try:
+        yield
+    except Exception as error:
+        if not is_foreign(error) or isinstance(error, OSError):
+            raise
+        text = f"it cannot be used ({type(error).__name__}: {scrub(str(error))[:200].rstrip('.')})."
+        remedy = "Pass an open connection, from the thread that opened it."
+        raise InvalidSubmission(text, field="connection", remedy=remedy) from error
 
 
 @contextlib.contextmanager

@@ -7,7 +7,22 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CompoundSelect, and_, case, false, func, literal, or_, select, true, union_all
+from sqlalchemy import (
+    BigInteger,
+    CompoundSelect,
+    and_,
+    case,
+    cast,
+    false,
+    func,
+    literal,
+    literal_column,
+    null,
+    or_,
+    select,
+    true,
+    union_all,
+)
 from sqlalchemy.sql import Select
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -41,21 +56,9 @@ class ReadStatements:
 
     def __init__(self, t: Tables, language: Language) -> None:
         d, e, h, s = t.delivery.c, t.event.c, t.history.c, t.submission.c
-        self.counts = _counts(t)
+        self.loads = _loads(t)
         self.last_sent = select(func.max(d.ended_us)).where(d.state == "sent", d.ended_us.is_not(None))
         now = bound("p_now")
-        self.lanes = (
-            select(
-                d.lane,
-                d.route,
-                func.count(),
-                func.coalesce(func.sum(case((d.due_us <= now, 1), else_=0)), 0),
-                func.min(case((d.due_us <= now, d.due_us), else_=None)),
-            )
-            .where(d.state == "queued")
-            .group_by(d.route, d.lane)
-            .order_by(d.route, d.lane)
-        )
         due = and_(d.state == "queued", d.route == bound("p_route"), d.due_us <= now)
         self.due_of_tenants = select(d.lane, d.tenant, func.count()).where(due).group_by(d.lane, d.tenant)
         self.events_waiting = select(func.count(), func.min(e.created_us)).where(e.state == "waiting")
@@ -97,16 +100,25 @@ class ReadStatements:
         self.accepted = select(d.accepted_us).where(d.submission_id == bound("p_id"), d.number == bound("p_number"))
 
 
-def _counts(t: Tables) -> CompoundSelect[Any]:
-    """Each state (but QUEUED, which lanes count) by an index of its own: what was settled long ago is not looked at."""
+def _loads(t: Tables) -> CompoundSelect[Any]:
+    """Lanes and states in one statement, which sees one moment everywhere: a mail that is claimed meanwhile counts once.
+
+    Each state (but QUEUED, by lane) by an index of its own: what was settled long ago is not looked at.
+    """
     d = t.delivery.c
+    now = bound("p_now")
+    due = func.coalesce(func.sum(case((d.due_us <= now, 1), else_=0)), 0)
+    oldest_us = func.min(case((d.due_us <= now, d.due_us), else_=None))
+    waiting = select(literal("queued"), d.lane, d.route, func.count(), due, oldest_us).where(d.state == "queued")
     looks = {state: d.ended_us > bound("p_since") for state in sorted(SETTLED)}
     looks |= {_S.DEAD: d.ended_us.is_not(None), _S.UNKNOWN: true()}
     looks |= dict.fromkeys((_S.CLAIMED, _S.SENDING), d.worker_id.is_not(None))
-    counts = (
-        select(literal(one.value).label("state"), func.count()).where(d.state == one.value, look) for one, look in looks.items()
-    )
-    return union_all(*counts)
+    none: ColumnElement[str] = literal_column("''")
+    rest: list[ColumnElement[Any]] = [none, none, func.count(), literal_column("0"), cast(null(), BigInteger)]
+    counts: list[Select[Any]] = [
+        select(literal(one.value), *rest).where(d.state == one.value, look) for one, look in looks.items()
+    ]
+    return union_all(waiting.group_by(d.route, d.lane), *counts)
 
 
 class SqlReading:
@@ -212,11 +224,11 @@ class SqlReading:
         book = tx.book(ReadStatements)
         meta = read_meta(tx)
         waiting, oldest_event_us = tx.rows(book.events_waiting)[0]
-        lanes = [
-            LaneLoad(lane, route, n, int(due), oldest) for lane, route, n, due, oldest in tx.rows(book.lanes, p_now=tx.now_us)
-        ]
-        counted = {DeliveryState(state): count for state, count in tx.rows(book.counts, p_since=tx.now_us - COUNTED_US)}
-        counted[DeliveryState.QUEUED] = sum(load.queued for load in lanes)
+        rows = tx.rows(book.loads, p_now=tx.now_us, p_since=tx.now_us - COUNTED_US)
+        queued = sorted((row[1:] for row in rows if row[0] == _S.QUEUED), key=lambda row: (row[1], row[0]))
+        lanes = [LaneLoad(lane, route, n, int(due), oldest_us) for lane, route, n, due, oldest_us in queued]
+        counted = {DeliveryState(row[0]): row[3] for row in rows if row[0] != _S.QUEUED}
+        counted[_S.QUEUED] = sum(load.queued for load in lanes)
         return Overview(
             now_us=tx.now_us,
             site=meta.get("site", ""),

@@ -155,7 +155,8 @@ def remedy_for(error: OSError) -> str:
     """The next step for what a network or a server did. A gateway of ours tells the fact in ``failure``."""
     failure = getattr(error, "failure", None)
     text = str(error).lower()
-    if isinstance(error, PermissionError) or (isinstance(failure, Refused) and failure.phase is Phase.AUTH):
+    wrong = isinstance(failure, Refused) and failure.phase is Phase.AUTH and failure.reply.code >= 500
+    if isinstance(error, PermissionError) or wrong:
         return "Correct user, password or token; many providers want an app password or OAuth2."
     if isinstance(failure, Refused):
         cause = cause_of(classify(failure).cause)

@@ -7,8 +7,9 @@ from typing import Any
 
 from ticketmail.app.cli import NOT_QUITE, OK
 from ticketmail.app.cli.context import Context
+from ticketmail.app.cli.limits import known_account
 from ticketmail.app.cli.looking import meant
-from ticketmail.app.usecases.report import DeliveryEta, LaneEta, Outlook, Times, leaves, surroundings
+from ticketmail.app.usecases.report import DeliveryEta, LaneEta, Outlook, Surroundings, Times, leaves, surroundings
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.scope import Scope, ScopeKind
 
@@ -18,9 +19,9 @@ def eta(context: Context) -> int:
     what = context.args.what
     around = surroundings(context.reading, context.facts)
     outlook, times = Outlook(around, Times(around.now_us)), Times(around.now_us)
-    scope = Scope.parse(what) if what == "all" or what.startswith("lane:") else None
+    scope = Scope.parse(what) if what == "all" or what.startswith(("lane:", "account:")) else None
     if scope is not None:
-        return _lanes(context, outlook.of_lanes(None if scope.kind is ScopeKind.ALL else scope.value), times)
+        return _lanes(context, _foretold(scope, around, outlook), times)
     views = meant(context)
     if not views:
         context.out.error(f"error: nothing is known of {what!r}. `ticketmail find all` lists the newest mail.")
@@ -28,6 +29,14 @@ def eta(context: Context) -> int:
     found = [outlook.of(view, context.reading) for view in views]
     _show(context, found, [_delivery(one, times) for one in found])
     return OK if all(one.eta.at_us is not None or one.state is DeliveryState.SENT for one in found) else NOT_QUITE
+
+
+def _foretold(scope: Scope, around: Surroundings, outlook: Outlook) -> list[LaneEta]:
+    """By lane, of what waits now: which account a mail leaves by is decided when it does."""
+    if scope.kind is ScopeKind.ACCOUNT:
+        known_account(scope.value, around)
+        return outlook.of_lanes(account=scope.value)
+    return outlook.of_lanes(None if scope.kind is ScopeKind.ALL else scope.value)
 
 
 def _delivery(one: DeliveryEta, times: Times) -> str:

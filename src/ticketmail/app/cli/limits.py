@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+
 from ticketmail.app.cli import NOT_QUITE, OK
 from ticketmail.app.cli.context import Context
 from ticketmail.app.cli.errors import UsageError
@@ -11,6 +13,7 @@ from ticketmail.app.usecases.report import (
     LearnedPace,
     Level,
     LimitsView,
+    Surroundings,
     Times,
     ToldByProvider,
     WindowUse,
@@ -27,15 +30,16 @@ _CAPS = {
 }
 #: From this part of a window on it is worth a look.
 NEARLY = 0.9
+#: So many accounts are named to who named none of them.
+_NAMED = 20
 
 
 def limits(context: Context) -> int:
     """All accounts, or one. Exit code 1 if a hold is in force."""
     around = surroundings(context.reading, context.facts)
     wanted = context.args.account
-    if wanted is not None and wanted not in around.accounts:
-        known = ", ".join(sorted(around.accounts)) or "none"
-        raise UsageError(f"There is no account {wanted!r}.", remedy=f"Known: {known}.")
+    if wanted is not None:
+        known_account(wanted, around)
     times = Times(around.now_us)
     found = [limits_view(name, around, times) for name in around.accounts if wanted in (None, name)]
     if context.out.as_json:
@@ -46,6 +50,17 @@ def limits(context: Context) -> int:
                 context.out.line("")
             _show(context.out, one, times)
     return NOT_QUITE if any(one.holds for one in found) else OK
+
+
+def known_account(name: str, around: Surroundings) -> None:
+    """Raises UsageError, with the nearest that there is."""
+    if name in around.accounts:
+        return
+    near = difflib.get_close_matches(name, around.accounts, n=1)
+    known = sorted(around.accounts)
+    more = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
+    remedy = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known[:_NAMED]) or 'none'}{more}."
+    raise UsageError(f"There is no account {name!r}.", remedy=remedy)
 
 
 def _show(out: Output, view: LimitsView, times: Times) -> None:

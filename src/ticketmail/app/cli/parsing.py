@@ -178,7 +178,7 @@ def _look(commands: Commands) -> None:
     commands.add(
         "eta",
         "foretelling:eta",
-        "when will it leave? For all or lane:X: the last that is due",
+        "when will it leave? For all, lane:X or account:X: the last that is due",
         _option("what", metavar="ID|TICKET|KEY|SCOPE", help="a submission's id, a ticket, a key, or a scope"),
         _option("--tenant", metavar="X", default="", help="whose key it is"),
         _limit(20),

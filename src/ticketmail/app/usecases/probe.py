@@ -27,6 +27,8 @@ from ticketmail.domain.ports.timing import Clock, Sleeper
 TAG = "ticketmail-probe"
 #: Between two connections (seconds): a server that counts must not take it for an attack.
 GENTLY_S = 0.2
+#: Refusals that say nothing of what was to be proved.
+_BUSY = frozenset({"throttled-rate", "throttled-connections", "quota", "gateway-busy"})
 #: A certificate that ends sooner is worth a word (microseconds).
 ENDS_SOON_US = 21 * 86_400_000_000
 
@@ -143,20 +145,35 @@ def _on_envelope(proof: Proof, subject: str, well: str, ill: str, failure: Refus
 
 async def _on_connections(proof: Proof, gateway: Provable, first: ProofSession, wish: Wish, sleeper: Sleeper) -> None:
     """Open one by one, each logged in, until one is refused or there are enough; all are closed again."""
-    opened = [first]
+    opened, refusal = [first], ""
     try:
-        while len(opened) < wish.connections:
+        while len(opened) < wish.connections and not refusal:
             await sleeper.sleep(GENTLY_S)
             opened.append(await gateway.prove())
+            refusal = await _one_too_many(opened[-1], wish)
     except OSError as error:
-        proof.connections = len(opened)
-        text = f"{len(opened)} at once; the next one was refused: {error}"
-        proof.add(Level.OK, "connections", f"{text}. Others who use this mailbox now count too.")
+        _on_limit(proof, len(opened), str(error))
     else:
-        proof.add(Level.OK, "connections", f"{len(opened)} at once were accepted; more were not tried.")
+        _on_limit(proof, len(opened) - bool(refusal), refusal)
     finally:
         for session in opened[1:]:
             session.close()
+
+
+async def _one_too_many(session: ProofSession, wish: Wish) -> str:
+    """Some servers count at MAIL: its words, if it takes no mail by this connection beside the others."""
+    failure = await session.envelope(wish.senders[0]) if wish.senders else None
+    too_many = failure is not None and classify(failure).cause == "throttled-connections"
+    return f"{failure.reply} (at MAIL)" if failure is not None and too_many else ""
+
+
+def _on_limit(proof: Proof, count: int, refusal: str) -> None:
+    if not refusal:
+        proof.add(Level.OK, "connections", f"{count} at once were accepted; more were not tried.")
+        return
+    proof.connections = count
+    text = f"{count} at once; the next one was refused: {refusal}. Others who use this mailbox now count too."
+    proof.add(Level.OK, "connections", text)
 
 
 # --- by sending -------------------------------------------------------------------------------------------------------------
@@ -164,8 +181,13 @@ async def _on_connections(proof: Proof, gateway: Provable, first: ProofSession, 
 
 async def _on_sending(proof: Proof, gateway: Gateway, wish: Wish, clock: Clock) -> None:
     now_us = clock.now_us()
+    taken = []
     for sender in wish.senders:
-        await _send(proof, gateway, "sent", _outgoing(sender, wish.send_to, sender, now_us), f"From {sender} to {wish.send_to}")
+        mail = _outgoing(sender, wish.send_to, sender, now_us)
+        if await _send(proof, gateway, "sent", mail, f"From {sender} to {wish.send_to}"):
+            taken.append(sender)
+    if taken:
+        proof.marks["senders"] = f"{json.dumps(taken, ensure_ascii=False)}  # it was seen to take these; others are refused here"
     own, tagged = wish.senders[0], plus(wish.senders[0])
     text = f"To {plus(wish.send_to)}"
     await _send(proof, gateway, "plus-address", _outgoing(own, plus(wish.send_to), own, now_us), text)
@@ -174,14 +196,18 @@ async def _on_sending(proof: Proof, gateway: Gateway, wish: Wish, clock: Clock) 
         await _on_rate(proof, gateway, wish, clock)
 
 
-async def _send(proof: Proof, gateway: Gateway, subject: str, mail: Outgoing, text: str) -> None:
+async def _send(proof: Proof, gateway: Gateway, subject: str, mail: Outgoing, text: str) -> bool:
+    """Whether it was taken."""
     (outcome,) = await gateway.send(mail, on_body=_begin)
     if isinstance(outcome, Taken):
         proof.add(Level.OK, subject, f"{text}: sent; look for it: subject {_subject(mail)!r}, {mail.message_id}.")
-        return
-    said = _said(outcome)
-    cause = cause_of(classify(outcome).cause) if isinstance(outcome, (Refused, NotReached, Unclear)) else None
-    proof.add(Level.BAD, subject, f"{text}: not taken: {said}.", f"{cause.sentence} {cause.remedy}".rstrip() if cause else "")
+        return True
+    name = classify(outcome).cause
+    cause = cause_of(name)
+    busy = name in _BUSY
+    remedy = f"{cause.sentence} {'Probe again in some minutes.' if busy else cause.remedy}".rstrip()
+    proof.add(Level.WARN if busy else Level.BAD, subject, f"{text}: not taken: {_said(outcome)}.", remedy)
+    return False
 
 
 async def _on_rate(proof: Proof, gateway: Gateway, wish: Wish, clock: Clock) -> None:

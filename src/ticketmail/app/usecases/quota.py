@@ -18,6 +18,7 @@ from ticketmail.domain.outbound.windows import Window, WindowState, next_us, pen
 NEARLY: Final = 0.9
 OVER_BELOW: Final = 0.85
 DAY_S: Final = 86_400.0
+_FREE: Final = "the next place is free"
 USED_UP, NEARLY_SO = "quota-used-up", "quota-nearly"
 
 
@@ -58,22 +59,22 @@ class QuotaAlarms:
             await self._alerts.over(fingerprint, text="There is room again.")
 
 
-def _ended(windows: Sequence[Window], state: AccountState, now_us: int) -> tuple[str, int] | None:
-    """Why no more goes today, and until when (UTC microseconds): the server's word, or a window of a day or longer."""
+def _ended(windows: Sequence[Window], state: AccountState, now_us: int) -> tuple[str, str, int] | None:
+    """Why no more goes today, what comes then, and when (UTC microseconds): the server's word, or a window of a day or longer."""
     held = health_hold(state, now_us)
     if held is not None and held.cause == "quota" and held.until_us is not None and state.quota is not None:
-        return f"The server said {state.quota.reason or held.reason}", held.until_us
+        return f"The server said {state.quota.reason or held.reason}", "one mail is tried", held.until_us
     if held is not None and held.cause == "limit-told" and held.kind == "quota" and held.until_us is not None:
-        return held.reason, held.until_us
+        return held.reason, _FREE, held.until_us
     ends = [(next_us(one, state.windows.get(one.key, WindowState()), now_us), str(one)) for one in windows]
     until_us, window = max(ends, default=(0, ""))
-    return (f"{window} are used", until_us) if until_us > now_us else None
+    return (f"{window} are used", _FREE, until_us) if until_us > now_us else None
 
 
-def _used_up(name: str, why: str, until_us: int, waiting: dict[str, int], times: Times) -> str:
+def _used_up(name: str, why: str, then: str, until_us: int, waiting: dict[str, int], times: Times) -> str:
     lanes = ", ".join(f"{count} {lane}" for lane, count in sorted(waiting.items()))
     stranded = f"{sum(waiting.values())} mails wait for it ({lanes})" if waiting else "Nothing waits for it"
-    reset = f"the next place is free at {times.full(until_us)}, {times.ago(until_us)}"
+    reset = f"{then} at {times.full(until_us)}, {times.ago(until_us)}"
     return f"{why.rstrip('.')}; {reset}. {stranded}. Nothing is lost; `ticketmail limits {name}` shows it."
 
 

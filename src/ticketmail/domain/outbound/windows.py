@@ -8,11 +8,12 @@ the arithmetic allows for.
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict
 
@@ -40,6 +41,7 @@ _PERIODS_S: Final = {
     "day": 86_400.0,
     "month": 2_592_000.0,
 }
+_NAMED_S: Final = (("month", 2_592_000.0), ("day", 86_400.0), ("h", 3600.0), ("min", 60.0), ("s", 1.0))
 _UNITS: Final[dict[str, Unit]] = {
     "message": "messages",
     "messages": "messages",
@@ -76,9 +78,12 @@ class Window:
         match = _TEXT.fullmatch(" ".join(text.split()))
         words = match[6].lower().split() if match else []
         period = match[4].lower() if match else ""
-        if match is None or period not in _PERIODS_S or not set(words) <= {"rolling", *_UNITS}:
+        units = {_UNITS[word] for word in words if word in _UNITS}
+        if match is not None and match[2]:
+            units.add("bytes")
+        if match is None or period not in _PERIODS_S or not set(words) <= {"rolling", *_UNITS} or len(units) > 1:
             raise _refusal(text)
-        unit = next((_UNITS[word] for word in words if word in _UNITS), "bytes" if match[2] else "messages")
+        unit = units.pop() if units else "messages"
         limit = parse_size(match[1] + match[2]) if match[2] else _whole(match[1], text)
         count, zone = int(match[3] or 1), match[5] or ""
         if limit < 1 or count < 1 or (zone and (count != 1 or "rolling" in words or _PERIODS_S[period] < SMOOTH_S)):
@@ -127,7 +132,9 @@ class Window:
         return replace(self, limit=max(1, int(self.limit * share)))
 
     def __str__(self) -> str:
-        period = {1.0: "s", 60.0: "min", 3600.0: "h", 86_400.0: "day"}.get(self.period_s, f"{self.period_s:g}s")
+        name, length_s = next((name, length_s) for name, length_s in _NAMED_S if self.period_s % length_s == 0)
+        count = self.period_s / length_s
+        period = name if count == 1 else f"{count:g}{name}"
         zone = f"@{self.zone}" if self.zone else ""
         unit = "" if self.unit == "messages" else f" {self.unit}"
         return f"{self.limit}/{period}{zone}{unit}{' per tenant' if self.per_tenant else ''}"
@@ -288,7 +295,17 @@ def _zone(name: str, text: str) -> str:
     try:
         return ZoneInfo(name).key
     except (ValueError, OSError, LookupError):
-        raise SettingsError(f"{text!r} names no known time zone.", remedy="Write one such as Europe/Berlin or UTC.") from None
+        near = _near(name)
+        remedy = f"Did you mean {near}?" if near else "Write one such as Europe/Berlin or UTC."
+        raise SettingsError(f"{text!r} names no known time zone.", remedy=remedy) from None
+
+
+def _near(name: str) -> str:
+    """The zone that may have been meant: Europe/Berlin for ``europe/berln`` and for ``Berlin``; '' if none is near."""
+    zones = sorted(available_timezones())
+    known = {zone.rpartition("/")[2].lower(): zone for zone in zones} | {zone.lower(): zone for zone in zones}
+    found = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.75)
+    return known[found[0]] if found else ""
 
 
 def _whole(text: str, whole: str) -> int:

@@ -70,10 +70,10 @@ TEXT_RULES: Final = (
         "throttled-rate",
         _A,
         _WAIT,
-        text=r"unusual rate|\bTSS?0\d\b|\bRP-00\d\b|peak smtp",
+        text=r"unusual rate|\bTSS?0\d\b|\bRP-00\d\b",
         code="4..",
         pause_s=1800.0,
-        source="Google 4.7.28, Yahoo TSS04, Outlook RP-001, Google relay 450 4.2.1",
+        source="Google 4.7.28, Yahoo TSS04, Outlook RP-001",
     ),
     Rule(
         "throttled-rate",
@@ -81,9 +81,9 @@ TEXT_RULES: Final = (
         _WAIT,
         text=r"submission rate|(?:transmit|sending|message|mail|send) rate[\w ]{0,30}exceed|rate limit|throttl|too much mail|"
         r"(?:too many|exceed\w* (?:the )?(?:maximum )?(?:number of )?) ?(?:messages|mails|emails|requests)(?! per connection)|"
-        r"slow down|sending too (?:fast|quickly|many)",
+        r"slow down|sending too (?:fast|quickly|many)|peak smtp",
         code="4..|5..",
-        source="Office 365 421 4.4.2, Postfix 450 4.7.1 and 4.7.0, SES 454, HTTP 429",
+        source="Office 365 421 4.4.2, Postfix 450 4.7.1 and 4.7.0, SES 454, HTTP 429, Google relay 450 4.2.1",
     ),
     # first contact
     Rule(

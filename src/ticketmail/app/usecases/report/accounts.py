@@ -46,7 +46,7 @@ def state_in(content: bytes) -> AccountState | None:
 
 def _hold(name: str, found: domain.Hold, state: AccountState) -> Hold:
     kind = HoldKind(found.kind)
-    said = _said(kind, state)
+    said = _said(kind, found.cause, state)
     text = f"account {name!r} is held because {_because(said, found.reason)}"
     since_us = state.breaker.since_us or None if kind is HoldKind.BREAKER else None
     if found.until_us is None:
@@ -57,16 +57,16 @@ def _hold(name: str, found: domain.Hold, state: AccountState) -> Hold:
 def _because(said: str, reason: str) -> str:
     """A clause: the other side's own words where there are any."""
     if said[:3].isdigit():
-        return f"the server said {said}"
-    return f"of {said}" if said else f"{reason[:1].lower()}{reason[1:].rstrip('.')}"
+        return f"the server said {said.rstrip('.')}"
+    return f"of {said.rstrip('.')}" if said else f"{reason[:1].lower()}{reason[1:].rstrip('.')}"
 
 
-def _said(kind: HoldKind, state: AccountState) -> str:
-    """The other side's own words."""
+def _said(kind: HoldKind, cause: str, state: AccountState) -> str:
+    """The other side's own words; '' where it is a limit that we were told."""
     if kind is HoldKind.BREAKER:
         return state.breaker.reason
     slowed = state.quota if kind is HoldKind.QUOTA else state.throttle if kind is HoldKind.THROTTLE else None
-    return slowed.reason if slowed is not None else ""
+    return slowed.reason if slowed is not None and slowed.cause == cause else ""
 
 
 def _level(holds: tuple[Hold, ...], of_settings: AccountFacts) -> Level:

@@ -118,14 +118,15 @@ class Outlook:
             late=late,
         )
 
-    def of_lanes(self, lane: str | None = None) -> list[LaneEta]:
-        """When the last due mail of each lane, or of one, leaves."""
-        due: dict[str, int] = {}
+    def of_lanes(self, lane: str | None = None, *, account: str | None = None) -> list[LaneEta]:
+        """When the last due mail of each lane, or of one, leaves; of what an account is to send, if one is named."""
+        due: dict[str, list[LaneLoad]] = {}
         for load in self._loads():
-            if load.due and lane in (None, load.lane):
-                due[load.lane] = due.get(load.lane, 0) + load.due
-        etas = {name: self.last_of(name) for name in due}
-        return [LaneEta(name, count, etas[name], self._about_us(etas[name])) for name, count in due.items()]
+            if load.due and lane in (None, load.lane) and (account is None or account in self.pool_of(load.route)):
+                due.setdefault(load.lane, []).append(load)
+        etas = {name: self._last_of(loads) for name, loads in due.items()}
+        counts = {name: sum(load.due for load in loads) for name, loads in due.items()}
+        return [LaneEta(name, counts[name], eta, self._about_us(eta)) for name, eta in etas.items()]
 
     def _about_us(self, eta: Eta) -> int | None:
         return None if eta.at_us is None else about_us(eta.at_us, self.now_us)
@@ -205,7 +206,10 @@ class Outlook:
 
     def last_of(self, lane: str) -> Eta:
         """When the last of what is due in a lane leaves; of its routes the latest."""
-        etas = [self.of_new(load.route, lane, max(0, load.due - 1)) for load in self._loads() if load.lane == lane and load.due]
+        return self._last_of([load for load in self._loads() if load.lane == lane and load.due])
+
+    def _last_of(self, loads: Iterable[LaneLoad]) -> Eta:
+        etas = [self.of_new(load.route, load.lane, load.due - 1) for load in loads]
         unknown = next((one for one in etas if one.at_us is None), None)
         return unknown or max(etas, key=lambda one: one.at_us or 0, default=Eta(None, "nothing in this lane is due"))
 
