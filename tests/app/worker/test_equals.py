@@ -34,6 +34,19 @@ def test_tickets_are_shared_and_each_keeps_to_its_account() -> None:
     assert {account for accounts in used.values() for account in accounts} == {"first", "second"}
 
 
+def test_a_burst_is_no_reason_to_leave_a_tickets_account() -> None:
+    with memory(accounts=TWO, routes=EQUAL) as tm:
+        for number in range(400):
+            tm.mail.submit(note(number), ticket=f"t{number // 4}")
+        tm.run_until_idle()
+        used = defaultdict(set)
+        for view in tm.sent:
+            used[view.ticket].add(view.account)
+
+    assert len(used) == 100
+    assert max(len(accounts) for accounts in used.values()) == 1
+
+
 def test_the_one_with_more_of_its_day_left_takes_more() -> None:
     accounts = {"first": {**TWO["first"], "limits": ["4/day"]}, "second": {**TWO["second"], "limits": ["40/day"]}}
     with memory(accounts=accounts, routes=EQUAL) as tm:

@@ -166,7 +166,7 @@ class Pump:
             other, issued_us = self._accounts[name], self._now_us()
             await self._lease(worker_id, other)
             free = other.connections > 0 and other.turns_until_us <= issued_us + AHEAD_US // 2
-            count = min(other.room, len(mails)) if free else 0
+            count = len(mails) if free else 0  # more than it has room for: it claims none until they have left
             grant = await self._permits(worker_id, other, count, reserve) if count else None
             taken = min(grant.permits, count) if grant is not None else 0
             if grant is not None and taken:
