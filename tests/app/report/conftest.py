@@ -15,6 +15,7 @@ from ticketmail.app.usecases.report import AccountFacts, Answer, Facts, Status, 
 from ticketmail.domain.outbound.account import AccountLimits, AccountState
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.faults import Fault
+from ticketmail.domain.outbound.permits import charge, take
 from ticketmail.domain.outbound.settling import settle_fault
 from ticketmail.domain.ports.accepting import Entry
 from ticketmail.domain.ports.delivering import Change, ClaimedMail, Completion, Fenced, Want, WorkerInfo
@@ -113,6 +114,16 @@ class Desk:
             return Change(state.to_json(), note=note, scope=f"account:{account}", actor="ticketmail"), None
 
         await self.side.book.change("account", account, step)
+
+    async def spend(self, limits: AccountLimits, *, recipients: int, size_bytes: int) -> None:
+        """A mail of so many recipients and bytes has gone by ``support``."""
+
+        def step(content: bytes | None, now_us: int) -> tuple[Change | None, None]:
+            state, _ = take(AccountState.from_json(content), limits, worker="w", permits=1, connections=1, now_us=now_us)
+            amounts = {"recipients": recipients - 1, "size_bytes": size_bytes}
+            return Change(charge(state, limits, worker="w", now_us=now_us, **amounts)[0].to_json()), None
+
+        await self.side.book.change("account", "support", step)
 
     def view(self, id_: uuid.UUID) -> DeliveryView:
         return next(iter(self.reading.find(Scope.parse(f"id:{id_}"))))

@@ -126,6 +126,48 @@ async def test_a_pause_of_one_mail_holds_that_mail_alone(desk) -> None:
     assert kinds(desk, free) == []
 
 
+@pytest.mark.parametrize(("window", "size_bytes"), [("6/h recipients", 4), ("1000/h bytes", 700)])
+async def test_a_mail_that_counts_more_than_is_left_of_a_window_names_it_though_others_may_go(
+    desk, window: str, size_bytes: int
+) -> None:
+    await desk.start_worker()
+    limits = AccountLimits.parse([window])
+    desk.facts = replace(desk.facts, accounts={"support": AccountFacts(limits=limits)})
+    await desk.spend(limits, recipients=4, size_bytes=500)
+    big = desk.accept(recipients=tuple(f"{number}@example.net" for number in range(3)), size_bytes=size_bytes)
+    small = desk.accept()
+
+    assert kinds(desk, big) == [HoldKind.QUOTA]
+    assert f"account 'support' has less left of its limit of {window} than the mail counts, until 10:01" in desk.told(big)
+    assert desk.why(big).eta_us >= desk.clock.at + 3_600_000_000
+    assert kinds(desk, small) == []
+
+
+async def test_mail_that_waits_for_what_is_kept_for_other_lanes_says_so_and_takes_another_account_where_there_is_one(
+    desk,
+) -> None:
+    await desk.start_worker()
+    limits = AccountLimits.parse(["4/day"])
+    desk.facts = replace(desk.facts, accounts={"support": AccountFacts(limits=limits)}, reserves={"bulk": 0.25})
+    for _ in range(3):
+        await desk.spend(limits, recipients=1, size_bytes=4)
+    kept, may_go = desk.accept(lane="bulk"), desk.accept(lane="code")
+
+    assert kinds(desk, kept) == [HoldKind.QUOTA]
+    assert "account 'support' keeps 25% of a day's quota for other lanes; of what is left to lane 'bulk' the account's limit" in (
+        desk.told(kept)
+    )
+    assert desk.why(kept).eta_us >= desk.clock.at + 86_400_000_000
+    assert kinds(desk, may_go) == []
+    assert desk.why(may_go).eta_us < desk.clock.at + 60_000_000
+    assert next(one.text for one in desk.status().holds if one.scope == "lane:bulk").endswith("is used up (1 waiting)")
+
+    rescue = {**desk.facts.accounts, "rescue": AccountFacts()}
+    desk.facts = replace(desk.facts, accounts=rescue, routes={"*": ("support", "rescue")})
+    assert kinds(desk, kept) == []
+    assert desk.why(kept).eta_us < desk.clock.at + 60_000_000
+
+
 async def test_a_sender_without_a_route_waits_for_somebody_to_add_one(desk) -> None:
     await desk.start_worker()
     id_ = desk.accept(route="example.org")

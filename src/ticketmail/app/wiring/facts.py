@@ -32,6 +32,7 @@ def facts_of(settings: Settings) -> Facts:
         modes=tuple(_modes(settings, accounts)),
         lanes={name: lane.deadline_s for name, lane in lanes.items()},
         weights=lanes.weights(),
+        reserves={name: lanes.reserved_from(name) for name, _ in lanes.items()},
         mailboxes=tuple(name for name, box in settings.mailboxes.items() if box.url.get_secret_value()),
         grants=_grants(settings),
     )

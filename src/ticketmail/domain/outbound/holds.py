@@ -83,6 +83,20 @@ def _window_hold(state: AccountState, limits: AccountLimits, now_us: int, reserv
     return worst
 
 
+def amount_hold(
+    state: AccountState, limits: AccountLimits, *, recipients: int, size_bytes: int, now_us: int
+) -> tuple[Window, Hold] | None:
+    """The window that lacks room for a mail of so many recipients and bytes longest, and until when; None: all have it."""
+    amounts = {"recipients": recipients, "bytes": size_bytes, "messages": 1}
+    found: list[tuple[Window, Hold]] = []
+    for window in limits.ours:
+        least = min(max(1, amounts[window.unit]), window.burst if window.kind == "smooth" else window.limit)
+        hold = used_up(window, state.windows.get(window.key, FRESH), now_us, 0.0, least)
+        if hold.until_us is not None and hold.until_us > now_us:
+            found.append((window, hold))
+    return max(found, key=lambda one: one[1].until_us or 0, default=None)
+
+
 def used_up(window: Window, state: WindowState, now_us: int, reserve: float, amount: int = 1) -> Hold:
     """Until ``amount`` may go in the window. ``reserve``: the part of it that is left to other lanes."""
     kind: HoldKind = "rate" if window.period_s < 3600 else "quota"

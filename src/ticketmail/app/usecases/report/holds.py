@@ -9,10 +9,11 @@ from ticketmail.app.usecases.report.models import AccountFacts, AccountStatus, F
 from ticketmail.app.usecases.report.times import Times
 from ticketmail.domain.outbound.account import AccountLimits, AccountState
 from ticketmail.domain.outbound.delivery import DeliveryState
+from ticketmail.domain.outbound.holds import amount_hold, hold_of
 from ticketmail.domain.outbound.routing import FAILOVER_KINDS
 from ticketmail.domain.outbound.server import server_hold
 from ticketmail.domain.outbound.tenants import TenantState, document_of, tenant_hold
-from ticketmail.domain.ports.reading import DeliveryView, Overview, Pause, WorkerView
+from ticketmail.domain.ports.reading import DeliveryView, Overview, Pause, Reading, WorkerView
 from ticketmail.domain.scope import Scope, ScopeKind
 
 #: Below this much room sending pauses (ARCHITECTURE section 9, full disk).
@@ -51,8 +52,9 @@ class Surroundings:
         return tuple(one for one in self.workers if one.alive and one.retired_us is None)
 
 
-def holds_of(view: DeliveryView, around: Surroundings, times: Times) -> tuple[Hold, ...]:
-    """Why ``view`` does not run now; () if it does, or is over. Longest first, human decisions before all."""
+def holds_of(view: DeliveryView, around: Surroundings, times: Times, *, recipients: int = 1) -> tuple[Hold, ...]:
+    """Why ``view`` does not run now; () if it does, or is over. Longest first, human decisions before all. ``recipients`` of its
+    mail wait with it (:func:`recipients_of`)."""
     if view.state is DeliveryState.UNKNOWN:
         return _of_unknown(view, times)
     if view.state is not DeliveryState.QUEUED:
@@ -60,8 +62,9 @@ def holds_of(view: DeliveryView, around: Surroundings, times: Times) -> tuple[Ho
     found = [*_of_time(view, around.now_us, times)]
     found += [pause_hold(one, times) for one in around.pauses if covers(one.scope, view)]
     by_route = route_hold(view.route, around, times)
-    of_tenant = tenant_hold_of(view, around, times)
-    found += [one for one in (by_route, of_tenant) if one is not None]
+    of_tenant, of_size = tenant_hold_of(view, around, times), amount_hold_of(view, around, recipients)
+    of_lane = reserve_hold(view.route, view.lane, around)
+    found += [one for one in (by_route, of_tenant, of_size, of_lane) if one is not None]
     found += general_holds(around, times)
     return tuple(sorted(found, key=_longest_first))
 
@@ -204,6 +207,44 @@ def account_holds(name: str, around: Surroundings, times: Times) -> list[Hold]:
             of_account.append(Hold(HoldKind(held.kind), f"gateway:{server.name}", text, until_us=held.until_us))
     paused = [one for one in around.pauses if one.scope == Scope(kind=ScopeKind.ACCOUNT, value=name)]
     return [*of_account, *(pause_hold(one, times) for one in paused)]
+
+
+def reserve_hold(route: str, lane: str, around: Surroundings) -> Hold | None:
+    """What is left of a quota is kept for other lanes, at each account of the route that is well; None: one may send for it."""
+    reserve = around.facts.reserves.get(lane, 0.0)
+    found: list[Hold] = []
+    for name in around.facts.accounts_of(route) if reserve else ():
+        if name not in around.accounts or around.accounts[name].holds:
+            continue
+        held = hold_of(around.state(name), around.limits(name), now_us=around.now_us, reserve=reserve)
+        if held is None:
+            return None
+        kept = f"account {name!r} keeps {reserve:.0%} of a day's quota for other lanes"
+        text = f"{kept}; of what is left to lane {lane!r} {held.reason[:1].lower()}{held.reason[1:].rstrip('.')}"
+        found.append(Hold(HoldKind(held.kind), f"lane:{lane}", text, until_us=held.until_us))
+    return max(found, key=_longest_first, default=None)
+
+
+def recipients_of(reading: Reading, view: DeliveryView, around: Surroundings) -> int:
+    """How many of the mail's recipients wait with ``view``, where a window counts them; else 1. Raises SpoolError kin."""
+    windows = [one for name in around.facts.accounts_of(view.route) for one in around.limits(name).windows]
+    if view.state is not DeliveryState.QUEUED or all(one.unit != "recipients" for one in windows):
+        return 1
+    return len(reading.find(Scope.parse(f"id:{view.submission_id}"), states=[DeliveryState.QUEUED], limit=1000))
+
+
+def amount_hold_of(view: DeliveryView, around: Surroundings, recipients: int) -> Hold | None:
+    """The mail counts more than its account has left of a window, which others may still use."""
+    free = [name for name in around.facts.accounts_of(view.route) if name in around.accounts and not around.accounts[name].holds]
+    if not free:
+        return None
+    state, limits = around.state(free[0]), around.limits(free[0])
+    recipients = min(recipients, limits.max_recipients or recipients)
+    found = amount_hold(state, limits, recipients=recipients, size_bytes=view.size_bytes, now_us=around.now_us)
+    if found is None:
+        return None
+    text = f"account {free[0]!r} has less left of its limit of {found[0]} than the mail counts"
+    return Hold(HoldKind(found[1].kind), f"id:{view.submission_id}", text, until_us=found[1].until_us)
 
 
 def tenant_hold_of(view: DeliveryView, around: Surroundings, times: Times) -> Hold | None:

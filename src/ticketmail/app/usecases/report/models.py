@@ -120,7 +120,8 @@ class AccountFacts:
 class Facts:
     """What the settings say, as far as reports need it. ``routes`` are accounts in order by route, ``groups`` the same by those
     that share its mail. ``modes`` are sentences on ways in which nobody, or not everybody, is mailed. ``lanes`` are deadlines in
-    seconds, ``weights`` the lanes' parts when they compete. ``missing`` are accounts that a route names and may not use."""
+    seconds, ``weights`` the lanes' parts when they compete, ``reserves`` the parts of a day's quota that a lane leaves to others.
+    ``missing`` are accounts that a route names and may not use."""
 
     site: str = "default"
     accounts: Mapping[str, AccountFacts] = field(default_factory=dict)
@@ -128,6 +129,7 @@ class Facts:
     modes: tuple[str, ...] = ()
     lanes: Mapping[str, float] = field(default_factory=dict)
     weights: Mapping[str, int] = field(default_factory=dict)
+    reserves: Mapping[str, float] = field(default_factory=dict)
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     mailboxes: tuple[str, ...] = ()  #: those that are watched
     grants: Mapping[str, int] = field(default_factory=dict)  #: whose OAuth2 grant ends when (UTC microseconds)

@@ -13,6 +13,8 @@ from ticketmail.app.usecases.report.holds import (
     holds_of,
     no_route,
     pause_hold,
+    recipients_of,
+    reserve_hold,
 )
 from ticketmail.app.usecases.report.models import Hold
 from ticketmail.app.usecases.report.times import Times
@@ -91,9 +93,9 @@ class Outlook:
     def __init__(self, around: Surroundings, times: Times) -> None:
         self._around = around
         self._times = times
-        self._paces: dict[tuple[str, ...], tuple[Pace, int]] = {}
+        self._paces: dict[tuple[tuple[str, ...], float], tuple[Pace, int]] = {}
         self._tenants: dict[tuple[tuple[str, ...], str], tuple[Pace, int]] = {}
-        self._accounts: dict[str, str | None] = {}
+        self._accounts: dict[tuple[str, float], str | None] = {}
 
     @property
     def now_us(self) -> int:
@@ -103,7 +105,8 @@ class Outlook:
     def of(self, view: DeliveryView, reading: Reading) -> DeliveryEta:
         """When one delivery leaves, with what people need to know it by. Raises SpoolError kin."""
         waits = view.state is DeliveryState.QUEUED
-        eta = self.of_view(view, place_of(reading, view, self._around) if waits else Place(0))
+        holds = holds_of(view, self._around, self._times, recipients=recipients_of(reading, view, self._around))
+        eta = self.of_view(view, place_of(reading, view, self._around) if waits else Place(0), holds)
         late = waits and eta.at_us is not None and eta.at_us > view.deadline_us
         return DeliveryEta(
             submission_id=view.submission_id,
@@ -122,7 +125,7 @@ class Outlook:
         """When the last due mail of each lane, or of one, leaves; of what an account is to send, if one is named."""
         due: dict[str, list[LaneLoad]] = {}
         for load in self._loads():
-            if load.due and lane in (None, load.lane) and (account is None or account in self.pool_of(load.route)):
+            if load.due and lane in (None, load.lane) and (account is None or account in self.pool_of(load.route, load.lane)):
                 due.setdefault(load.lane, []).append(load)
         etas = {name: self._last_of(loads) for name, loads in due.items()}
         counts = {name: sum(load.due for load in loads) for name, loads in due.items()}
@@ -194,11 +197,11 @@ class Outlook:
         endless = next((one for one in pauses if one.until_us is None), None)
         if endless is not None:
             return Eta(None, pause_hold(endless, self._times).text)
-        pool = self.pool_of(route)
+        pool = self.pool_of(route, lane)
         if not pool:
             return Eta(None, self._why_none(route))
         ahead, account = self._ahead(pool, route, lane, place), " or ".join(pool)
-        at_us, waits_for = self._when(pool, ahead + 1)
+        at_us, waits_for = self._when(pool, ahead + 1, self._reserve(lane))
         if at_us is None:
             return Eta(None, f"more waits before it than account {account!r} lets through in 60 days", ahead, waits_for, account)
         at_us = max([at_us, from_us, *(one.until_us for one in pauses if one.until_us is not None)])
@@ -217,15 +220,21 @@ class Outlook:
         """How many of a route and lane are due."""
         return next((load.due for load in self._loads() if (load.route, load.lane) == (route, lane)), 0)
 
-    def account_of(self, route: str) -> str | None:
-        """The account that the route's next mail leaves by, as ``routing.serving`` has it; None if all wait for a human."""
-        if route not in self._accounts:
-            self._accounts[route] = self._chosen(route)
-        return self._accounts[route]
+    def account_of(self, route: str, lane: str = "") -> str | None:
+        """The account that the route's next mail (of a lane) leaves by, as ``routing.serving`` has it; None if all wait for a
+        human."""
+        reserve = self._reserve(lane)
+        if (route, reserve) not in self._accounts:
+            self._accounts[route, reserve] = self._chosen(route, reserve)
+        return self._accounts[route, reserve]
 
-    def pool_of(self, route: str) -> tuple[str, ...]:
+    def _reserve(self, lane: str) -> float:
+        """The part of a day's quota that the lane leaves to others."""
+        return self._around.facts.reserves.get(lane, 0.0)
+
+    def pool_of(self, route: str, lane: str = "") -> tuple[str, ...]:
         """The accounts that share what leaves by that one; () if all wait for a human."""
-        account = self.account_of(route)
+        account = self.account_of(route, lane)
         if account is None:
             return ()
         equals = self._around.facts.equals_of(route, account)
@@ -236,13 +245,14 @@ class Outlook:
         ends = [one.until_us for one in account_holds(account, self._around, self._times)]
         return None if None in ends else max((one for one in ends if one is not None), default=0)
 
-    def _chosen(self, route: str) -> str | None:
+    def _chosen(self, route: str, reserve: float) -> str | None:
         passed: list[tuple[int, str]] = []
         for name in self._around.facts.accounts_of(route):
             until_us = self._ends(name)
             if until_us is None:
                 continue
-            held = hold_of(self._around.state(name), self._around.limits(name), now_us=self.now_us)
+            held = hold_of(self._around.state(name), self._around.limits(name), now_us=self.now_us, reserve=reserve)
+            until_us = max(until_us, held.until_us or 0 if held is not None else 0)
             if until_us <= self.now_us or (held is not None and held.kind not in FAILOVER_KINDS):
                 return name
             passed.append((until_us, name))
@@ -252,7 +262,7 @@ class Outlook:
         """By lane: how many are due that leave by this account, if nothing changes."""
         found: dict[str, int] = {}
         for load in self._loads():
-            if load.due and self.account_of(load.route) == account:
+            if load.due and self.account_of(load.route, load.lane) == account:
                 found[load.lane] = found.get(load.lane, 0) + load.due
         return found
 
@@ -267,8 +277,10 @@ class Outlook:
         weights = self._around.facts.weights
         due: dict[str, int] = {}
         for load in self._loads():
-            if self.account_of(load.route) not in pool or (load.lane, load.route) == (lane, route):
+            if self.account_of(load.route, load.lane) not in pool or (load.lane, load.route) == (lane, route):
                 continue
+            if reserve_hold(load.route, load.lane, self._around) is not None:
+                continue  # what is kept for others it does not take
             if load.lane == lane:
                 place += min(load.due, place + 1)
             else:
@@ -276,19 +288,19 @@ class Outlook:
         in_flight = sum(self._around.overview.counts.get(state, 0) for state in IN_FLIGHT)
         return ahead_of(lane, place, due, weights) + in_flight
 
-    def _when(self, pool: tuple[str, ...], count: int) -> tuple[int | None, str]:
-        pace, most = self._paces.get(pool, (None, 0))
+    def _when(self, pool: tuple[str, ...], count: int, reserve: float) -> tuple[int | None, str]:
+        pace, most = self._paces.get((pool, reserve), (None, 0))
         if pace is None or most < count:
             most = max(2 * count, sum(sum(self.waiting_for(name).values()) for name in pool) + SPARE)
-            pace = together([self._pace(name, most) for name in pool])
-            self._paces[pool] = (pace, most)
+            pace = together([self._pace(name, most, reserve) for name in pool])
+            self._paces[pool, reserve] = (pace, most)
         at_us, waits_for = pace.when_us(count), pace.waiting_for(count)
         held = health_hold(self._around.state(pool[0]), self.now_us)
         return at_us, waits_for or (f"the end of a hold ({held.cause})" if held is not None else "")
 
-    def _pace(self, account: str, mails: int) -> Pace:
+    def _pace(self, account: str, mails: int, reserve: float) -> Pace:
         state, limits = self._around.state(account), self._around.limits(account)
-        return pace_of(state, limits, from_us=self._from_us(account), mails=mails)
+        return pace_of(state, limits, from_us=self._from_us(account), mails=mails, reserve=reserve)
 
     def _from_us(self, account: str) -> int:
         """When it may begin again: the end of its breaker, throttle, quota, pause."""

@@ -14,6 +14,7 @@ from ticketmail.app.usecases.report.holds import (
     general_holds,
     lane_level,
     pause_hold,
+    reserve_hold,
     route_hold,
 )
 from ticketmail.app.usecases.report.mailboxes import mailboxes_of, on_mailboxes
@@ -122,9 +123,20 @@ def _all_holds(around: Surroundings, times: Times) -> Iterable[Hold]:
     yield from (pause_hold(one, times) for one in around.pauses if not str(one.scope).startswith("account:"))
     for name in sorted(accounts | paused):
         yield from account_holds(name, around, times)
+    yield from _kept_holds(around)
     for route, loads in _by_route(around.overview.lanes):
         if not around.facts.accounts_of(route) and (hold := route_hold(route, around, times)) is not None:
             yield hold_counted(hold, sum(load.queued for load in loads))
+
+
+def _kept_holds(around: Surroundings) -> Iterable[Hold]:
+    """Lanes that wait for what is kept for others, with how many."""
+    waiting: dict[Hold, int] = {}
+    for load in around.overview.lanes:
+        hold = reserve_hold(load.route, load.lane, around) if load.due else None
+        if hold is not None:
+            waiting[hold] = waiting.get(hold, 0) + load.due
+    return (hold_counted(hold, count) for hold, count in waiting.items())
 
 
 def hold_counted(hold: Hold, count: int) -> Hold:

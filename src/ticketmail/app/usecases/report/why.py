@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ticketmail.app.usecases.report.holds import Surroundings, holds_of
+from ticketmail.app.usecases.report.holds import Surroundings, holds_of, recipients_of
 from ticketmail.app.usecases.report.models import Answer, Hold, Sentence
 from ticketmail.app.usecases.report.outlook import Eta, Outlook, Place, leaves, place_of
 from ticketmail.app.usecases.report.times import Times, span
@@ -19,7 +19,7 @@ def why(reading: Reading, view: DeliveryView, around: Surroundings, times: Times
 
     ``outlook``: one for a whole report, so that each account's pace is computed once."""
     rows = reading.history(view.submission_id, view.number)
-    holds = holds_of(view, around, times)
+    holds = holds_of(view, around, times, recipients=recipients_of(reading, view, around))
     place = place_of(reading, view, around) if view.state is _S.QUEUED else Place(0)
     eta = (outlook or Outlook(around, times)).of_view(view, place, holds)
     told = [*_story(rows, times), *_now(view, place, holds, around, times), *_ending(view, eta, times, around.now_us)]
