@@ -256,6 +256,17 @@ def test_a_mail_that_is_a_signature_is_shown():
         "मेरे iPhone से भेजा गया",
         "下载 Outlook for iOS",
         "iOS için Outlook'u edinin",
+        "获取适用于 iOS 的 Outlook",
+        "iOS 版 Outlook を入手",
+        "Получить Outlook для iOS",
+        "Windows için Posta ile gönderildi",
+        "Enviado do Correio para Windows",
+        "发自我的华为手机",
+        "发自 网易邮箱大师",
+        "Secured with Tuta Mail: https://tuta.com/free-email",
+        "Sent from my Verizon, Samsung Galaxy smartphone",
+        "Sent from my phone, please excuse typos",
+        "Envoyé de mon appareil Android avec Courriel K-9 Mail. Veuillez excuser ma brièveté.",
     ],
 )
 def test_what_phones_add_is_folded(line):
@@ -266,7 +277,12 @@ def test_what_phones_add_is_folded(line):
 
 @pytest.mark.parametrize(
     "line",
-    ["Sent from my desk, is much easier than my phone.", "Sent from a magnificent torch of pixels", "I sent it from my phone!"],
+    [
+        "Sent from my desk, is much easier than my phone.",
+        "Sent from a magnificent torch of pixels",
+        "I sent it from my phone!",
+        "发自内心的感谢",
+    ],
 )
 def test_sentences_about_sending_are_kept(line):
     assert line in fold_text(f"Yes.\n\n{line}\n").top

@@ -19,13 +19,18 @@ MAX_FOOTER_LINES: Final = 8
 _TAIL_LINES: Final = 3
 
 _WORDS: Final = r"[^,;!?\n]{0,60}"
+#: K-9 and people go on: *Please excuse my brevity.*
+_EXCUSE: Final = (
+    r"[.,;!]?\s(?:please |bitte |por favor,? )?(?:excuse|pardon|forgive|sorry|entschuldig|verzeih|veuillez excuser|disculp"
+    r"|desculp|perdon|scus|извин|прост|wybacz|przepra)[^\n]{0,80}"
+)
 
 
 def _taglines() -> re.Pattern[str]:
     """One pattern for all: each template is a whole line, in brackets or not."""
     bodies = [_WORDS.join(re.escape(piece) for piece in one.casefold().split("{}")) for one in TAGLINES]
     bodies.append(rf"sent (?:from|with|via|using|by)(?: my| the| mobile)? (?:{'|'.join(map(re.escape, PRODUCTS))})\b{_WORDS}")
-    return re.compile(rf"[\s(<\[*_«-]{{0,6}}(?:{'|'.join(bodies)})[\s)>\].!*_»-]{{0,6}}$")
+    return re.compile(rf"[\s(<\[*_«-]{{0,6}}(?:{'|'.join(bodies)})(?:{_EXCUSE})?[\s)>\].!*_»-]{{0,6}}$")
 
 
 _TAGLINE: Final = _taglines()

@@ -35,44 +35,52 @@ TAGLINES: Final = _words(
     sent from samsung{} | sent from {}app<{} | sent from acompli | sent from typeapp{} | sent from bluemail{} |
     sent from nine{} | sent from spark{} | sent from polymail{} | sent from proton{} | sent from aol{} |
     sent via {} mobile{} | sent via mobile{} | sent with {} mail{} | sent with airmail{} | sent with spark{} |
-    sent with proton{} | sent with sparrow{} | sent with shift{} | sent with k-9{} | sent by {} mobile{} |
-    sent by galaxy{} | sent on the go{} | sent from the {} app{} | sent using {} app{} | sent using {} mail{} |
-    get outlook for {} | get bluemail for {} | download {} for ios{} | please excuse my brevity{} | from my iphone{} |
-    from my ipad{} | from my android{} | from my phone{} | from my blackberry{} | from my mobile{} | yahoo mail: {} |
-    yahoo mail on {} | von meinem {} gesendet | von {} gesendet | gesendet von {} | gesendet mit {} | gesendet aus {} |
-    gesendet über {} | gesendet vom {} | mit {} mail gesendet | mit {} app gesendet |
-    diese nachricht wurde von {} gesendet | diese e-mail wurde von {} gesendet | von unterwegs gesendet{} |
-    holen sie sich outlook für {} | outlook für {} beziehen | outlook für {} herunterladen | envoyé de mon {} |
-    envoyé depuis {} | envoyé à partir de {} | envoyé avec {} | envoyé par {} mobile{} | télécharger outlook pour {} |
-    obtenir outlook pour {} | obtenez outlook pour {} | provenance : courrier pour {} | enviado desde {} |
-    enviado con {} | enviado por {} móvil{} | obtener outlook para {} | descargar outlook para {} | enviado do meu {} |
-    enviado a partir do {} | enviado pelo meu {} | enviado pelo {} | enviada do meu {} | obter o outlook para {} |
-    obtenha o outlook para {} | baixe o outlook para {} | inviato da {} | inviato dal {} | inviato con {} |
-    scarica outlook per {} | ottieni outlook per {} | verzonden vanaf mijn {} | verzonden met {} | verzonden vanuit {} |
-    verstuurd vanaf mijn {} | verstuurd met {} | verstuurd vanuit {} | outlook voor {} downloaden |
-    download outlook voor {} | haal outlook voor {} | skickat från {} | skickat med {} | från min {} |
-    hämta outlook för {} | skaffa outlook för {} | sendt fra {} | sendt med {} | hent outlook til {} | få outlook til {} |
-    last ned outlook for {} | skaff deg outlook for {} | få outlook for {} | lähetetty iphone{} | lähetetty ipad{} |
-    lähetetty {}puhelimesta | lähetetty {}laitteesta | lähetetty outlook{} | hanki outlook {} | saadetud minu {} |
-    nosūtīts no mana {} | išsiųsta iš mano {} | wysłano z {} | wysłane z {} | pobierz program outlook dla {} |
-    pobierz aplikację outlook dla {} | odesláno z {} | odesláno pomocí {} | získat outlook pro {} | odoslané z {} |
-    získať outlook pre {} | az iphone-omról küldve | elküldve az {} | iphone-ról küldve{} | trimis de pe {} |
-    trimis din {} | obțineți outlook pentru {} | отправлено с {} | отправлено из {} | послано с {} |
-    скачайте outlook для {} | надіслано з {} | відправлено з {} | изпратено от {} | poslano s mog {} |
-    poslano z mojega {} | poslato sa {} | στάλθηκε από {} | εστάλη από {} | iphone'umdan gönderildi |
-    iphone'dan gönderildi | {} cihazımdan gönderildi | enviat des de {} | được gửi từ {} | đã gửi từ {} | gửi từ {} |
-    dikirim dari {} | ส่งจาก {} | ส่งจากiphone{} | נשלח מה{} | נשלח מ{} | أرسلت من {} | تم الإرسال من {} | 发自我的{} |
-    从我的{}发送 | 從我的{}傳送 | 從我的 {} 傳送 | 發自我的{} | 发送自{} | 发自{} | 获取 outlook for {} |
-    取得 {}版 outlook | iphoneから送信 | ipadから送信 | {}から送信 | outlook for {} を入手 | 나의 {}에서 보냄 |
-    내 {}에서 보냄 | {}에서 보냄 | {}에서 발송 | skickas från {} | envoyé à partir d'{} | az {} készülékemről küldve |
-    poslano s mojeg{} | poslano iz {} | {}'umdan gönderildi | {}'dan gönderildi | {}'den gönderildi | {} için outlook'u edinin |
-    أُرسلت من {} | أرسل من {} | ارسال شده از {} | ارسال‌شده از {} | मेरे {} से भेजा गया | {} से भेजा गया | dihantar dari {} |
-    {}アプリから送信 | 獲取 {}版 outlook | 获取 {}版 outlook | 下载 outlook for {} | 下載 {}版 outlook | {}용 outlook 다운로드 |
-    enviat des de{} | enviado dende {} | seolta ó mo {} | anfonwyd o fy {} | sent út frá {} | sendt úr {} |
-    poslano z {} | poslané z {} | išsiųsta iš {} | nosūtīts no {} | saadetud {} seadmest | dapatkan outlook untuk {} |
-    dapatkan outlook for {} | tải outlook cho {} | prenez outlook pour {} | získajte outlook pre {} | stiahnuť outlook pre {} |
-    stáhněte si outlook pro {} | az outlook {} letöltése | λήψη του outlook για {} | отримати outlook для {} |
-    отримайте outlook для {} | изтегляне на outlook за {} | preuzmite outlook za {} | prenesite outlook za {}
+    sent with proton{} | sent with sparrow{} | sent with shift{} | sent with k-9{} | sent by {} mobile{} | sent by galaxy{} |
+    sent on the go{} | sent from the {} app{} | sent using {} app{} | sent using {} mail{} | get outlook for {} |
+    get bluemail for {} | download {} for ios{} | please excuse my brevity{} | from my iphone{} | from my ipad{} |
+    from my android{} | from my phone{} | from my blackberry{} | from my mobile{} | yahoo mail: {} | yahoo mail on {} |
+    von meinem {} gesendet | von {} gesendet | gesendet von {} | gesendet mit {} | gesendet aus {} | gesendet über {} |
+    gesendet vom {} | mit {} mail gesendet | mit {} app gesendet | diese nachricht wurde von {} gesendet |
+    diese e-mail wurde von {} gesendet | von unterwegs gesendet{} | holen sie sich outlook für {} | outlook für {} beziehen |
+    outlook für {} herunterladen | envoyé de mon {} | envoyé depuis {} | envoyé à partir de {} | envoyé avec {} |
+    envoyé par {} mobile{} | télécharger outlook pour {} | obtenir outlook pour {} | obtenez outlook pour {} |
+    provenance : courrier pour {} | enviado desde {} | enviado con {} | enviado por {} móvil{} | obtener outlook para {} |
+    descargar outlook para {} | enviado do meu {} | enviado a partir do {} | enviado pelo meu {} | enviado pelo {} |
+    enviada do meu {} | obter o outlook para {} | obtenha o outlook para {} | baixe o outlook para {} | inviato da {} |
+    inviato dal {} | inviato con {} | scarica outlook per {} | ottieni outlook per {} | verzonden vanaf mijn {} |
+    verzonden met {} | verzonden vanuit {} | verstuurd vanaf mijn {} | verstuurd met {} | verstuurd vanuit {} |
+    outlook voor {} downloaden | download outlook voor {} | haal outlook voor {} | skickat från {} | skickat med {} |
+    från min {} | hämta outlook för {} | skaffa outlook för {} | sendt fra {} | sendt med {} | hent outlook til {} |
+    få outlook til {} | last ned outlook for {} | skaff deg outlook for {} | få outlook for {} | lähetetty iphone{} |
+    lähetetty ipad{} | lähetetty {}puhelimesta | lähetetty {}laitteesta | lähetetty outlook{} | hanki outlook {} |
+    saadetud minu {} | nosūtīts no mana {} | išsiųsta iš mano {} | wysłano z {} | wysłane z {} |
+    pobierz program outlook dla {} | pobierz aplikację outlook dla {} | odesláno z {} | odesláno pomocí {} |
+    získat outlook pro {} | odoslané z {} | získať outlook pre {} | az iphone-omról küldve | elküldve az {} |
+    iphone-ról küldve{} | trimis de pe {} | trimis din {} | obțineți outlook pentru {} | отправлено с {} | отправлено из {} |
+    послано с {} | скачайте outlook для {} | надіслано з {} | відправлено з {} | изпратено от {} | poslano s mog {} |
+    poslano z mojega {} | poslato sa {} | στάλθηκε από {} | εστάλη από {} | iphone'umdan gönderildi | iphone'dan gönderildi |
+    {} cihazımdan gönderildi | enviat des de {} | được gửi từ {} | đã gửi từ {} | gửi từ {} | dikirim dari {} | ส่งจาก {} |
+    ส่งจากiphone{} | נשלח מה{} | נשלח מ{} | أرسلت من {} | تم الإرسال من {} | 发自我的{} | 从我的{}发送 | 從我的{}傳送 |
+    從我的 {} 傳送 | 發自我的{} | 发送自{} | 发自{}邮箱{} | 发自{}手机{} | 发自outlook{} | 发自 outlook{} |
+    获取 outlook for {} | 取得 {}版 outlook | iphoneから送信 | ipadから送信 | {}から送信 | outlook for {} を入手 |
+    나의 {}에서 보냄 | 내 {}에서 보냄 | {}에서 보냄 | {}에서 발송 | skickas från {} | envoyé à partir d'{} |
+    az {} készülékemről küldve | poslano s mojeg{} | poslano iz {} | {}'umdan gönderildi | {}'dan gönderildi |
+    {}'den gönderildi | {} için outlook'u edinin | أُرسلت من {} | أرسل من {} | ارسال شده از {} | ارسال‌شده از {} |
+    मेरे {} से भेजा गया | {} से भेजा गया | dihantar dari {} | {}アプリから送信 | 獲取 {}版 outlook | 获取 {}版 outlook |
+    下载 outlook for {} | 下載 {}版 outlook | {}용 outlook 다운로드 | enviat des de{} | enviado dende {} | seolta ó mo {} |
+    anfonwyd o fy {} | sent út frá {} | sendt úr {} | poslano z {} | poslané z {} | išsiųsta iš {} | nosūtīts no {} |
+    saadetud {} seadmest | dapatkan outlook untuk {} | dapatkan outlook for {} | tải outlook cho {} |
+    prenez outlook pour {} | získajte outlook pre {} | stiahnuť outlook pre {} | stáhněte si outlook pro {} |
+    az outlook {} letöltése | λήψη του outlook για {} | отримати outlook для {} | отримайте outlook для {} |
+    изтегляне на outlook за {} | preuzmite outlook za {} | prenesite outlook za {} | poslano s {}phone{} |
+    poslano s {}pad{} | dihantar daripada {} | obter outlook para {} | získejte outlook pro {} |
+    szerezze be az outlook {} verzióját | az outlook beszerzése {} | получить outlook для {} | αποκτήστε το outlook για {} |
+    קבל את outlook עבור {} | השג את outlook עבור {} | الحصول على outlook ل{} | {} 版 outlook を入手 | outlook for {} を取得 |
+    {}용 outlook 가져오기 | 获取适用于 {} 的 outlook | nhận outlook cho {} | รับ outlook สำหรับ {} |
+    yahoo mail: search, organize, conquer | enviado do {} no android | enviado do {} para {} | skickades från {} för {} |
+    {} ile gönderildi | 从 {} 版邮件发{} | secured with tuta{} | sent with tuta{} |
+    diese e-mail wurde mit der {} app gesendet | aus meinem iphone{} | mobil gesendet{} | vom handy gesendet{} |
+    послато са мог {} | послато са {} | sent from my {}, {} smartphone | sent via the {}, an {} smartphone
     """
 )
 #: How a paragraph of legal text begins, at the end of a mail.
