@@ -437,6 +437,24 @@ def test_exchange_in_its_languages(subject: str) -> None:
     assert told(notice("ed@example.net", subject=subject))[:2] == ("bounce", ["ed@example.net"])
 
 
+@pytest.mark.parametrize(
+    "subject",
+    ["Zustellung verzögert: x", "Remise différée : x", "Entrega retrasada: x", "Leveransen är försenad: x",
+     "Doručení opožděno: x",
+     "Доставка задерживается: x", "配信の遅延: x", "传递延迟: x"],
+)  # fmt: skip
+def test_exchange_is_late_in_its_languages(subject: str) -> None:
+    assert told(notice("x:\n\nann@example.net\n", subject=subject)) == ("delay", ["ann@example.net"], False, [""])
+
+
+def test_exchange_writes_to_its_own_people_under_a_name_of_its_own() -> None:
+    head = "From: Outlook <MicrosoftExchange329e71ec88ae4615bbc36ab6ce41109e@example.com>\nTo: help@example.com\n"
+
+    report = notice("Your message to ann@example.net couldn't be delivered.", subject="Undeliverable: x", head=head)
+
+    assert told(report) == ("bounce", ["ann@example.net"], True, [""])
+
+
 def test_a_notice_that_names_nobody_is_about_the_one_to_whom_the_returned_mail_went() -> None:
     assert told(notice(f"Your message could not be delivered.{RETURNED}")) == ("bounce", ["ann@example.net"], True, [""])
 

@@ -33,8 +33,12 @@ from ticketmail.domain.inbound.wordings import (
 )
 
 MAX_RECIPIENTS: Final = 200  #: of one report
+#: Names of mail systems. The long one is Exchange's for notices within an organisation (Set-OrganizationConfig,
+#: MicrosoftExchangeRecipientPrimarySmtpAddress).
 _DAEMON: Final = re.compile(
-    r"mailer[-_. ]?daemon|post_?master|mail[-_. ]?(?:delivery|daemon|system)|m?daemon$|double-bounce", re.IGNORECASE
+    r"mailer[-_. ]?daemon|post_?master|mail[-_. ]?(?:delivery|daemon|system)|m?daemon$|double-bounce"
+    r"|^microsoftexchange[0-9a-f]{32}$",
+    re.IGNORECASE,
 )
 _NAMED_SO: Final = "daemon-sender"  #: the rule that saw a mail system in the sender's name
 _STATUS_TYPES: Final = ("message/delivery-status", "message/global-delivery-status")

@@ -65,6 +65,7 @@ FAILURE_SUBJECTS = (
             r"nedoruč|kézbesíthetetlen|sikertelen|nelivrabil|nu (?:se )?poate|(?:не удается|не удалось|не вдалося|неможливо) дост"
             r"|недоставимо|не може да бъде дост|neisporuč|nedostavlj|ni mogoče dostaviti|nepiegād|nepristat|ei saa edastada",
             r"δεν είναι δυνατή η παράδοση|αδύνατη η παράδοση|لم يتم (?:ال)?تسليم|تعذر (?:ال)?تسليم|לא ניתן למס|غیر قابل تحویل",
+            r"nije (?:moguće )?isporuč|ezin da entregatu|डिलीवर नहीं",
             r"không (?:thể )?gửi được|không thể (?:gửi|chuyển)|tidak (?:dapat )?(?:ter)?kirim|ไม่สามารถส่ง"
             r"|未能(?:传递|送达)|无法(?:传递|送达)|배달되지 않|배달할 수 없",
         ),
@@ -79,9 +80,9 @@ DELAY_SUBJECTS = (
         (
             r"delay(?:ed)?\b|\(delay\)|could not send message for past|not (?:yet )?(?:been )?delivered (?:yet|after)|verzögert",
             r"^warning: (?:message|could not send|your e?mail)|temporar(?:y|ily)|retard[ée]|попытк|still (?:trying|being)",
-            r"entrega (?:retrasada|atrasada)|ritardat|bezorging vertraagd|vertraagd:|fördröjd|forsink|viivästy|opóźnion"
-            r"|zpoždění|zpožděn|oneskoren|késlel|întârzi|задерж|затримк|забавен|καθυστ|gecik"
-            r"|配信(?:が)?遅|传递延迟|延迟|배달 지연",
+            r"entrega (?:retrasada|atrasada)|ritardat|bezorging vertraagd|vertraagd:|fördröjd|försena|forsink|viivästy|opóźnion"
+            r"|différée?\b|zpoždění|zpožděn|opožděn|oneskoren|késlel|întârzi|задерж|затримк|забавен|καθυστ|gecik"
+            r"|配信(?:が|の)?遅|传递延迟|延迟|배달 지연",
         ),
     ),
 )
@@ -124,8 +125,10 @@ FAILURE_TEXTS = (
             r"duplicated message-id|detected a loop|not (?:a )?member of this|not allowed to post",
             r"ne(?:zda|poda)řil|nebylo možné|ne(?:poda|vyda)ril|nebolo možné|сбой доставки|не найден|не удается|не вдалося"
             r"|не знайдено|не можа|не може|ei voi|epäonnistu|sikertelen|nem (?:sikerült|lehet)|kézbesít|nu a putut|eșuat",
-            r"mislukt|misslyckad|mislykke|nepodarilo|nije (?:mogl|uspje|moguć)|ni (?:bilo )?mogoče|neizdevās|nepavyko"
+            r"mislukt|misslyckad|mislykke|nepodarilo|nije (?:mogl|uspje|moguć|bilo moguć|isporuč)"
+            r"|ni (?:bilo )?mogoče|neizdevās|nepavyko"
             r"|ebaõnnestus|ei õnnestunud|δεν ήταν δυνατ|απέτυχε|αποτυχία|başarısız|edilem|ulaştırılam|no s'ha pogut|errat",
+            r"ezin (?:izan|da)\b|डिलीवर नहीं|वितरित नहीं",
             r"gagal|tidak dapat|ไม่สามารถ|فشل|تعذر|لم يتم|נכשל|לא ניתן|ناموفق|未能|找不到|不存在|見つかり|않습니다|없습니다",
         ),
     ),
