@@ -12,7 +12,7 @@ import pytest
 from ticketmail.app import watching
 from ticketmail.app.watching import Watcher
 from ticketmail.app.wiring.timing import SystemClock
-from ticketmail.domain.errors import MailboxRefused, MailboxUnreachable
+from ticketmail.domain.errors import MailboxFolderRefused, MailboxRefused, MailboxUnreachable
 from ticketmail.domain.ports.receiving import Mailbox
 from ticketmail.testing.clock import FakeClock
 from ticketmail.testing.mailboxes import FakeMailbox, FakeMailServer, InboxBook, mail
@@ -85,7 +85,7 @@ def test_after_a_trouble_it_opens_anew_and_goes_on(opening: Opening, inbox: Inbo
     until(lambda: len(inbox.letters) == 3)
 
     until(lambda: not watcher.health.trouble)
-    assert len(opening.opened) >= 2
+    assert len(opening.opened) == 1, "it opens its connection again by itself, and knows what it has tried"
     assert inbox.stored_twice == []
 
 
@@ -106,11 +106,44 @@ def test_a_login_that_is_refused_is_told_as_such(opening: Opening, watch: Any) -
     assert "wrong password" in watcher.health.trouble
 
 
+def test_a_folder_that_fails_is_told_and_news_of_the_others_are_waited_for(
+    opening: Opening, inbox: InboxBook, monkeypatch: pytest.MonkeyPatch, watch: Any
+) -> None:
+    class Partly(FakeMailbox):
+        gone = True
+
+        def poll(self, inbox: Any) -> int:
+            came = super().poll(inbox)
+            if self.gone:
+                error = MailboxFolderRefused("The folder 'Form' is gone.")
+                error.came = came
+                raise error
+            return came
+
+    box = Partly(opening.server)
+    monkeypatch.setattr(Opening, "__call__", lambda self: self.opened.append(box) or box)
+    opening.server.deliver(mail(1))
+    watcher = watch()
+    until(lambda: watcher.health.waiting)
+    assert (watcher.health.refused, watcher.health.stored, watcher.health.well_us) == (True, 1, None)
+    assert "'Form'" in watcher.health.trouble
+
+    opening.server.deliver(mail(2))
+    until(lambda: watcher.health.stored == 2)
+    box.gone = False
+    opening.server.deliver(mail(3))
+    until(lambda: not watcher.health.trouble)
+
+    assert len(opening.opened) == 1, "one connection all the time"
+
+
 def test_a_call_that_hangs_is_cut_by_the_watchdog(opening: Opening, inbox: InboxBook, watch: Any) -> None:
     clock, hanging, cut = FakeClock(), threading.Event(), threading.Event()
 
     class Hanging(FakeMailbox):
         def poll(self, inbox: Any) -> int:
+            if cut.is_set():
+                return super().poll(inbox)
             hanging.set()
             assert cut.wait(20)
             raise MailboxUnreachable("cut")
@@ -118,8 +151,8 @@ def test_a_call_that_hangs_is_cut_by_the_watchdog(opening: Opening, inbox: Inbox
         def abort(self) -> None:
             cut.set()
 
-    first = [Hanging(opening.server)]
-    watcher = Watcher("help", lambda: first.pop() if first else opening(), inbox, poll_s=30.0, clock=clock, chance=lambda: 0.0)
+    box = Hanging(opening.server)
+    watcher = Watcher("help", lambda: box, inbox, poll_s=30.0, clock=clock, chance=lambda: 0.0)
     opening.server.deliver(mail(1))
     watcher.start()
     assert hanging.wait(20)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ticketmail.domain.errors import MailboxError, SettingsError, SpoolError
+from ticketmail.domain.errors import MailboxError, MailboxFolderError, MailboxRefused, SettingsError, SpoolError
 from ticketmail.domain.ports.receiving import Inbox, Ledger, Letter, Mailbox, RawMail
 from ticketmail.domain.ports.timing import Clock
 
@@ -125,15 +125,19 @@ class Watcher:
                 self._mailbox = self._mailbox or self._open()
                 self._turn(self._mailbox)
             except (MailboxError, SpoolError, SettingsError) as error:
-                self._ending.wait(self._ill(error))
+                self._rest(error)
             except Exception:
                 _log.exception("mailbox %s", self.name)
-                self._ending.wait(self._ill(None))
+                self._rest(None)
         self._close()
 
     def _turn(self, mailbox: Mailbox) -> None:
         self._hangs_at_s = self._clock.monotonic_s() + HANGS_S
-        self._came(mailbox.poll(self._inbox))
+        try:
+            self._well(mailbox.poll(self._inbox))
+        except MailboxFolderError as error:  # the others were read, and are watched
+            self._ill(error)
+            self._took(error.came)
         self._hangs_at_s = self._clock.monotonic_s() + self._poll_s + HANGS_S
         if self._ending.is_set():
             return
@@ -145,32 +149,37 @@ class Watcher:
             self.health.waiting = False
             self._hangs_at_s = None
 
-    def _came(self, count: int) -> None:
+    def _well(self, count: int) -> None:
         health = self.health
         if health.trouble:
             _log.warning("mailbox %s is well again", self.name)
         health.trouble, health.failures, health.refused, health.since_us = "", 0, False, None
-        health.stored += count
         health.well_us = self._clock.now_us()
-        if count:
-            health.stored_us = health.well_us
+        self._took(count)
 
-    def _ill(self, error: Exception | None) -> float:
-        """Seconds to wait."""
+    def _took(self, count: int) -> None:
+        self.health.stored += count
+        if count:
+            self.health.stored_us = self._clock.now_us()
+
+    def _rest(self, error: Exception | None) -> None:
+        """After a trouble that ends the connection."""
         self._hangs_at_s = None
+        wait_s = BACK_OFF_S[min(self.health.failures, len(BACK_OFF_S) - 1)]
+        self._close()
+        if not self._ending.is_set():
+            self._ill(error)
+            self._ending.wait(wait_s * (0.5 + self._chance() / 2))
+
+    def _ill(self, error: Exception | None) -> None:
         text = str(error) if error is not None else "a fault of ours, see the log"
-        if self._ending.is_set():
-            return 0.0
         if not self.health.trouble:
             _log.warning("mailbox %s cannot be read: %s", self.name, text)
             self.health.since_us = self._clock.now_us()
-        wait_s = BACK_OFF_S[min(self.health.failures, len(BACK_OFF_S) - 1)]
         self.health.trouble, self.health.failures = text, self.health.failures + 1
-        self.health.refused = getattr(error, "code", "") == "mailbox-refused"
-        self._close()
-        return wait_s * (0.5 + self._chance() / 2)
+        self.health.refused = isinstance(error, MailboxRefused)
 
     def _close(self) -> None:
-        mailbox, self._mailbox = self._mailbox, None
-        if mailbox is not None:
-            mailbox.close()
+        """Its connection; it opens another one when it is used again, and knows what it has tried."""
+        if self._mailbox is not None:
+            self._mailbox.close()

@@ -28,6 +28,11 @@
     │   ├── BrokerUnsafe                 it may lose what it confirmed
     │   └── BlobStoreError               the store of large content that host and mail service share
     │       └── BlobCorrupt              what it holds is not what was put there
+    ├── MailboxError (OSError)           a source of incoming mail cannot be read now
+    │   ├── MailboxUnreachable           no connection, or it was cut
+    │   ├── MailboxRefused               it does not let us in
+    │   └── MailboxFolderError           one folder fails, the others are read
+    │       └── MailboxFolderRefused     it is not there, or closed to us
     ├── InvalidJob (ValueError)          what came from a broker cannot be understood; it is parked
     ├── HostTransactionMustBeImmediate   a SQLite transaction that is not a writer yet
     ├── SettingsError (ValueError)       a setting is missing or wrong
@@ -253,9 +258,23 @@ class MailboxUnreachable(MailboxError):
 
 
 class MailboxRefused(MailboxError):
-    """It does not let us in, or does not have the folder: a login, token or name that a human must mend."""
+    """It does not let us in: a login or token that a human must mend."""
 
     code = "mailbox-refused"
+
+
+class MailboxFolderError(MailboxError):
+    """In one of its folders mail that is safe cannot be marked or moved. Nothing is lost, the other folders are read. ``came``:
+    how many mails were stored all the same."""
+
+    code = "mailbox-folder"
+    came = 0
+
+
+class MailboxFolderRefused(MailboxFolderError, MailboxRefused):
+    """One of its folders is not there, or may not be opened. The others are read."""
+
+    code = "mailbox-folder-refused"
 
 
 class HostTransactionMustBeImmediate(TicketmailError):

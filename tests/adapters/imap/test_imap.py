@@ -9,10 +9,13 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
+from imapclient import IMAPClient
+from imapclient.exceptions import IMAPClientAbortError
 
 from ticketmail.adapters.imap import create
+from ticketmail.adapters.imap import mailbox as imap_mailbox
 from ticketmail.app.usecases.ingest import balance
-from ticketmail.domain.errors import MailboxRefused, MailboxUnreachable, SettingsError
+from ticketmail.domain.errors import MailboxFolderError, MailboxFolderRefused, MailboxRefused, MailboxUnreachable, SettingsError
 from ticketmail.domain.ports.receiving import Letter, MailboxOptions
 
 pytestmark = pytest.mark.dovecot
@@ -207,9 +210,60 @@ def test_tls_is_checked_and_a_wrong_password_is_told_as_such(server: Any, inbox:
     assert "wrong" not in str(caught.value)
 
 
-def test_a_folder_that_is_not_there_is_named(open_box: Any, inbox: Any) -> None:
-    with pytest.raises(OSError, match="'Nowhere' cannot be opened"):
-        open_box(folders=("Nowhere",)).poll(inbox)
+def test_a_folder_that_is_not_there_is_named_with_those_that_are_and_keeps_no_other_waiting(
+    server: Any, open_box: Any, inbox: Any, stored: Any
+) -> None:
+    server.client.create_folder("Form")
+    server.puts("one")
+    server.puts("two", "Form")
+    box = open_box(folders=("INBOX", "Nowhere", "Form"))
+
+    with pytest.raises(MailboxFolderRefused, match=r"'Nowhere' cannot be opened: .*; it sees: .*'INBOX'") as told:
+        box.poll(inbox)
+
+    assert told.value.came == 2
+    assert [view.source.split(";")[0] for view in stored()] == ["INBOX", "Form"]
+    assert not box.wait(0.05), "the connection is good"
+
+
+def test_a_mail_that_breaks_the_connection_each_time_is_told_and_keeps_no_other_waiting(
+    server: Any, open_box: Any, inbox: Any, stored: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.puts("poison")
+    server.puts("good")
+    fetch, poison = IMAPClient.fetch, server.client.search()[0]
+
+    def breaks(self: Any, uids: Any, what: Any) -> Any:
+        if what == ["BODY.PEEK[]"] and uids == [poison]:
+            raise IMAPClientAbortError("socket error: EOF")
+        return fetch(self, uids, what)
+
+    monkeypatch.setattr(IMAPClient, "fetch", breaks)
+    box = open_box()
+    for _ in range(2):
+        with pytest.raises(MailboxUnreachable):
+            box.poll(inbox)
+        box.close()
+
+    assert box.poll(inbox) == 2
+    assert [view.size_bytes > 0 for view in stored()] == [False, True]
+
+
+def test_mail_that_cannot_be_moved_is_stored_and_moved_once_it_can(
+    server: Any, open_box: Any, inbox: Any, stored: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imap_mailbox, "BATCH", 2)
+    for number in range(5):
+        server.puts(f"mail {number}")
+    box = open_box(processed="no/../way")
+    for came in (5, 0):
+        with pytest.raises(MailboxFolderError, match=r"are stored and cannot be moved to 'no/\.\./way'.*nothing is lost") as told:
+            box.poll(inbox)
+        assert told.value.came == came
+    assert len(stored()) == 5
+
+    assert open_box(processed="Processed").poll(inbox) == 0
+    assert (server.subjects(), len(server.subjects("Processed")), len(stored())) == ([], 5, 5)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import poplib
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -11,7 +12,7 @@ import pytest
 from imapclient import IMAPClient
 
 from ticketmail.adapters.pop3 import create
-from ticketmail.domain.errors import MailboxRefused, SettingsError, SpoolUnreachable
+from ticketmail.domain.errors import MailboxError, MailboxRefused, SettingsError, SpoolUnreachable
 from ticketmail.domain.ports.receiving import Mailbox, MailboxOptions
 from ticketmail.testing.mailboxes import InboxBook, MailboxContract, mail
 
@@ -89,6 +90,42 @@ def test_lines_longer_than_poplib_takes_and_headers_of_what_is_too_large(dovecot
 
     assert len(next(iter(inbox.letters.values())).content) > 5000
     assert next(iter(small.letters.values())).content.startswith(b"X-Ticketmail-Too-Large: ")
+
+
+@pytest.mark.dovecot
+def test_of_what_is_too_large_only_the_header_comes_so_it_is_never_deleted(dovecot: Server) -> None:
+    dovecot.deliver(b"Subject: large\r\n\r\n" + b"x\r\n" * 500)
+    dovecot.deliver(mail(1))
+    inbox, options = InboxBook(), {"delete": "true"}
+    for came in (2, 0):
+        assert dovecot.open(max_size_bytes=1000, options=options).poll(inbox) == came
+        assert dovecot.count() == 1
+    assert inbox.has(list(dovecot.open(max_size_bytes=1000).census()))
+
+    assert dovecot.open(options=options).poll(inbox) == 1, "with a larger limit all of it comes"
+    assert dovecot.count() == 0
+
+
+@pytest.mark.dovecot
+def test_a_mail_that_the_server_does_not_give_is_told_after_three_tries_and_stays(
+    dovecot: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dovecot.deliver(mail(1))
+    dovecot.deliver(mail(2))
+    retr = poplib.POP3.retr
+
+    def poison(self: Any, which: int) -> Any:
+        return self._longcmd("RETR 99") if which == 1 else retr(self, which)
+
+    monkeypatch.setattr(poplib.POP3, "retr", poison)
+    inbox, box = InboxBook(), dovecot.open(options={"delete": "true"})
+    for _ in range(2):
+        with pytest.raises(MailboxError):
+            box.poll(inbox)
+
+    assert (box.poll(inbox), dovecot.count()) == (2, 1)
+    assert [bool(one.trouble) for one in inbox.letters.values()] == [True, False]
+    assert (box.poll(inbox), dovecot.count()) == (0, 1)
 
 
 @pytest.mark.dovecot

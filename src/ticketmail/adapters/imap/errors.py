@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,9 @@ from ticketmail.domain.errors import MailboxError, MailboxRefused, MailboxUnreac
 
 _LOGIN = "Check user and password (or token); some providers want an app password, or IMAP switched on."
 _AGAIN = "It is tried again by itself."
+_NO_HOST = "Check the host's name; it is tried again by itself."
+_NOBODY = "Check the port, and whether a server listens there; it is tried again by itself."
+_NO_TLS = "Where this port begins without TLS, write imap:// (STARTTLS); it is tried again by itself."
 _CERTIFICATE = "The server's certificate is not trusted: set ca_file, or mend the server."
 
 #: The first class that fits decides. What is not listed is a fault of ours.
@@ -22,6 +26,9 @@ TABLE: tuple[tuple[type[Exception], type[MailboxError], str], ...] = (
     (exceptions.IMAPClientReadOnlyError, MailboxRefused, "The folder is read-only for this login."),
     (exceptions.CapabilityError, MailboxRefused, "The server cannot do this."),
     (exceptions.IMAPClientError, MailboxError, _AGAIN),
+    (socket.gaierror, MailboxUnreachable, _NO_HOST),
+    (ConnectionRefusedError, MailboxUnreachable, _NOBODY),
+    (ssl.SSLError, MailboxUnreachable, _NO_TLS),
     (OSError, MailboxUnreachable, _AGAIN),
     (EOFError, MailboxUnreachable, _AGAIN),
 )
@@ -37,10 +44,13 @@ def translated(what: str) -> Iterator[None]:
     except Exception as error:
         for kind, ours, remedy in TABLE:
             if isinstance(error, kind):
-                raise ours(f"{what}: {_text(error)}.", remedy=remedy) from error
+                raise ours(f"{what}: {said(error)}.", remedy=remedy) from error
         raise
 
 
-def _text(error: Exception) -> str:
+def said(error: Exception) -> str:
+    """What a server or the network said, without a full stop."""
     text = " ".join(str(error).split())[:300]
+    if text.startswith("b'"):  # imaplib's errors hold bytes
+        text = text[2:].removesuffix("'")
     return text.rstrip(".") or type(error).__name__

@@ -17,9 +17,9 @@ from typing import Any, Final
 from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError
 
-from ticketmail.adapters.imap.errors import translated
+from ticketmail.adapters.imap.errors import said, translated
 from ticketmail.adapters.imap.session import Target, connect, cut, release, target_of
-from ticketmail.domain.errors import SettingsError
+from ticketmail.domain.errors import MailboxFolderError, MailboxFolderRefused, SettingsError
 from ticketmail.domain.ports.receiving import Inbox, Letter, Mailbox, MailboxCapabilities, MailboxOptions
 
 KEYWORD: Final = "$Ticketmail"
@@ -29,6 +29,8 @@ BATCH: Final = 50
 SWEEP_S: Final = 3_600.0
 #: A mail that cannot be fetched so often is told as one without content, and blocks the others no longer.
 MOST_TRIES: Final = 3
+#: So many folders are named where one was not found.
+_NAMED: Final = 12
 _GMAIL_TWICE: Final = frozenset({"[gmail]/all mail", "[gmail]/important", "[google mail]/all mail"})
 _log = logging.getLogger("ticketmail.imap")
 
@@ -50,12 +52,20 @@ class ImapMailbox:
         return MailboxCapabilities(watches=self._idles, keeps=self._options.read_only or not self._options.processed)
 
     def poll(self, inbox: Inbox) -> int:
-        came = 0
+        came, trouble = 0, None
         for name in self._options.folders:
-            folder = _Folder(self._connected(), name, self._target, self._options)
+            try:
+                folder = _Folder(self._connected(), name, self._target, self._options)
+            except MailboxFolderError as error:
+                trouble = trouble or error
+                continue
             if name == self._options.folders[0]:
                 self._uid_next = folder.uid_next
             came += folder.read(inbox, self)
+            trouble = trouble or folder.trouble
+        if trouble is not None:
+            trouble.came = came
+            raise trouble
         return came
 
     def wait(self, timeout_s: float) -> bool:
@@ -63,7 +73,7 @@ class ImapMailbox:
         if not self._idles:
             return False
         with translated(f"{self._target.host} did not announce new mail"):
-            found = client.select_folder(self._options.folders[0], readonly=self._options.read_only)
+            found = _selected(client, self._options.folders[0], self._options)
             if self._uid_next is not None and int(found.get(b"UIDNEXT", 0)) > self._uid_next:
                 return True  # it came after the last look, and will not be announced
             return self._idle(client, min(timeout_s, self._options.idle_s))
@@ -127,8 +137,9 @@ class _Folder:
         self._client = client
         self._name = name
         self._options = options
+        self.trouble: MailboxFolderError | None = None  #: what is safe could not be marked
         with translated(f"The folder {name!r} cannot be opened"):
-            found: dict[bytes, Any] = client.select_folder(name, readonly=options.read_only)  # EXAMINE leaves even \\Recent
+            found = _selected(client, name, options)
         # Some servers give each folder the same UIDVALIDITY: a mailbox that moves to another server begins anew.
         self._validity = f"{int(found[b'UIDVALIDITY'])}-{target.digest}"
         self.uid_next = int(found.get(b"UIDNEXT", 0))
@@ -182,8 +193,8 @@ class _Folder:
             if letter is not None:
                 inbox.store([letter])
                 safe.append(uid)
-        self._mark(safe)
-        self._advance(inbox, uids, {*safe} | ({*uids} - {*facts}))
+        if self._marked(safe):
+            self._advance(inbox, uids, {*safe} | ({*uids} - {*facts}))
         return len([uid for uid in safe if uid in facts])
 
     def _facts(self, uids: Sequence[int]) -> dict[int, dict[bytes, Any]]:
@@ -217,15 +228,27 @@ class _Folder:
             return None
         return Letter(key, _noted(content, size, self._name) if too_large else content, received_us)
 
+    def _marked(self, uids: Sequence[int]) -> bool:
+        """What is safe goes to the processed folder, or gets a keyword. Where it cannot (no right, no room), reading goes on, and
+        the cursor stays: they are marked once that is mended."""
+        with translated(f"Mails in {self._name!r} cannot be marked"):
+            try:
+                self._mark(uids)
+            except IMAPClientAbortError:
+                raise
+            except IMAPClientError as error:
+                what = f"moved to {self._options.processed!r}" if self._options.processed else "marked"
+                text = f"Mails in {self._name!r} are stored and cannot be {what}: {said(error)}."
+                self.trouble = MailboxFolderError(text, remedy="Give this login the right to, or make room; nothing is lost.")
+        return self.trouble is None
+
     def _mark(self, uids: Sequence[int]) -> None:
-        """What is safe goes to the processed folder, or gets a keyword."""
         if not uids or self._options.read_only:
             return
-        with translated(f"Mails in {self._name!r} cannot be marked"):
-            if self._options.processed:
-                self._move(uids, self._options.processed)
-            elif self._keeps_keywords:
-                self._client.add_flags(list(uids), [KEYWORD], silent=True)
+        if self._options.processed:
+            self._move(uids, self._options.processed)
+        elif self._keeps_keywords:
+            self._client.add_flags(list(uids), [KEYWORD], silent=True)
 
     def _move(self, uids: Sequence[int], to: str) -> None:
         """MOVE (RFC 6851), else what it stands for; never expunges what others have deleted (RFC 4315)."""
@@ -250,6 +273,23 @@ class _Folder:
             reached = max(reached, uid)
         if reached > before or validity != self._validity:
             inbox.move_cursor(self._name, f"{self._validity}:{reached}")
+
+
+def _selected(client: IMAPClient, name: str, options: MailboxOptions) -> dict[bytes, Any]:
+    """The folder's facts. Raises MailboxFolderRefused if it is not there, or closed to us; else what IMAPClient raises."""
+    try:
+        found: dict[bytes, Any] = client.select_folder(name, readonly=options.read_only)  # EXAMINE leaves even \\Recent
+    except IMAPClientAbortError:
+        raise
+    except IMAPClientError as error:
+        there = [str(one) for _, _, one in client.list_folders()]
+        if name in there and "NOPERM" not in str(error):  # RFC 5530
+            raise
+        names = ", ".join(repr(one) for one in there[:_NAMED]) or "none"
+        text = f"The folder {name!r} cannot be opened: {said(error)}."
+        remedy = f"Correct `folders`, make it, or give this login the right; it sees: {names}."
+        raise MailboxFolderRefused(text, remedy=remedy) from error
+    return found
 
 
 def _noted(header: bytes, size: int, folder: str) -> bytes:

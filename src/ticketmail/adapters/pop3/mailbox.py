@@ -1,7 +1,8 @@
 """``Mailbox`` over POP3: known by UIDL, stored first, deleted (if at all) only then.
 
 A server forgets deletions when the session breaks before QUIT (RFC 1939 section 6): such a mail comes again, and the ledger knows
-it. There is one folder and nothing is announced.
+it. There is one folder and nothing is announced. A mail of which only the header came, or nothing, has a key of its own: it is
+never deleted.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ from ticketmail.domain.ports.receiving import Inbox, Letter, Mailbox, MailboxCap
 TIMEOUT_S: Final = 60.0
 #: poplib takes 2,048 bytes a line; mail in the wild has longer ones.
 LINE_BYTES: Final = 1 << 20
+#: A mail that cannot be fetched so often is told as one without content, and blocks the others no longer.
+MOST_TRIES: Final = 3
+#: What ends the key of a mail that did not come whole.
+_HEADER, _NOTHING = ";header", ";nothing"
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _PORTS: Final = {"pop3": 110, "pop3s": 995}
 
@@ -60,6 +65,7 @@ class Pop3Mailbox:
         self._digest = hashlib.sha256(f"{self._user}@{self._host}".lower().encode()).hexdigest()[:8]
         self._deletes = options.options.get("delete", "") in ("true", "yes", "1") and not options.read_only
         self._client: poplib.POP3 | None = None
+        self._tries: dict[str, int] = {}
 
     @property
     def capabilities(self) -> MailboxCapabilities:
@@ -69,13 +75,15 @@ class Pop3Mailbox:
         """A session shows what was there when it began: each poll is one."""
         with self._session() as client:
             came = 0
-            there = self._uidl(client)
-            stored = inbox.has([self._key(uid) for uid in there.values()])
-            for number, uid in there.items():
-                if self._key(uid) not in stored:
-                    inbox.store([self._letter(client, number, uid)])
+            there = self._there(client)
+            stored = inbox.has([one for key in there.values() for one in (key, key + _NOTHING)])
+            for number, key in there.items():
+                if not {key, key + _NOTHING} & stored:
+                    letter = self._fetched(client, number, key)
+                    inbox.store([letter])
+                    stored |= {letter.source}
                     came += 1
-                if self._deletes:
+                if self._deletes and key in stored and not key.endswith(_HEADER):
                     client.dele(number)
             return came
 
@@ -84,7 +92,7 @@ class Pop3Mailbox:
 
     def census(self) -> Iterator[str]:
         with self._session() as client:
-            yield from [self._key(uid) for uid in self._uidl(client).values()]
+            yield from self._there(client).values()
 
     def abort(self) -> None:
         client = self._client
@@ -137,25 +145,40 @@ class Pop3Mailbox:
                 remedy="Use pop3s://, or set allow_plaintext where the network is yours.",
             )
 
-    def _uidl(self, client: poplib.POP3) -> dict[int, str]:
+    def _there(self, client: poplib.POP3) -> dict[int, str]:
+        """Number in this session -> source key."""
         try:
-            lines = client.uidl()[1]
+            uids, sizes = _numbered(client.uidl()[1]), _numbered(client.list()[1])
         except poplib.error_proto as error:
             raise MailboxRefused(f"{self._host} has no UIDL, without which mails cannot be told apart.") from error
-        words = (line.decode("ascii", "replace").split(maxsplit=1) for line in lines)
-        return {int(number): uid.strip() for number, uid in words}
+        most = self._options.max_size_bytes
+        return {number: self._key(uid) + (_HEADER if int(sizes.get(number, 0)) > most else "") for number, uid in uids.items()}
 
-    def _letter(self, client: poplib.POP3, number: int, uid: str) -> Letter:
-        answer: Any = client.list(number)  # one line where one was asked for; its type says else
-        size = int(answer.split()[2])
-        if size > self._options.max_size_bytes:
-            note = f"X-Ticketmail-Too-Large: {size} bytes, still in the mailbox".encode()
-            return Letter(self._key(uid), b"\r\n".join([note, *client.top(number, 0)[1], b""]))
-        return Letter(self._key(uid), b"\r\n".join([*client.retr(number)[1], b""]))
+    def _fetched(self, client: poplib.POP3, number: int, key: str) -> Letter:
+        try:
+            return self._letter(client, number, key)
+        except (poplib.error_proto, OSError) as error:
+            self._tries[key] = self._tries.get(key, 0) + 1
+            if self._tries[key] < MOST_TRIES:
+                raise
+            return Letter(key + _NOTHING, trouble=f"The server does not give it: {error}"[:300])
+
+    def _letter(self, client: poplib.POP3, number: int, key: str) -> Letter:
+        if key.endswith(_HEADER):
+            answer: Any = client.list(number)  # one line where one was asked for; its type says else
+            note = f"X-Ticketmail-Too-Large: {int(answer.split()[2])} bytes, still in the mailbox".encode()
+            return Letter(key, b"\r\n".join([note, *client.top(number, 0)[1], b""]))
+        return Letter(key, b"\r\n".join([*client.retr(number)[1], b""]))
 
     def _key(self, uid: str) -> str:
         """The source key of a mail."""
-        return f"uidl;{self._digest};{uid}"[:255]
+        return f"uidl;{self._digest};{uid}"[:240]
+
+
+def _numbered(lines: list[bytes]) -> dict[int, str]:
+    """The lines of UIDL and LIST."""
+    words = (line.decode("ascii", "replace").split(maxsplit=1) for line in lines)
+    return {int(number): value.strip() for number, value in words}
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from ticketmail.app.cli import NOT_QUITE, OK
+from ticketmail.app.cli import BAD, NOT_QUITE, OK
 from ticketmail.app.cli.context import Context
 from ticketmail.app.cli.errors import UsageError
 from ticketmail.app.cli.moments import past_us
@@ -153,7 +153,8 @@ def _differences(context: Context, view: InboundView) -> list[dict[str, Any]]:
 
 
 def check(context: Context) -> int:
-    """The balance of each mailbox: what the server has, against the ledger. Exit code 1 if something is missing."""
+    """The balance of each mailbox: what the server has, against the ledger. Exit code 1 if something is missing, 2 if a server
+    cannot be asked; the others are, all the same."""
     from ticketmail.app.usecases.ingest import balance
     from ticketmail.app.wiring.mailboxes import make_mailbox
 
@@ -171,6 +172,8 @@ def check(context: Context) -> int:
         context.out.line(sheet.sentence)
         for missing in sheet.missing[:20]:
             context.out.line(f"  not in the ledger: {missing}")
+    if any(sheet.trouble for sheet in sheets):
+        return BAD
     return OK if all(sheet.is_whole for sheet in sheets) else NOT_QUITE
 
 

@@ -230,7 +230,8 @@ class Mailbox(Protocol):
 
     def poll(self, inbox: Inbox) -> int:
         """Hand over all that is new, each durable before it is marked; how many. What was handed over and not marked comes again,
-        and the ledger knows it."""
+        and the ledger knows it. MailboxFolderError, once the rest is handed over, if one of several folders fails: ``wait`` may
+        follow, as after a poll that went well."""
         ...
 
     def wait(self, timeout_s: float) -> bool:

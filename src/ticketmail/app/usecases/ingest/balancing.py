@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
+from ticketmail.domain.errors import MailboxError
 from ticketmail.domain.ports.receiving import InboundState, Ledger, Mailbox
 
 _CHUNK = 500
@@ -13,7 +14,8 @@ _CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """``on_server`` None: it cannot be asked (mail is only handed in). ``missing`` are source keys that are not in the ledger."""
+    """``on_server`` None: it cannot be asked (mail is only handed in, or ``trouble`` says why). ``missing`` are source keys that
+    are not in the ledger."""
 
     mailbox: str
     on_server: int | None
@@ -22,11 +24,12 @@ class Balance:
     done: int
     duplicates: int
     dead: int
+    trouble: str = ""
 
     @property
     def is_whole(self) -> bool:
         """Nothing is missing, and nothing waits for a human."""
-        return not self.missing and not self.dead
+        return not self.missing and not self.dead and not self.trouble
 
     @property
     def sentence(self) -> str:
@@ -36,6 +39,8 @@ class Balance:
             f"{total} in the ledger: {self.done} became events, {self.duplicates} were copies, {self.stored} wait, "
             f"{self.dead} are dead"
         )
+        if self.trouble:
+            return f"{self.mailbox}: the server cannot be asked: {self.trouble} {ledger[0].upper()}{ledger[1:]}."
         if self.on_server is None:
             return f"{self.mailbox}: {ledger}."
         lost = f"{len(self.missing)} of these are not in the ledger" if self.missing else "all of them in the ledger"
@@ -43,8 +48,8 @@ class Balance:
 
 
 def balance(ledger: Ledger, name: str, tenant: str, source: Mailbox | None) -> Balance:
-    """Compare. Raises MailboxError and SpoolError kin."""
-    on_server, missing = None, []
+    """Compare. Raises SpoolError kin."""
+    on_server, missing, trouble = None, [], ""
     if source is not None and source.capabilities.keeps:
         on_server = 0
         try:
@@ -52,6 +57,8 @@ def balance(ledger: Ledger, name: str, tenant: str, source: Mailbox | None) -> B
                 on_server += len(part)
                 known = ledger.has(name, part, tenant=tenant)
                 missing += [one for one in part if one not in known]
+        except MailboxError as error:
+            on_server, missing, trouble = None, [], str(error)
         finally:
             source.close()
     counts = ledger.counts(name)
@@ -63,6 +70,7 @@ def balance(ledger: Ledger, name: str, tenant: str, source: Mailbox | None) -> B
         done=counts.get(InboundState.DONE, 0),
         duplicates=counts.get(InboundState.DUPLICATE, 0),
         dead=counts.get(InboundState.DEAD, 0),
+        trouble=trouble,
     )
 
 
