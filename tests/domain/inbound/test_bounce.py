@@ -347,6 +347,32 @@ def test_a_vacation_that_answers_a_mail_about_delivery_is_no_bounce() -> None:
     assert notice("I can not be reached until Monday.", subject="Re: delivery problem", head=head) is None
 
 
+@pytest.mark.parametrize(
+    ("sender", "subject", "kind"),
+    [
+        ("Carl <carl@example.net>", "Fwd: Undelivered Mail Returned to Sender", MailKind.HUMAN),
+        ("Carl <carl@example.net>", "What is this?", MailKind.HUMAN),
+        ("Carl <carl@example.net>", "Undelivered Mail Returned to Sender", MailKind.BOUNCE),
+        ("MAILER-DAEMON@example.net", "What is this?", MailKind.BOUNCE),
+    ],
+)
+def test_people_show_reports_around(sender: str, subject: str, kind: MailKind) -> None:
+    raw = (
+        f"From: {sender}\nTo: help@example.com\nSubject: {subject}\nContent-Type: multipart/mixed; boundary=b\n\n"
+        "--b\n\nHello.\n--b\nContent-Type: message/delivery-status\n\nFinal-Recipient: rfc822; ann@example.net\nAction: failed\n"
+        f"--b\nContent-Type: message/rfc822\n\n{ORIGINAL}\n--b--"
+    )
+
+    assert classify(parse(raw.encode())).kind is kind
+
+
+def test_a_digest_of_what_was_held_back_is_no_bounce() -> None:
+    body = "3 messages were blocked:\n\n<eve@example.net> Cheap watches"
+
+    assert notice(body, subject="Spam quarantine notification") is None
+    assert notice(body, subject="Undeliverable: your quarantine report") is not None
+
+
 def test_a_postmaster_who_writes_with_a_program_for_people_is_a_human() -> None:
     head = "From: Ann <postmaster@example.net>\nTo: help@example.com\nUser-Agent: Mozilla Thunderbird\n"
 

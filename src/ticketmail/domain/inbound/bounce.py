@@ -23,6 +23,7 @@ from ticketmail.domain.inbound.verdict import DeliveryReport, Evidence, FailedRe
 from ticketmail.domain.inbound.wordings import (
     DELAY_SUBJECTS,
     DELAY_TEXTS,
+    DIGEST_SUBJECTS,
     EXPIRED_TEXTS,
     FAILURE_SUBJECTS,
     FAILURE_TEXTS,
@@ -128,15 +129,26 @@ def is_daemon(mail: ParsedMail) -> Evidence | None:
 
 
 def _groups(mail: ParsedMail, text: str) -> Iterator[StatusGroups]:
+    daemon = is_daemon(mail)
+    if daemon is None and _is_shown_around(mail):
+        return
     for part in mail.reports:
         if part.content_type.value in _STATUS_TYPES:
             yield read_groups(part.text or "")
-    daemon = is_daemon(mail)
     if mail.reports or daemon is None:
         return
     for stated in (text, *_undeclared(mail)):
         if _EMBEDDED.search(stated) and _speaks_for_a_server(mail, daemon, True, stated):
             yield read_groups(stated)
+
+
+def _is_shown_around(mail: ParsedMail) -> bool:
+    """Whether the parts of a report came with a mail of other people: they pass reports on in all their parts (Apple Mail), to
+    ask what that means. A report is a ``multipart/report`` of its own (RFC 3462), or its subject speaks of a failure."""
+    stated = mail.subject[:MAX_SUBJECT]
+    if mail.content_type.value == "multipart/report":
+        return False
+    return first_found(stated, (*FAILURE_SUBJECTS, *DELAY_SUBJECTS)) is None or _PASSED_ON.match(stated) is not None
 
 
 def _undeclared(mail: ParsedMail) -> Iterator[str]:
@@ -205,6 +217,8 @@ def _by_words(mail: ParsedMail, text: str) -> DeliveryReport | None:
     stated = mail.subject[:MAX_SUBJECT]
     daemon, named, subject = is_daemon(mail), mail.value("x-failed-recipients"), first_found(stated, FAILURE_SUBJECTS)
     if not (daemon or named) and (subject is None or _PASSED_ON.match(stated)):
+        return None
+    if subject is None and not named and first_found(stated, DIGEST_SUBJECTS):
         return None
     notice, copy = divide(text)
     words = first_found(notice, FAILURE_TEXTS)

@@ -87,6 +87,15 @@ DELAY_SUBJECTS = (
     ),
 )
 
+#: What was held back from a user, told to that user: addresses in it are senders.
+DIGEST_SUBJECTS = (
+    Phrases(
+        "digest-subject",
+        "Proofpoint, Barracuda, Exchange Online, IronPort, Sophos, MailMarshal",
+        (r"quarant|quarent|cuarent|karant|карантин|隔離|隔离|(?:spam|end[- ]user|message) (?:digest|summary|report)",),
+    ),
+)
+
 #: Failure in the text of a notice.
 FAILURE_TEXTS = (
     Phrases(
