@@ -216,6 +216,12 @@ def test_prose_is_no_attribution(text):
     assert {one.kind for one in folded.segments} == {Kind.VISIBLE}
 
 
+@pytest.mark.parametrize("name", ["gmail en wrapped", "gmail de", "gmail ru", "gmail tr", "gmail hu", "gmail eu", "gmail zh"])
+def test_no_blank_line_stands_above_an_attribution(name):
+    lines = "\n".join(wrap(WRITTEN[name], 60))
+    assert fold_text(f"Thanks\nBob\n{lines}\n> Is it on?\n> Ann\n").top == "Thanks\nBob"
+
+
 def test_words_before_an_attribution_on_its_line_are_kept():
     folded = fold_text("yes On Wed, Apr 4, 2012 at 3:59 PM, ann@example.org wrote:\n> Is it on?")
     assert folded.top == "yes"

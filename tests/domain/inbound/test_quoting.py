@@ -59,6 +59,18 @@ def test_text_at_the_top_under_an_attribution_without_signs_is_kept():
     assert fold_text(f"{WROTE}\n\nIt is off.\n").top == "It is off."
 
 
+@pytest.mark.parametrize("sign", ["|", "»", "＞", "AE>"])
+def test_other_signs_of_quotes_below_an_attribution(sign):
+    quote = f"{WROTE}\n{sign} Is it on?\n{sign} Ann\n"
+    assert fold_text(f"Yes.\n\n{quote}").top == "Yes."
+    assert fold_text(f"{quote}\nYes.").top == "Yes."
+
+
+def test_a_table_and_a_list_with_such_signs_are_kept():
+    text = "The list:\n\n| Item | Qty |\n|------|-----|\n| Ink | 2 |\n\n» one\n» two\n» three"
+    assert fold_text(text).top == text
+
+
 def test_names_as_quote_signs_count_below_an_attribution_only():
     assert fold_text(f"Yes.\n\n{WROTE}\n\nAnn> Is it on?\n").top == "Yes."
     assert fold_text("Shell> ls\nprints nothing.").top == "Shell> ls\nprints nothing."

@@ -123,9 +123,10 @@ def find(texts: Sequence[str], last: int, quoted_next: bool) -> Found | None:
 
 
 def _is_all_said(texts: Sequence[str], first: int, last: int, quoted_next: bool) -> bool:
-    """Whether the lines are a paragraph of their own that was wrapped, with a date, a time and two more signs of an attribution:
-    whatever the first one begins with, people do not write so. Or a name with its address, and then the verb."""
-    if first == last or (first and texts[first - 1].strip(" \t>*")):
+    """Whether the lines are a paragraph of their own that was wrapped, or begin with a name and its address; with a date, a time
+    and two more signs of an attribution: people do not write so. Or a name with its address, and then the verb."""
+    apart = first == 0 or not texts[first - 1].strip(" \t>*")
+    if first == last or not (apart or (_NAMED.match(texts[first].lstrip()) and _is_author_first(texts[first]))):
         return False
     said = _plain(_REPEATED.sub("", " ".join(texts[first : last + 1])))
     named = _NAMED.match(said)

@@ -19,8 +19,9 @@ MAX_ATTRIBUTIONS: Final = 400
 #: Lines that could begin a quoted header, and are looked at.
 MAX_HEADERS: Final = 400
 
-_QUOTED: Final = re.compile(r"\s{0,4}>")
-_SUPERCITED: Final = re.compile(r"\s{0,2}\w{1,16}>\s")
+_QUOTED: Final = re.compile(r"\s{0,4}[>＞]")
+#: What some programs and people set in front of quoted lines; it is a quote only below an attribution.
+_SUPERCITED: Final = re.compile(r"\s{0,2}(?:\w{1,16}>\s|[|»]\s)")
 _OPEN_LINK: Final = re.compile(r"<https?:[^\s>]*$")
 
 
