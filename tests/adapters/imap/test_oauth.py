@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ticketmail.adapters.imap import create
-from ticketmail.domain.errors import MailboxRefused
+from ticketmail.domain.errors import MailboxRefused, MailboxUnreachable
 from ticketmail.domain.ports.receiving import MailboxOptions
 from ticketmail.testing.mailboxes import InboxBook
 
@@ -20,6 +20,8 @@ class Login(socketserver.StreamRequestHandler):
     """An IMAP server as far as login and an empty folder go. The class's ``good`` is the token that it takes."""
 
     good = "fresh"
+    refusal = "NO AUTHENTICATE failed."
+    denied = ""
 
     def handle(self) -> None:
         self.say("* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=XOAUTH2 IDLE] ready")
@@ -29,6 +31,8 @@ class Login(socketserver.StreamRequestHandler):
                 self.log_in(tag, words[1] if len(words) > 1 else self.asked())
             elif command == "CAPABILITY":
                 self.say("* CAPABILITY IMAP4rev1 IDLE", f"{tag} OK done")
+            elif self.denied and command in ("SELECT", "LIST"):
+                self.say(f"{tag} {self.denied}")
             elif command == "SELECT":
                 self.say("* 0 EXISTS", "* OK [UIDVALIDITY 1] .", "* OK [UIDNEXT 1] .", f"{tag} OK [READ-WRITE] done")
             elif command == "UID":
@@ -44,7 +48,7 @@ class Login(socketserver.StreamRequestHandler):
             return
         self.say("+ eyJzdGF0dXMiOiI0MDAifQ==")
         self.rfile.readline()
-        self.say(f"{tag} NO AUTHENTICATE failed.")
+        self.say(f"{tag} {self.refusal}")
 
     def asked(self) -> str:
         self.say("+ ")
@@ -107,3 +111,28 @@ def test_a_login_that_stays_refused_is_told_without_the_token(server: _Server) -
 
     assert asked == [False, True]
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "NO [ALERT] Too many simultaneous connections. (Failure)",
+        "NO [UNAVAILABLE] Maximum number of connections from user+IP exceeded (mail_max_userip_connections=16)",
+    ],
+)
+def test_a_login_that_is_turned_away_for_now_is_not_refused(
+    server: _Server, monkeypatch: pytest.MonkeyPatch, refusal: str
+) -> None:
+    monkeypatch.setattr(Login, "refusal", refusal)
+    with pytest.raises(MailboxUnreachable, match=r"connections.*tried again by itself"):
+        box(server, ["stale"], []).poll(InboxBook())
+
+
+def test_a_login_that_exchange_takes_and_that_has_no_mailbox_says_what_to_check(
+    server: _Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Login, "denied", "BAD User is authenticated but not connected.")
+    made = box(server, ["fresh"], [])
+    with pytest.raises(MailboxRefused, match="permission on the mailbox"):
+        made.poll(InboxBook())
+    made.close()

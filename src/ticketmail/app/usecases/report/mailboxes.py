@@ -54,7 +54,7 @@ def on_mailboxes(mailboxes: Sequence[MailboxStatus], now_us: int) -> Iterable[Fi
         subject = f"mailbox {one.name}"
         if one.trouble and one.worker:
             since = f"for {span((now_us - one.since_us) / 1e6)}" if one.since_us is not None else "now"
-            yield Finding(one.level, subject, f"It cannot be read, {since}: {one.trouble}")
+            yield Finding(one.level, subject, f"In trouble {since}: {one.trouble}")
         elif not one.worker:
             yield Finding(one.level, subject, "No worker watches it.", "Start one: `ticketmail worker`.")
         else:
