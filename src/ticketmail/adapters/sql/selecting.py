@@ -21,7 +21,9 @@ from ticketmail.domain.scope import Scope
 
 Key = tuple[str, int]  #: submission, number
 Step = Callable[[Tx, Sequence[Key]], int]  #: changes some; says how many
-CHUNK = 50  #: rows a transaction: what takes about 5 ms of the write lock
+CHUNK = 50  #: rows a transaction on SQLite: what takes about 5 ms of the write lock
+#: The same where rows are locked, one by one: claims of others step over them, and a commit costs more than a row.
+CHUNK_OF_ROWS = 500
 _READ = 5000
 
 
@@ -78,7 +80,8 @@ def in_chunks(database: Database, selection: Selection, step: Step, limit: int |
     while limit is None or total < limit:
         size = _READ if limit is None else min(_READ, limit - total)
         keys = database.read(lambda tx, size=size: selection.keys(tx, size))  # type: ignore[misc]
-        done = sum(database.write(lambda tx, part=part: step(tx, part)) for part in parts(keys))  # type: ignore[misc]
+        chunks = parts(keys, _size(database.language))
+        done = sum(database.write(lambda tx, part=part: step(tx, part)) for part in chunks)  # type: ignore[misc]
         total += done
         if not done:
             break
@@ -88,11 +91,15 @@ def in_chunks(database: Database, selection: Selection, step: Step, limit: int |
 def chunks_in(tx: Tx, selection: Selection, step: Step) -> int:
     """The same in one open transaction, a host's."""
     total = 0
-    while done := sum(step(tx, part) for part in parts(selection.keys(tx, _READ))):
+    while done := sum(step(tx, part) for part in parts(selection.keys(tx, _READ), _size(tx.language))):
         total += done
     return total
 
 
-def parts(keys: Sequence[Key]) -> Iterator[Sequence[Key]]:
+def parts(keys: Sequence[Key], size: int = CHUNK) -> Iterator[Sequence[Key]]:
     """Keys by the chunk."""
-    return (keys[at : at + CHUNK] for at in range(0, len(keys), CHUNK))
+    return (keys[at : at + size] for at in range(0, len(keys), size))
+
+
+def _size(language: Language) -> int:
+    return CHUNK_OF_ROWS if language.locks_rows else CHUNK
