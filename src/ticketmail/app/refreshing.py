@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -29,6 +30,8 @@ from ticketmail.domain.ports.timing import Threads
 _log = logging.getLogger("ticketmail.accounts")
 #: A worker asks the host this often (seconds).
 EVERY_S = 15.0
+#: It answers within this, or is told of (seconds).
+PATIENCE_S = 30.0
 #: The documents that hold what was last known of each account, without secrets.
 KIND = "settings"
 #: Several workers see a changed password; one of them writes it down (microseconds).
@@ -79,11 +82,12 @@ class Refreshing:
         self._book = book
         self._threads = threads
         self._settings: Settings | None = None
+        self._asking: asyncio.Future[Mapping[str, str]] | None = None
         self._troubled = True  # an alarm of a worker before us may be open
 
     async def turn(self) -> None:
         """Ask, apply, write down. Raises SpoolError kin; the next turn goes on."""
-        trouble = await self._threads.run(self._mail.refresh_accounts)
+        trouble = await self._asked()
         settings = self._mail.settings
         if self._settings is None:
             self._settings = settings
@@ -96,6 +100,17 @@ class Refreshing:
             self._settings = settings
             self._house.use(settings, routes_of(settings))
         await self._alarm(trouble)
+
+    async def _asked(self) -> Mapping[str, str]:
+        """What is wrong with what the host says. One that does not answer is asked once, and told of."""
+        if self._asking is None:
+            self._asking = asyncio.ensure_future(self._threads.apart(self._mail.refresh_accounts))
+        done, _ = await asyncio.wait({self._asking}, timeout=PATIENCE_S)
+        if not done:
+            text = f"The host's callable has not returned for {PATIENCE_S:.0f} s or longer; the last list stays in force."
+            return {"": text}
+        asked, self._asking = self._asking, None
+        return asked.result()
 
     def _apply(self, before: Settings, settings: Settings) -> dict[str, str]:
         """Put changed accounts to work. Returns what could not be."""

@@ -32,6 +32,7 @@ class LiveSettings:
         self._hosts = hosts
         self._now = loaded
         self._asked_s: float | None = None
+        self._asking = False
         self._heard: set[str] = set()
         self.trouble: Mapping[str, str] = {}
 
@@ -50,14 +51,22 @@ class LiveSettings:
         return self._now.settings
 
     def stale(self) -> bool:
-        """Whether the host should be asked (again)."""
-        return bool(self._hosts) and (self._asked_s is None or time.monotonic() - self._asked_s >= FRESH_S)
+        """Whether the host should be asked (again). Not while another thread asks it: a callable that hangs holds up that one."""
+        if not self._hosts or self._asking:
+            return False
+        return self._asked_s is None or time.monotonic() - self._asked_s >= FRESH_S
 
     def refresh(self) -> bool:
         """Ask the host. True if anything has changed. Never raises: see ``trouble``."""
         if not self._hosts:
             return False
-        self._asked_s = time.monotonic()
+        self._asked_s, self._asking = time.monotonic(), True
+        try:
+            return self._refreshed()
+        finally:
+            self._asking = False
+
+    def _refreshed(self) -> bool:
         found, trouble = dict[str, dict[str, Any]](), dict[str, str]()
         for kind, ask in self._hosts.items():
             found[kind] = self._asked(kind, ask, trouble)

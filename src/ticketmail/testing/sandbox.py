@@ -57,6 +57,10 @@ class InlineThreads:
         """As the port says."""
         return call()
 
+    async def apart(self, call: Callable[[], T]) -> T:
+        """As the port says."""
+        return call()
+
 
 class VirtualModule(Module):
     """Binds the engine, and the spool, to ``clock``; chance comes from ``dice``."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,12 @@ class Tables:
         self.accounts: dict[str, Any] = {}
         self.broken = False
         self.asked = 0
+        self.answers = threading.Event()
+        self.answers.set()
 
     def __call__(self) -> dict[str, Any]:
         self.asked += 1
+        self.answers.wait()
         if self.broken:
             raise ConnectionError(f"password={SECRET}")
         return dict(self.accounts)
@@ -101,6 +105,26 @@ async def test_a_changed_account_is_tried_at_once_whatever_its_breaker_waits_for
         await until(lambda: worker._health.state("a").breaker.phase == "open")
         tables.accounts["a"] = f"smtp://127.0.0.1:{server.port}"
         await until(all_in(mail, DeliveryState.SENT), 10)  # it would have waited for half a minute
+
+
+async def test_tables_that_do_not_answer_hold_up_neither_mail_nor_the_workers_end(
+    tables: Tables, mail: TicketMail, server: SmtpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ticketmail.app.refreshing.PATIENCE_S", 0.05)
+    tables.accounts["a"] = f"smtp://127.0.0.1:{server.port}"
+    before = set(threading.enumerate())
+    async with working(mail):
+        await until(lambda: "a" in mail.settings.accounts)
+        tables.answers.clear()
+        await until(lambda: any("Accounts of the host cannot be used" in row.reason for row in mail.reading.log(since_us=0)))
+        asked = tables.asked
+        monkeypatch.setattr("ticketmail.app.settings_live.FRESH_S", 0.0)  # whoever looks at settings would ask
+        await mail.asubmit(letter())
+        await until(all_in(mail, DeliveryState.SENT))
+    hanging = [one for one in set(threading.enumerate()) - before if one.name == "ticketmail-host"]
+    assert tables.asked == asked
+    assert [one.daemon for one in hanging] == [True], "one thread, and the process does not wait for it"
+    tables.answers.set()
 
 
 async def test_a_removed_accounts_mail_waits_and_says_whom_it_waits_for(

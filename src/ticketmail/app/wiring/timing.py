@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
 from ticketmail.domain.ports.timing import Clock, Sleeper, Threads
@@ -41,6 +44,32 @@ class LoopThreads:
     async def run(self, call: Callable[[], T]) -> T:
         """As the port says."""
         return await asyncio.to_thread(call)
+
+    async def apart(self, call: Callable[[], T]) -> T:
+        """As the port says."""
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[T] = loop.create_future()
+
+        def work() -> None:
+            try:
+                tell = partial(_settle, answered, call())
+            except BaseException as error:
+                tell = partial(_fail, answered, error)
+            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                loop.call_soon_threadsafe(tell)
+
+        threading.Thread(target=work, name="ticketmail-host", daemon=True).start()
+        return await answered
+
+
+def _settle(answered: asyncio.Future[T], result: T) -> None:
+    if not answered.done():
+        answered.set_result(result)
+
+
+def _fail(answered: asyncio.Future[T], error: BaseException) -> None:
+    if not answered.done():
+        answered.set_exception(error)
 
 
 @dataclass(frozen=True)

@@ -32,3 +32,7 @@ class Threads(Protocol):
     async def run(self, call: Callable[[], T]) -> T:
         """``call()``'s result, or what it raises."""
         ...
+
+    async def apart(self, call: Callable[[], T]) -> T:
+        """The same, of what may never end: it takes no other call's thread, and nobody waits for it when the process ends."""
+        ...
