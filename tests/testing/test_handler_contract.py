@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -61,8 +63,10 @@ class SmallDesk:
 
 class TestSmallDesk(HandlerContract):
     @pytest.fixture
-    def desk(self, mail: TicketMail) -> SmallDesk:
-        return SmallDesk(mail)
+    def desk(self, mail: TicketMail) -> Iterator[SmallDesk]:
+        desk = SmallDesk(mail)
+        with closing(desk.database):
+            yield desk
 
     @pytest.fixture
     def handler(self, desk: Any) -> Any:
@@ -149,5 +153,5 @@ def test_each_fault_is_found(desk: type[SmallDesk], test: str) -> None:
         faulty, rule = desk(sandbox.mail), getattr(HandlerContract(), test)
         given = {"mail": sandbox.mail, "desk": faulty, "handler": faulty.handle, "kind": MailSent}
         given |= {"comes": coming(sandbox.mail, faulty.handle), "later": lambda: sandbox.clock.advance(3600)}
-        with pytest.raises((AssertionError, AttributeError)):
+        with closing(faulty.database), pytest.raises((AssertionError, AttributeError)):
             rule(**{name: given[name] for name in inspect.signature(rule).parameters})
