@@ -341,13 +341,18 @@ def _plain(doc: str | None) -> str:
     return " ".join((doc or "").split()).replace("``", "`").replace("|", "/")
 
 
+def _words(text: str) -> list[str]:
+    """argparse breaks its lines otherwise in each release of Python."""
+    return text.split()
+
+
 def main() -> int:
     """Write, or with `--check` compare."""
     stale = []
     for name, text in pages().items():
         path = REFERENCE / f"{name}.md"
         if "--check" in sys.argv:
-            stale += [] if path.exists() and path.read_text() == text else [path.name]
+            stale += [] if path.exists() and _words(path.read_text()) == _words(text) else [path.name]
         else:
             path.write_text(text)
     unused = unused_texts()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -70,8 +71,20 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path, RelayRules())
+def make_world(tmp_path: Path) -> Iterator[Callable[[RelayRules], World]]:
+    with ExitStack() as made:
+
+        def make(rules: RelayRules) -> World:
+            world = World(tmp_path, rules)
+            made.callback(world.outbox.close)
+            return world
+
+        yield make
+
+
+@pytest.fixture
+def world(make_world: Callable[[RelayRules], World]) -> World:
+    return make_world(RelayRules())
 
 
 def test_what_waits_is_published_in_order_and_forgotten(world: World) -> None:
@@ -111,8 +124,8 @@ def test_one_that_the_broker_would_never_take_is_told_and_holds_nobody_up(world:
     assert "101 bytes, more than the 100" in world.outbox.backlog().error
 
 
-def test_without_the_services_word_a_job_is_published_again(tmp_path: Path) -> None:
-    world = World(tmp_path, RelayRules(word_s=600))
+def test_without_the_services_word_a_job_is_published_again(make_world: Callable[[RelayRules], World]) -> None:
+    world = make_world(RelayRules(word_s=600))
     world.put("a")
     world.relay.once()
     world.relay.once()
@@ -123,8 +136,8 @@ def test_without_the_services_word_a_job_is_published_again(tmp_path: Path) -> N
     assert world.broker.kept == ["a", "a"]
 
 
-def test_in_order_a_second_relay_waits_for_the_first(tmp_path: Path) -> None:
-    world = World(tmp_path, RelayRules(in_order=True))
+def test_in_order_a_second_relay_waits_for_the_first(make_world: Callable[[RelayRules], World]) -> None:
+    world = make_world(RelayRules(in_order=True))
     world.put("a", "b")
     world.outbox.take(1, LEASE_S, in_order=True)
 

@@ -11,15 +11,18 @@ import sys
 import threading
 import uuid
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.roads.test_outbox import outbox
+from app.roads.test_outbox import is_empty
 from app.roads.test_servers import SERVERS
 from app.roads.test_shared import LARGE
-from app.worker.test_roads import sent, until, working
+from app.worker.scene import until, working
+from app.worker.test_roads import sent
 from ticketmail import TicketMail
 from ticketmail.app.relaying import run_relay
 from ticketmail.app.usecases.compile import submission_id
@@ -28,21 +31,24 @@ from ticketmail.domain.ports.queueing import SUBMIT
 from ticketmail.domain.scope import Scope
 
 
-def service(tmp_path: Path, road: Any) -> TicketMail:
-    return TicketMail(
-        settings={"spool": f"sqlite:///{tmp_path}/spool.db", "broker": road, "accounts": {"out": f"file://{tmp_path}/out"}}
-    )
+@asynccontextmanager
+async def serving(tmp_path: Path, road: Any) -> AsyncIterator[TicketMail]:
+    """The mail service, at work."""
+    settings = {"spool": f"sqlite:///{tmp_path}/spool.db", "broker": road, "accounts": {"out": f"file://{tmp_path}/out"}}
+    with TicketMail(settings=settings) as mail:
+        async with working(mail):
+            yield mail
 
 
 async def test_a_large_mail_goes_the_whole_road_and_leaves_the_outbox_with_the_services_word(tmp_path: Path) -> None:
     road = {"url": f"memory://{uuid.uuid4()}", "blobs": f"file://{tmp_path}/blobs", "secret": "a secret of many bytes"}
     kept = {"url": f"sqlite:///{tmp_path}/desk.db", "confirm": "spooled"}
-    mail, stop = service(tmp_path, road), threading.Event()
+    stop = threading.Event()
     with TicketMail(settings={"broker": road, "outbox": kept}) as host:
         receipt = host.submit(LARGE, key="k")
         relay = asyncio.ensure_future(asyncio.to_thread(run_relay, host, stop))
-        async with working(mail):
-            await until(lambda: sent(mail) == 1 and outbox(host).is_empty(), 30)
+        async with serving(tmp_path, road) as mail:
+            await until(lambda: sent(mail) == 1 and is_empty(host), 30)
             stop.set()
             await relay
 
@@ -53,13 +59,12 @@ async def test_a_large_mail_goes_the_whole_road_and_leaves_the_outbox_with_the_s
 
 async def test_content_that_is_gone_parks_its_job_and_holds_nobody_up(tmp_path: Path) -> None:
     road = {"url": f"memory://{uuid.uuid4()}", "blobs": f"file://{tmp_path}/blobs"}
-    mail = service(tmp_path, road)
     with TicketMail(settings={"broker": road}) as host:
         host.submit(LARGE, key="gone")
         for path in (tmp_path / "blobs").glob("*/*"):
             path.unlink()
         host.submit(LARGE.model_copy(update={"text": "small", "attachments": ()}), key="good")
-    async with working(mail):
+    async with serving(tmp_path, road) as mail:
         await until(lambda: sent(mail) == 1 and mail.spool.parking.waiting() == 1)
 
 
@@ -69,9 +74,9 @@ async def test_a_host_that_is_killed_and_begins_anew_sends_each_key_once(server:
     if not url:
         pytest.skip(f"no such server: `scripts/services start`, or set {SERVERS[server]}")
     road = {"url": url, "prefix": f"t{uuid.uuid4().hex[:12]}"}
-    mail, broker, told = service(tmp_path, road), broker_of(TicketMail(settings={"broker": road}).settings), set[str]()
+    broker, told = broker_of(TicketMail(settings={"broker": road}).settings), set[str]()
     broker.ensure([SUBMIT])
-    async with working(mail):
+    async with serving(tmp_path, road) as mail:
         for _ in range(2):
             told |= await asyncio.to_thread(killed_host, {"broker": road})
         await until(lambda: broker.depth(SUBMIT) == 0 and sent(mail) >= len(told), 60)
