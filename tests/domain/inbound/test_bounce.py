@@ -282,6 +282,15 @@ def test_delays(subject: str, body: str, kind: MailKind) -> None:
     assert (report.kind, report.permanent, report.expired) == (kind, False, kind is MailKind.BOUNCE)
 
 
+@pytest.mark.parametrize("tag", ["[EXTERNAL] ", "***SPAM*** ", "[EXT] [SPAM?] "])
+def test_tags_of_gateways_change_nothing(tag: str) -> None:
+    from_people = "From: Ann <ann@example.net>\nTo: help@example.com\n"
+
+    assert notice("<bob@example.net>: no such user", subject=f"{tag}Returned mail") is not None
+    assert notice("<bob@example.net>: no such user", subject=f"{tag}Re: Returned mail", head=from_people) is None
+    assert notice("What is this?", subject=f"{tag}") is None
+
+
 def test_a_postmaster_who_answers_is_a_human() -> None:
     head = "From: Ann <postmaster@example.net>\nTo: help@example.com\nIn-Reply-To: <t.1@example.com>\n"
 

@@ -31,6 +31,7 @@ from ticketmail.domain.inbound.wordings import (
     UNREACHED_TEXTS,
     UNRESOLVED_TEXTS,
     first_found,
+    untagged,
 )
 
 MAX_RECIPIENTS: Final = 200  #: of one report
@@ -86,7 +87,7 @@ def read_refusal(mail: ParsedMail) -> DeliveryReport | None:
     if "automatic-action" not in text.lower() or is_daemon(mail) is None:
         return None
     notice, _ = divide(readable(mail))
-    words = first_found(notice, FAILURE_TEXTS) and first_found(mail.subject[:MAX_SUBJECT], FAILURE_SUBJECTS)
+    words = first_found(notice, FAILURE_TEXTS) and first_found(untagged(mail.subject), FAILURE_SUBJECTS)
     groups = read_groups(text)
     recipients = tuple(replace(one, permanent=True) for one in recipients_of([groups]))
     if words is None or not recipients:
@@ -145,7 +146,7 @@ def _groups(mail: ParsedMail, text: str) -> Iterator[StatusGroups]:
 def _is_shown_around(mail: ParsedMail) -> bool:
     """Whether the parts of a report came with a mail of other people: they pass reports on in all their parts (Apple Mail), to
     ask what that means. A report is a ``multipart/report`` of its own (RFC 3462), or its subject speaks of a failure."""
-    stated = mail.subject[:MAX_SUBJECT]
+    stated = untagged(mail.subject)
     if mail.content_type.value == "multipart/report":
         return False
     return first_found(stated, (*FAILURE_SUBJECTS, *DELAY_SUBJECTS)) is None or _PASSED_ON.match(stated) is not None
@@ -214,7 +215,7 @@ def _says_nothing(status: str) -> bool:
 
 
 def _by_words(mail: ParsedMail, text: str) -> DeliveryReport | None:
-    stated = mail.subject[:MAX_SUBJECT]
+    stated = untagged(mail.subject)
     daemon, named, subject = is_daemon(mail), mail.value("x-failed-recipients"), first_found(stated, FAILURE_SUBJECTS)
     if not (daemon or named) and (subject is None or _PASSED_ON.match(stated)):
         return None
@@ -258,7 +259,7 @@ def _speaks_for_a_server(mail: ParsedMail, daemon: Evidence, failed: bool, text:
     they *could not read* something. Postmasters are people: one who answers a mail, or writes with a program for people, does
     so in nobody's name but his own.
     """
-    stated = mail.subject[:MAX_SUBJECT]
+    stated = untagged(mail.subject)
     if daemon.rule != _NAMED_SO and daemon.found == "<>":
         return failed and not any(means in (Means.AWAY, Means.REPLY) for means, _ in spoken(mail))
     if mail.value("return-path").strip() == "<>":

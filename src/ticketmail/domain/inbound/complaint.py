@@ -8,6 +8,7 @@ from ticketmail.domain.inbound.mail import ParsedMail
 from ticketmail.domain.inbound.returned import returned_mail
 from ticketmail.domain.inbound.statuses import address_in, read_groups
 from ticketmail.domain.inbound.verdict import DeliveryReport, Evidence, FailedRecipient, MailKind, ReturnedMail
+from ticketmail.domain.inbound.wordings import untagged
 
 _FEEDBACK: Final = "message/feedback-report"
 _DISPOSITIONS: Final = ("message/disposition-notification", "message/global-disposition-notification")
@@ -32,7 +33,7 @@ def read_complaint(mail: ParsedMail) -> DeliveryReport | None:
 
 
 def _junk_report(mail: ParsedMail) -> DeliveryReport | None:
-    if not mail.subject.lower().startswith("complaint about message from"):
+    if not untagged(mail.subject).lower().startswith("complaint about message from"):
         return None
     inner = next(mail.nested(), None)
     if inner is None:

@@ -153,7 +153,7 @@ def _leading(text: str) -> Iterator[_Found]:
 def _named_users(text: str, domain: str) -> Iterator[_Found]:
     follows = False
     for line in text.split("\n"):
-        if follows and domain and re.fullmatch(r"[\w.-]{1,64}", line.strip()):
+        if follows and domain and re.fullmatch(r"\w[\w.-]{0,63}", line.strip()):
             yield _Found(f"{line.strip()}@{domain}", [line])
         elif line.strip():
             follows = _NAMES_FOLLOW.search(line) is not None

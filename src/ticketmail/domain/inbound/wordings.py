@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Final
 
 MAX_SUBJECT: Final = 500  #: so many characters of a subject are looked at
+_TAGS: Final = re.compile(r"(?:\s{0,4}(?:\[[^\]\n]{1,40}\]|\*{2,5}[^*\n]{1,30}\*{2,5}))+\s{0,4}(?=\S)")
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,13 @@ class Phrases:
     def pattern(self) -> re.Pattern[str]:
         """All of them as one."""
         return re.compile("|".join(self.patterns), re.IGNORECASE | re.MULTILINE)
+
+
+def untagged(subject: str) -> str:
+    """A subject as far as rules look at it, without what gateways put in front: ``[EXTERNAL]``, ``***SPAM***``."""
+    subject = subject[:MAX_SUBJECT]
+    tags = _TAGS.match(subject)
+    return subject[tags.end() :] if tags else subject
 
 
 def first_found(text: str, sets: Iterable[Phrases]) -> tuple[Phrases, str] | None:
