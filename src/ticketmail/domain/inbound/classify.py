@@ -18,7 +18,7 @@ from ticketmail.domain.inbound.complaint import read_complaint, read_receipt
 from ticketmail.domain.inbound.mail import ParsedMail
 from ticketmail.domain.inbound.ses import read_notification
 from ticketmail.domain.inbound.verdict import AUTOMATIC, DeliveryReport, Evidence, MailKind, Verdict
-from ticketmail.domain.inbound.wordings import MAX_SUBJECT, first_found
+from ticketmail.domain.inbound.wordings import MAX_SUBJECT, first_found, untagged
 
 #: Nobody reads answers there. RFC 2142; Zammad's send_no_auto_response_reg_exp.
 _UNREAD: Final = re.compile(
@@ -78,7 +78,7 @@ def _kind(mail: ParsedMail, ours: Ours, said: list[tuple[Means, Evidence]]) -> _
 
 def _administrative(mail: ParsedMail) -> tuple[MailKind, tuple[Evidence, ...]] | None:
     """DMARC (RFC 7489 section 7.2.1.1) and TLS (RFC 8460 section 5.3) reports."""
-    if _DMARC.match(mail.subject):
+    if _DMARC.match(untagged(mail.subject)):
         return MailKind.REPORT, (Evidence("dmarc-report", mail.subject[:80], "RFC 7489 section 7.2.1.1"),)
     if mail.has("tls-report-domain") or mail.content_type.parameters.get("report-type", "").lower() == "tlsrpt":
         return MailKind.REPORT, (Evidence("tls-report", mail.value("tls-report-domain"), "RFC 8460 section 5.3"),)
@@ -123,7 +123,7 @@ def _automatic(said: list[tuple[Means, Evidence]], away: bool, worded: bool) -> 
 def _words(mail: ParsedMail, *, supported: bool) -> Iterator[Evidence]:
     """Words of automatic answers. A program's subject counts alone; a weaker one, or one behind ``Re:``, if the text says the
     same."""
-    stated = mail.subject[:MAX_SUBJECT].lstrip()
+    stated = untagged(mail.subject).lstrip()
     stripped = _ANSWER.sub("", stated)
     program = first_found(stripped, PROGRAM_SUBJECTS)
     subject = program or first_found(stripped, WEAK_SUBJECTS)
