@@ -88,3 +88,13 @@ def test_a_pace_that_the_server_taught_counts() -> None:
     assert pace.when_us(1) == START + 10_000_000, "its turn"
     assert pace.when_us(101) == START + 60_000_000
     assert pace.waiting_for(101) == "2 a second, as the server taught"
+
+
+def test_the_limit_that_keeps_mail_longest_is_named_though_connections_come_last() -> None:
+    limits = AccountLimits.parse(["20/day"])
+    used_up, _ = take(AccountState(), limits, worker="w", permits=20, connections=5, now_us=START)
+
+    pace = pace_of(used_up, limits, from_us=START, mails=10)
+
+    assert pace.waiting_for(6) == "20/day"
+    assert pace_of(AccountState(), limits, from_us=START, mails=10).waiting_for(6) == "5 connections"

@@ -44,7 +44,7 @@ class Pace:
         return self.times_us[place] if place < len(self.counts) else None
 
     def waiting_for(self, count: int) -> str:
-        """The limit that kept ``count`` mails longest last: ``10/min``, ``5 connections``; '' if none did."""
+        """The limit that keeps ``count`` mails longest: ``10/min``, ``5 connections``; '' if none does."""
         place = bisect_left(self.counts, count)
         return self.waits_for[place] if place < len(self.counts) else ""
 
@@ -188,19 +188,24 @@ def _run(even: Sequence[_Even], counted: Sequence[_Counted], from_us: int, mails
     counts: list[int] = []
     times_us: list[int] = []
     waits_for: list[str] = []
-    now_us, done, name = from_us, 0, ""
+    now_us, done = from_us, 0
+    spent_us: dict[str, int] = {}
     while done < mails and now_us - from_us < HORIZON_US and len(counts) < STEPS:
         room, full = min(((one.room(now_us), one) for one in counted), key=lambda pair: pair[0], default=(mails, None))
         if room <= 0 and full is not None:
-            name, now_us = full.name, max(full.opens_us(now_us), now_us + 1)
+            opens_us = max(full.opens_us(now_us), now_us + 1)
+            spent_us[full.name] = spent_us.get(full.name, 0) + opens_us - now_us
+            now_us = opens_us
             continue
         count = min(room, max(1, min(slot, int(done * STEP))), mails - done)
         end_us, slowest = max((one.let(now_us, count), one.name) for one in even)
         for one in counted:
             one.let(end_us, count)
         done += count
-        name, now_us = slowest if end_us > now_us else name, end_us
+        if end_us > now_us:
+            spent_us[slowest] = spent_us.get(slowest, 0) + end_us - now_us
+        now_us = end_us
         counts.append(done)
         times_us.append(now_us)
-        waits_for.append(name)
+        waits_for.append(max(spent_us, key=spent_us.__getitem__, default=""))
     return Pace(tuple(counts), tuple(times_us), tuple(waits_for))
