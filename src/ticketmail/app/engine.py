@@ -20,6 +20,7 @@ from ticketmail.app.usecases.deliver import Deliver, Errand, Report
 from ticketmail.app.usecases.health import AccountHealth
 from ticketmail.app.usecases.outgoing import Packer
 from ticketmail.app.usecases.pump import Delivering, Pump
+from ticketmail.app.usecases.quota_calls import QuotaCalls
 from ticketmail.app.usecases.resolve import Resolve
 from ticketmail.app.usecases.submit import Submit
 from ticketmail.app.wiring.alerting import make_alerts
@@ -60,6 +61,7 @@ class Engine:
     house: Housekeeping
     alerts: Alerts
     refreshing: Refreshing
+    quota_calls: QuotaCalls
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,8 @@ def equip(mail: TicketMail, mounting: Mounting) -> Engine:
         book=side.book,
         threads=timing.threads,
     )
-    return Engine(health, pump, resolve, house, alerts, refreshing)
+    quota_calls = QuotaCalls(desk.gateways, health, mounting.now_us)
+    return Engine(health, pump, resolve, house, alerts, refreshing, quota_calls)
 
 
 def _deliver(mail: TicketMail, mounting: Mounting, health: AccountHealth) -> Deliver:

@@ -13,8 +13,9 @@ from email.header import Header
 
 from ticketmail.domain.address import Address
 from ticketmail.domain.errors import ContractBroken
+from ticketmail.domain.outbound.allowance import Allowance
 from ticketmail.domain.outbound.outcome import Outcome, Phase, Refused, Reply, Taken
-from ticketmail.domain.ports.sending import Gateway, GatewayCapabilities, OnBody, Outgoing
+from ticketmail.domain.ports.sending import Gateway, GatewayCapabilities, OnBody, Outgoing, TellsAllowance
 
 #: Front of a redirected mail: who would have got it.
 REDIRECTED_HEADER = "X-Ticketmail-Redirected-From"
@@ -52,6 +53,10 @@ class GuardedGateway:
     async def check(self) -> str:
         """As the port says. It logs in, but sends nothing, so it is made in shadow mode too."""
         return await self._inner.check()
+
+    async def allowance(self) -> Allowance | None:
+        """As the port says; in shadow mode too, for it sends nothing."""
+        return await allowance_of(self._inner)
 
     async def aclose(self) -> None:
         """As the port says."""
@@ -116,6 +121,11 @@ def _folded(name: str, value: str) -> bytes:
     return "\r\n".join([*lines, line]).encode("ascii", "backslashreplace") + b"\r\n"
 
 
+async def allowance_of(gateway: Gateway) -> Allowance | None:
+    """What its provider says that it still takes; None where it cannot be asked."""
+    return await gateway.allowance() if isinstance(gateway, TellsAllowance) else None
+
+
 class Retiring:
     """A gateway that another replaces when its account changes: what is on its way ends here, then it is closed."""
 
@@ -141,6 +151,10 @@ class Retiring:
     async def check(self) -> str:
         """As the port says."""
         return await self._inner.check()
+
+    async def allowance(self) -> Allowance | None:
+        """As the port says."""
+        return await allowance_of(self._inner)
 
     async def retire(self) -> None:
         """Close it as soon as nothing is on its way."""

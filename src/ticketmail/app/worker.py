@@ -25,6 +25,7 @@ from ticketmail.app.settings_limits import limits_by_account
 from ticketmail.app.supervising import supervise
 from ticketmail.app.usecases.compile import Compiler
 from ticketmail.app.usecases.deliver import Errand, Report
+from ticketmail.app.usecases.quota_calls import EVERY_S as ASK_EVERY_S
 from ticketmail.app.web import serve_worker
 from ticketmail.app.wiring.sending import guarded, open_account, open_gateways
 from ticketmail.app.wiring.timing import Timing
@@ -138,6 +139,7 @@ class Worker:
         )
         self._health, self._pump, self._resolve = engine.health, engine.pump, engine.resolve
         self._house, self._alerts, self._refreshing = engine.house, engine.alerts, engine.refreshing
+        self._quota_calls = engine.quota_calls
         beside = Beside(self._timing, self._meter, side.book, engine.alerts, lambda: engine.house.full)
         self._roads = RoadEnds(self._mail, beside, intake_url=self._intake_url)
         outside = self._gateways is None  # with ready gateways it is a test: no real mailbox is read either
@@ -161,6 +163,7 @@ class Worker:
             asyncio.ensure_future(self._every(1.0, "resolve", self._resolve_due)),
             asyncio.ensure_future(self._every(1.0, "accounts", self._health.refresh)),
             asyncio.ensure_future(self._every(EVERY_S, "accounts of the host", self._refreshing.turn)),
+            asyncio.ensure_future(self._every(ASK_EVERY_S, "quota calls", self._quota_calls.turn)),
             asyncio.ensure_future(self._every(5.0, "housekeeping", self._house.turn)),
             asyncio.ensure_future(self._every(3600.0, "idle tenants", self._health.tenants.forget_idle)),
         ]

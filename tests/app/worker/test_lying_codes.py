@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from pathlib import Path
 
 import pytest
 
+from app.worker.scene import Told, until, working
 from ticketmail import Message, Scope, TicketMail
 from ticketmail.app.usecases.report import HoldKind
-from ticketmail.app.worker import Worker
-from ticketmail.domain.ports.alerting import Alert
 from ticketmail.testing.smtpd import Features, SmtpServer
 
 #: Where each provider says it, and its line: learn.microsoft.com, support.google.com, SES and SendGrid documentation, reports.
@@ -31,22 +29,6 @@ LINES = {
 MAILS = 3
 
 
-class Told:
-    via_accounts: tuple[str, ...] = ()
-
-    def __init__(self) -> None:
-        self.alerts: list[Alert] = []
-
-    async def send(self, alert: Alert) -> None:
-        self.alerts.append(alert)
-
-
-async def until(fact: object, seconds: float) -> None:
-    async with asyncio.timeout(seconds):
-        while not await asyncio.to_thread(fact):  # type: ignore[arg-type]
-            await asyncio.sleep(0.05)
-
-
 @pytest.mark.timeout(60)
 async def test_lying_codes_hold_their_account_and_cost_no_mail_anything(tmp_path: Path) -> None:
     told, accounts = Told(), {}
@@ -62,11 +44,8 @@ async def test_lying_codes_hold_their_account_and_cost_no_mail_anything(tmp_path
                 for number in range(MAILS):
                     letter = Message(sender=f"help@{name}.example", to=f"{number}@example.net", subject="Your printer", text=".")
                     await mail.asubmit(letter)
-            worker = Worker(mail)
-            task = asyncio.ensure_future(worker.run())
-            await until(lambda: len(told.alerts) == len(LINES), 30)
-            worker.drain()
-            await task
+            async with working(mail):
+                await until(lambda: len(told.alerts) == len(LINES), 30)
             found = mail.reading.find(Scope.parse("all"), limit=1000)
             assert {(one.state.value, one.attempts) for one in found} == {("queued", 0)}
             held = mail.status().holds

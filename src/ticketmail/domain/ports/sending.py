@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from ticketmail.domain.message import Message
+from ticketmail.domain.outbound.allowance import Allowance
 from ticketmail.domain.outbound.outcome import Outcome
 
 
@@ -74,6 +75,15 @@ class Gateway(Protocol):
 
     async def aclose(self) -> None:
         """Close idle connections. Idempotent."""
+        ...
+
+
+@runtime_checkable
+class TellsAllowance(Protocol):
+    """What a gateway may be able to do, too: its provider can be asked what it still takes (SES: GetSendQuota)."""
+
+    async def allowance(self) -> Allowance | None:
+        """Ask. None: the provider does not say. Sends nothing. Raises OSError or TicketmailError kin if that fails."""
         ...
 
 
