@@ -32,7 +32,7 @@ class Login(socketserver.StreamRequestHandler):
             elif command == "CAPABILITY":
                 self.say("* CAPABILITY IMAP4rev1 IDLE", f"{tag} OK done")
             elif self.denied and command in ("SELECT", "LIST"):
-                self.say(f"{tag} {self.denied}")
+                self.say(self.denied if self.denied.startswith("*") else f"{tag} {self.denied}")
             elif command == "SELECT":
                 self.say("* 0 EXISTS", "* OK [UIDVALIDITY 1] .", "* OK [UIDNEXT 1] .", f"{tag} OK [READ-WRITE] done")
             elif command == "UID":
@@ -134,5 +134,13 @@ def test_a_login_that_exchange_takes_and_that_has_no_mailbox_says_what_to_check(
     monkeypatch.setattr(Login, "denied", "BAD User is authenticated but not connected.")
     made = box(server, ["fresh"], [])
     with pytest.raises(MailboxRefused, match="permission on the mailbox"):
+        made.poll(InboxBook())
+    made.close()
+
+
+def test_a_server_that_announces_more_than_a_mail_may_be_is_cut(server: _Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Login, "denied", "* SEARCH {99999999999}")
+    made = box(server, ["fresh"], [])
+    with pytest.raises(MailboxUnreachable, match="announces 99999999999 bytes"):
         made.poll(InboxBook())
     made.close()

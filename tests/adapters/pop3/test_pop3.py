@@ -12,6 +12,7 @@ import pytest
 from imapclient import IMAPClient
 
 from ticketmail.adapters.pop3 import create
+from ticketmail.adapters.pop3 import mailbox as pop3_mailbox
 from ticketmail.domain.errors import MailboxError, MailboxRefused, SettingsError, SpoolUnreachable
 from ticketmail.domain.ports.receiving import Mailbox, MailboxOptions
 from ticketmail.testing.mailboxes import InboxBook, MailboxContract, mail
@@ -126,6 +127,15 @@ def test_a_mail_that_the_server_does_not_give_is_told_after_three_tries_and_stay
     assert (box.poll(inbox), dovecot.count()) == (2, 1)
     assert [bool(one.trouble) for one in inbox.letters.values()] == [True, False]
     assert (box.poll(inbox), dovecot.count()) == (0, 1)
+
+
+@pytest.mark.dovecot
+def test_there_is_an_end_to_what_a_server_says_whatever_size_it_told(dovecot: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pop3_mailbox, "TALK_BYTES", 500)
+    monkeypatch.setattr(poplib.POP3, "list", lambda self, which=None: (b"+OK", [b"1 10"], 5))
+    dovecot.deliver(b"Subject: long\r\n\r\n" + b"x\r\n" * 2000)
+    with pytest.raises(MailboxError, match="an answer of more than 1500 bytes"):
+        dovecot.open(max_size_bytes=1000).poll(InboxBook())
 
 
 @pytest.mark.dovecot

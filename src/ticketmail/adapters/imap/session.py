@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from imapclient import IMAPClient, SocketTimeout
-from imapclient.exceptions import LoginError
+from imapclient.exceptions import IMAPClientAbortError, LoginError
 
 from ticketmail.adapters.imap.errors import translated
 from ticketmail.domain.errors import MailboxRefused, SettingsError
@@ -18,6 +18,8 @@ from ticketmail.domain.ports.receiving import MailboxOptions
 
 CONNECT_S = 30.0
 READ_S = 60.0
+#: What else than a mail a server may say at once (bytes).
+TALK_BYTES = 1 << 20
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _PORTS = {"imap": 143, "imaps": 993}
 
@@ -71,6 +73,7 @@ def connect(target: Target, options: MailboxOptions) -> IMAPClient:
         client = IMAPClient(target.host, target.port, ssl=target.tls, ssl_context=context, timeout=timeout)
     try:
         client.normalise_times = False
+        _bound(client, options.max_size_bytes + TALK_BYTES)
         if not target.tls:
             _secure(client, target, options, context)
         _log_in(client, target, options)
@@ -90,6 +93,20 @@ def release(client: IMAPClient) -> None:
     """Close what a connection holds. Never raises."""
     with contextlib.suppress(Exception):
         client.shutdown()
+
+
+def _bound(client: IMAPClient, most: int) -> None:
+    """imaplib reads as many bytes as a server announces (CVE-2026-42245 and its kin); its lines are bounded."""
+    connection = client._imap
+    read = connection.read
+
+    def bounded(size: int) -> bytes:
+        if size > most:
+            raise IMAPClientAbortError(f"it announces {size} bytes at once, and at most {most} are taken")
+        taken: bytes = read(size)
+        return taken
+
+    connection.read = bounded
 
 
 def _secure(client: IMAPClient, target: Target, options: MailboxOptions, context: ssl.SSLContext) -> None:

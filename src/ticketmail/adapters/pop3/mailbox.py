@@ -23,6 +23,8 @@ from ticketmail.domain.ports.receiving import Inbox, Letter, Mailbox, MailboxCap
 TIMEOUT_S: Final = 60.0
 #: poplib takes 2,048 bytes a line; mail in the wild has longer ones.
 LINE_BYTES: Final = 1 << 20
+#: What else than a mail a server may say at once.
+TALK_BYTES: Final = 16 << 20
 #: A mail that cannot be fetched so often is told as one without content, and blocks the others no longer.
 MOST_TRIES: Final = 3
 #: What ends the key of a mail that did not come whole.
@@ -32,12 +34,21 @@ _PORTS: Final = {"pop3": 110, "pop3s": 995}
 
 
 class _LongLines:
-    """poplib's reader with a limit of ours."""
+    """poplib's reader with limits of ours: longer lines, and an end to an answer's."""
 
     file: Any
+    most = TALK_BYTES  #: bytes of one answer
+    _taken = 0
+
+    def _putcmd(self, line: str) -> None:
+        self._taken = 0
+        super()._putcmd(line)  # type: ignore[misc]
 
     def _getline(self) -> tuple[bytes, int]:
         line: bytes = self.file.readline(LINE_BYTES + 1)
+        self._taken += len(line)
+        if self._taken > self.most:
+            raise poplib.error_proto(f"an answer of more than {self.most} bytes")
         if len(line) > LINE_BYTES or not line:
             raise poplib.error_proto("line too long" if line else "-ERR EOF")
         return line.rstrip(b"\r\n"), len(line)
@@ -120,10 +131,11 @@ class Pop3Mailbox:
     def _connect(self) -> poplib.POP3:
         context = ssl.create_default_context(cafile=self._options.ca_file or None)
         if self._tls:
-            client: poplib.POP3 = _Pop3Tls(self._host, self._port, timeout=TIMEOUT_S, context=context)
+            client: _Pop3 | _Pop3Tls = _Pop3Tls(self._host, self._port, timeout=TIMEOUT_S, context=context)
         else:
             client = _Pop3(self._host, self._port, timeout=TIMEOUT_S)
         self._client = client
+        client.most = self._options.max_size_bytes + TALK_BYTES
         if not self._tls:
             self._secure(client, context)
         try:

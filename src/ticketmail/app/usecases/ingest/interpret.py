@@ -12,6 +12,7 @@ from ticketmail.domain.errors import MissingExtra
 from ticketmail.domain.inbound.acknowledging import Pace, acknowledge, is_racing
 from ticketmail.domain.inbound.authentication import HEADER, Authenticated, authenticated, spoke_of_signatures, vouched
 from ticketmail.domain.inbound.conversation import Writer
+from ticketmail.domain.inbound.lookalikes import looks_alike
 from ticketmail.domain.inbound.mail import ParsedMail, Tier
 from ticketmail.domain.inbound.participants import author_key, bare_key
 from ticketmail.domain.inbound.partner import number_ref, numbers_of
@@ -192,6 +193,7 @@ class Interpret:
     ) -> tuple[str, ...]:
         found = {
             "sender-unclear": not writer.key,
+            "sender-lookalike": looks_alike(writer.key),
             "sender-forged": proof.failed,
             "sender-unproven": rules.proves and not proof.failed and not writer.proven,
             "stranger-in-ticket": thread.ticket is not None and thread.strength == "strong" and not reading.reported,
