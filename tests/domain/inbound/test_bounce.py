@@ -259,6 +259,22 @@ def test_several_recipients_have_reasons_of_their_own() -> None:
     assert told(report) == ("bounce", ["ann@example.net", "bob@example.net"], None, ["5.1.1", "4.2.2"])
 
 
+def test_of_several_recipients_one_may_have_failed_for_a_time_only() -> None:
+    late = "  ann@example.net\n    mailbox is full: retry timeout exceeded\n"
+    reports = [
+        notice(f"{EXIM}{late}  bob@example.net\n    {cause}") for cause in ("Unrouteable address", "retry timeout exceeded")
+    ]
+
+    assert [[one.permanent for one in report.recipients] for report in reports if report] == [[False, True], [False, False]]
+    assert [report.expired for report in reports if report] == [False, True]
+
+
+def test_a_notice_of_success_says_so() -> None:
+    text = "Your message was successfully delivered to the destination(s)\nlisted below.\n\n<ann@example.net>: via mx: 250 Ok"
+
+    assert told(notice(text, subject="Successful Mail Delivery Report")) == ("delivered", ["ann@example.net"], None, [""])
+
+
 def test_exim_and_google_name_the_recipients_in_the_header() -> None:
     report = notice("Delivery failed.", head=f"{HEAD}X-Failed-Recipients: ann@example.net, bob@example.net\n")
 
@@ -271,6 +287,11 @@ def test_exim_and_google_name_the_recipients_in_the_header() -> None:
         ("Warning: message delayed 4 hours", "has not yet been delivered\n\n  ann@example.net", MailKind.DELAY),
         ("Delivery Status Notification (Delay)", "THIS IS A WARNING MESSAGE ONLY.\n\n  ann@example.net", MailKind.DELAY),
         ("Delivery Notification: Delivery has been delayed", "unable to deliver for 2 days: ann@example.net", MailKind.DELAY),
+        (
+            "Undeliverable: x",
+            "Could not be reached:\n\nann@example.net on 4 Jan\n  In no time. <mx.example.net #4.4.7>",
+            MailKind.BOUNCE,
+        ),
         ("Mail delivery failed", f"{EXIM}  ann@example.net\n    retry timeout exceeded", MailKind.BOUNCE),
         ("Mail delivery failed", "Your mail to <ann@example.net>: Could not deliver for the last 9 seconds.", MailKind.BOUNCE),
     ],

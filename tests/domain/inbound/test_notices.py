@@ -1,4 +1,4 @@
-"""Notices for people in the forms of some sixty programs and services, by their documentation and sources, written by us."""
+"""Notices for people in the forms of about a hundred programs and services, after their documentation; written by us."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ and the returned mail must all be there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from html import unescape
 from itertools import islice
@@ -28,6 +28,7 @@ from ticketmail.domain.inbound.wordings import (
     FAILURE_SUBJECTS,
     FAILURE_TEXTS,
     MAX_SUBJECT,
+    SUCCESS_SUBJECTS,
     UNREACHED_TEXTS,
     UNRESOLVED_TEXTS,
     first_found,
@@ -222,6 +223,8 @@ def _by_words(mail: ParsedMail, text: str) -> DeliveryReport | None:
     if subject is None and not named and first_found(stated, DIGEST_SUBJECTS):
         return None
     notice, copy = divide(text)
+    if daemon and first_found(stated, SUCCESS_SUBJECTS):
+        return _succeeded(mail, stated, notice, copy)
     words = first_found(notice, FAILURE_TEXTS)
     late = first_found(stated, DELAY_SUBJECTS)
     delayed = late or first_found(notice, DELAY_TEXTS)
@@ -238,10 +241,36 @@ def _by_words(mail: ParsedMail, text: str) -> DeliveryReport | None:
     expired = first_found(f"{stated}\n{notice}", EXPIRED_TEXTS)
     kind = MailKind.DELAY if late or (delayed and not expired) else MailKind.BOUNCE
     expired = expired or first_found(notice, UNREACHED_TEXTS)
-    recipients = [one if one.permanent is not None else replace(one, permanent=not (delayed or expired)) for one in found]
-    over = expired is not None and kind is MailKind.BOUNCE and all(one.status in _EXPIRED | {""} for one in recipients)
-    over = over and first_found(notice, UNRESOLVED_TEXTS) is None
+    recipients = [_judged(one, bool(delayed or expired), several=len(found) > 1) for one in found]
+    over = (
+        kind is MailKind.BOUNCE and _are_over(recipients, expired is not None) and first_found(notice, UNRESOLVED_TEXTS) is None
+    )
     return DeliveryReport(kind, tuple(recipients), _returned(mail, [], copy), expired=over, evidence=tuple(evidence))
+
+
+def _succeeded(mail: ParsedMail, stated: str, notice: str, copy: str) -> DeliveryReport:
+    recipients = read_notice(notice, never=_never(mail), domain=_domain(mail))
+    done = tuple(replace(one, permanent=None, status="") for one in recipients)
+    return DeliveryReport(
+        MailKind.DELIVERED, done, _returned(mail, [], copy), evidence=(Evidence("success-subject", stated[:80]),)
+    )
+
+
+def _judged(one: FailedRecipient, temporary: bool, *, several: bool) -> FailedRecipient:
+    """For good or not by words, where no code says it: of several recipients by those beside each, if there are any."""
+    if one.permanent is not None:
+        return one
+    if several and first_found(one.diagnostic, FAILURE_TEXTS):
+        temporary = first_found(one.diagnostic, (*EXPIRED_TEXTS, *UNREACHED_TEXTS, *DELAY_TEXTS)) is not None
+    return replace(one, permanent=not temporary)
+
+
+def _are_over(recipients: Sequence[FailedRecipient], waited: bool) -> bool:
+    """Whether time was up for all of them: by their codes, or by the words of the notice (``waited``) where there are none."""
+    statuses = {one.status for one in recipients}
+    if any(one.permanent and not one.status for one in recipients):
+        return False
+    return statuses <= _EXPIRED | ({""} if waited else set()) and (waited or statuses != set())
 
 
 def _sent_back(stated: str, daemon: Evidence | None, returns: bool, notice: str) -> bool:

@@ -95,6 +95,18 @@ DELAY_SUBJECTS = (
     ),
 )
 
+#: It was delivered, or handed to a server that tells no more.
+SUCCESS_SUBJECTS = (
+    Phrases(
+        "success-subject",
+        "Postfix, Exchange in its languages",
+        (
+            r"^successful mail delivery report|^(?:delivered|relayed|zugestellt|weitergeleitet|remis|relayé|entregado"
+            r"|retransmitido|recapitato|inoltrato|bezorgd|doorgestuurd|entregue|dostarczono|levererat|leveret|доставлено|配信済み|送达)\s?[:：]",
+        ),
+    ),
+)
+
 #: What was held back from a user, told to that user: addresses in it are senders.
 DIGEST_SUBJECTS = (
     Phrases(
