@@ -304,6 +304,18 @@ def test_a_later_fault_never_shortens_a_hold(steps: list[tuple[Fault, int]]) -> 
             assert hold.kind != before.kind or (hold.until_us or 0) >= (before.until_us or 0)
 
 
+@pytest.mark.parametrize(("asked", "serves"), [("4 hours", ("b",)), ("30 minutes", ())])
+def test_another_account_takes_over_where_the_server_asks_to_wait_for_hours_not_for_minutes(
+    asked: str, serves: tuple[str, ...]
+) -> None:
+    state = after(AccountState(), classify(Refused(Reply(450, f"too much mail, try again in {asked}", "4.7.1"), Phase.MAIL)))
+
+    held = hold_of(state, FREE, now_us=NOW + 1500 * SECOND)
+
+    assert held is not None
+    assert serving(groups_of(["a", "b"]), {"a": held, "b": None}, {}) == serves
+
+
 def test_a_throttle_holds_for_a_second_then_two_up_to_a_minute() -> None:
     state, now_us, held = AccountState(), NOW, []
     for _ in range(9):

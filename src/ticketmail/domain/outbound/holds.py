@@ -16,7 +16,7 @@ from ticketmail.domain.outbound.learning import next_turn_us
 from ticketmail.domain.outbound.windows import FRESH, Window, WindowState, next_us
 
 HoldKind = Literal["rate", "quota", "breaker", "throttle", "connections", "pause"]
-#: A reset further away than this ends a quota, not a rate (microseconds).
+#: What lasts longer than this is a quota, not a rate (microseconds).
 _LONG_US: Final = 3600 * 1_000_000
 
 
@@ -53,7 +53,8 @@ def health_hold(state: AccountState, now_us: int) -> Hold | None:
         return Hold("quota", until_us, state.quota.cause, cause_of(state.quota.cause).sentence)
     if state.throttle is not None and now_us < max(state.throttle.until_us, state.throttle.probe_until_us):
         until_us = max(state.throttle.until_us, state.throttle.probe_until_us)
-        return Hold("throttle", until_us, state.throttle.cause, cause_of(state.throttle.cause).sentence)
+        long = state.throttle.until_us - state.throttle.since_us > _LONG_US  # by the server's word: another account may take over
+        return Hold("quota" if long else "throttle", until_us, state.throttle.cause, cause_of(state.throttle.cause).sentence)
     return _told_hold(state.told, now_us)
 
 

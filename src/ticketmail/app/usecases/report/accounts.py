@@ -65,8 +65,8 @@ def _said(kind: HoldKind, cause: str, state: AccountState) -> str:
     """The other side's own words; '' where it is a limit that we were told."""
     if kind is HoldKind.BREAKER:
         return state.breaker.reason
-    slowed = state.quota if kind is HoldKind.QUOTA else state.throttle if kind is HoldKind.THROTTLE else None
-    return slowed.reason if slowed is not None and slowed.cause == cause else ""
+    slowdowns = [one for one in (state.quota, state.throttle) if one is not None and one.cause == cause]
+    return slowdowns[0].reason if slowdowns else ""
 
 
 def _level(holds: tuple[Hold, ...], of_settings: AccountFacts) -> Level:
