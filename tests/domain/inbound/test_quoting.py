@@ -320,6 +320,30 @@ def test_legal_text_at_the_end_is_folded(line):
     assert folded.segments[-1].kind is Kind.DISCLAIMER
 
 
+LEGAL = "This e-mail and any attachments are confidential."
+
+
+def test_legal_text_below_a_quote_is_folded():
+    quote = f"{WROTE}\n> Is it on?\n> Ann\n"
+    assert fold_text(f"Yes.\n\n{quote}\n{LEGAL}\n").top == "Yes."
+    assert fold_text(f"{quote}\n{LEGAL}\n").top == quote.strip()
+    assert fold_text(f"{LEGAL}\n").top == LEGAL
+
+
+@pytest.mark.parametrize(
+    "rest", ["Yes.\n", f"{WROTE}\n> Is it on?\n> Ann\n", "From: Ann <a@example.net>\nSent: today\nTo: Bob\nOn?\n"]
+)
+def test_a_banner_above_a_mail_changes_nothing_else(rest):
+    banner = "CAUTION: This email originated from outside of the organization.\nDo not click links.\n\n"
+    assert fold_text(banner + rest).top == fold_text(rest).top
+    assert fold_text(banner).top == banner.strip()
+
+
+def test_lines_that_end_with_one_cr_too_many_are_lines():
+    text = f"Yes.\n\n{WROTE}\n\n> Is it on?\n> Ann\n"
+    assert fold_text(text.replace("\n", "\r\r\n")).top == "Yes."
+
+
 def test_footers_of_lists_are_folded():
     footer = "_______________________________________________\nriak-users mailing list\nhttps://example.org/mailman/listinfo/riak"
     assert fold_text(f"Hello all.\n\n{footer}\n").top == "Hello all."

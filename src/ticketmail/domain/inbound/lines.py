@@ -79,8 +79,9 @@ class Folded:
 
 
 def lines_of(text: str) -> list[Line]:
-    """A plain text as lines. CRLF and bare CR end a line too; a no-break space is a space, signs without width are nothing."""
-    cleaned = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u00a0", " ").translate(INVISIBLE)
+    """A plain text as lines. CRLF (also with one CR too many) and bare CR end a line too; a no-break space is a space, signs
+    without width are nothing."""
+    cleaned = text.replace("\r\r\n", "\n").replace("\r\n", "\n").replace("\r", "\n").replace("\u00a0", " ").translate(INVISIBLE)
     return [Line(one) for one in cleaned.split("\n", MAX_LINES)]
 
 

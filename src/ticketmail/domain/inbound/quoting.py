@@ -27,8 +27,10 @@ def fold_text(text: str, *, forwarded: bool = False) -> Folded:
 
 def fold(lines: Sequence[Line], *, forwarded: bool = False) -> Folded:
     """Lines with the marks of their structure, folded. ``forwarded`` as for :func:`fold_text`."""
-    labeller = Labeller(lines, forwarded)
-    labels, lines = labeller.labels(), labeller.lines
+    banner = _banner(lines)
+    labeller = Labeller(lines[banner:], forwarded)
+    labels = [Label(Kind.DISCLAIMER, "banner")] * banner + labeller.labels()
+    lines = [*lines[:banner], *labeller.lines]
     keep_pointing(lines, labels)
     _fold_tails(lines, labels)
     kept = "interleaved" * keep_interleaved(lines, labels) or "answers-below" * keep_answers_below(lines, labels)
@@ -41,21 +43,23 @@ def fold(lines: Sequence[Line], *, forwarded: bool = False) -> Folded:
 def _fold_tails(lines: Sequence[Line], labels: list[Label]) -> None:
     """Fold what phones and companies add: the last lines of each stretch that was written."""
     end = len(labels)
+    first = next((at for at, label in enumerate(labels) if label.kind is Kind.VISIBLE and lines[at].text.strip()), end)
+    if any(label.kind is Kind.QUOTE for label in labels[:first]):
+        first = -1
     while end:
         start = end
         while start and labels[start - 1].kind is labels[end - 1].kind:
             start -= 1
         if labels[end - 1].kind is Kind.VISIBLE:
-            _fold_tail(lines, labels, start, end)
+            _fold_tail(lines, labels, [at for at in range(start, end) if lines[at].text.strip()], end, first)
         end = start
 
 
-def _fold_tail(lines: Sequence[Line], labels: list[Label], start: int, end: int) -> None:
-    worded = [at for at in range(start, end) if lines[at].text.strip()]
-    _fold_banner(lines, labels, worded)
+def _fold_tail(lines: Sequence[Line], labels: list[Label], worded: Sequence[int], end: int, first: int) -> None:
+    """Not the ``first`` line that was written; but a stretch below a quote may be all of a company's text."""
     tail = worded[-TAIL_LINES:]
     for at in reversed(tail):
-        if at > worded[0] and is_disclaimer(lines[at].text, " ".join(line.text for line in lines[at + 1 : at + 4])):
+        if at > first and is_disclaimer(lines[at].text, " ".join(line.text for line in lines[at + 1 : at + 4])):
             labels[at:end] = [Label(Kind.DISCLAIMER, "disclaimer")] * (end - at)
             end = at
     for at in reversed([one for one in tail if one < end]):
@@ -65,16 +69,15 @@ def _fold_tail(lines: Sequence[Line], labels: list[Label], start: int, end: int)
         end = at
 
 
-def _fold_banner(lines: Sequence[Line], labels: list[Label], worded: Sequence[int]) -> None:
-    """Fold what a gateway writes above a mail from outside, at the very top and as one paragraph."""
-    first = worded[0] if worded else 0
-    if len(worded) < 2 or any(line.text.strip() for line in lines[:first]) or not is_banner(lines[first].text):
-        return
-    last = first
-    while last + 1 < len(lines) and lines[last + 1].text.strip() and last - first < MAX_BANNER:
-        last += 1
-    if any(at > last for at in worded):
-        labels[first : last + 1] = [Label(Kind.DISCLAIMER, "banner")] * (last + 1 - first)
+def _banner(lines: Sequence[Line]) -> int:
+    """How many lines at the very top a gateway wrote above a mail from outside: one paragraph. None if nothing stands below."""
+    first = next((at for at, line in enumerate(lines) if line.text.strip()), len(lines))
+    if first == len(lines) or not is_banner(lines[first].text):
+        return 0
+    end = first + 1
+    while end < len(lines) and lines[end].text.strip() and end - first <= MAX_BANNER:
+        end += 1
+    return end if any(line.text.strip() for line in lines[end:]) else 0
 
 
 def _shown(line: Line, label: Label) -> str:
