@@ -180,6 +180,26 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "spool.db"
 
 
+def test_what_is_in_use_at_a_close_is_closed_when_it_comes_back(file: Path) -> None:
+    spool = create(f"sqlite:///{file}", SpoolOptions())
+    spool.intake.accept([entry()])
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        waiting = threading.Thread(target=spool.intake.accept, args=([entry()],))
+        waiting.start()
+        while len(handles_of(file)) < 2:
+            time.sleep(0.001)
+        spool.close()
+        other.execute("COMMIT")
+        waiting.join()
+    assert handles_of(file) == []
+
+
+def handles_of(file: Path) -> list[str]:
+    """This process's open files of that name."""
+    return [name for name in os.listdir("/proc/self/fd") if os.path.realpath(f"/proc/self/fd/{name}") == str(file)]
+
+
 def test_sqlite_runs_in_wal_with_full_syncs(file: Path) -> None:
     spool = create(f"sqlite:///{file}", SpoolOptions())
     spool.intake.accept([entry()])

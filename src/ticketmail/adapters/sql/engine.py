@@ -25,6 +25,7 @@ from ticketmail.domain.ports.spooling import SpoolOptions
 
 T = TypeVar("T")
 _TRIES = 5
+_PATIENCE_S = 1.0  #: that who closes or forks has with those who are in the middle of something
 _abandoned: list[object] = []  #: a parent's pools: closing them in a child would hang up on the parent
 
 
@@ -180,11 +181,14 @@ class Database:
         self._is_ready = self._site_checked = False
 
     def close(self) -> None:
-        """Close idle connections. The next use opens again."""
+        """Close connections, waiting a moment for those in use. The next use opens again."""
         if self._pid == os.getpid() and self._engine is not None:
+            with self._idle:
+                idle = self._idle.wait_for(self._is_idle, timeout=_PATIENCE_S)
             self._engine.dispose()
             self._engine = None
-            self.store.before_fork()
+            if idle:
+                self.store.before_fork()
         self._is_ready = self._site_checked = False
 
     def open_unchecked(self, *, make: bool = True) -> None:
@@ -221,7 +225,7 @@ class Database:
         """A pooled driver connection. What broke is not pooled again."""
         with self.busy():
             engine = self._engine or self._make_engine()
-            pooled = engine.raw_connection()
+            pool, pooled = engine.pool, engine.raw_connection()
             try:
                 yield pooled.driver_connection
             except BaseException:
@@ -230,6 +234,8 @@ class Database:
                 raise
             finally:
                 pooled.close()
+                if engine.pool is not pool:  # closed meanwhile: nobody else will close what came back now
+                    pool.dispose()
 
     @contextlib.contextmanager
     def busy(self) -> Iterator[None]:
@@ -268,6 +274,9 @@ class Database:
         self._in_use = 0
         self._is_ready = self._site_checked = False
 
+    def _is_idle(self) -> bool:
+        return not self._in_use
+
     # -- forks
 
     def before_fork(self) -> None:
@@ -275,10 +284,9 @@ class Database:
         if not self.store.leaves_no_handle_at_fork or self._pid != os.getpid():
             return
         self._idle.acquire()
-        self._idle.wait_for(lambda: not self._in_use, timeout=1.0)
-        if self._engine is not None and not self._in_use:
-            self._engine.dispose()
-        if not self._in_use:
+        if self._idle.wait_for(self._is_idle, timeout=_PATIENCE_S):
+            if self._engine is not None:
+                self._engine.dispose()
             for handle in list(self.handles):
                 handle.let_go()
             self.store.before_fork()
