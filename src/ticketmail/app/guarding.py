@@ -56,7 +56,7 @@ class GuardedGateway:
 
     async def allowance(self) -> Allowance | None:
         """As the port says; in shadow mode too, for it sends nothing."""
-        return await allowance_of(self._inner)
+        return await _asked(self._inner)
 
     async def aclose(self) -> None:
         """As the port says."""
@@ -121,7 +121,7 @@ def _folded(name: str, value: str) -> bytes:
     return "\r\n".join([*lines, line]).encode("ascii", "backslashreplace") + b"\r\n"
 
 
-async def allowance_of(gateway: Gateway) -> Allowance | None:
+async def _asked(gateway: Gateway) -> Allowance | None:
     """What its provider says that it still takes; None where it cannot be asked."""
     return await gateway.allowance() if isinstance(gateway, TellsAllowance) else None
 
@@ -154,7 +154,7 @@ class Retiring:
 
     async def allowance(self) -> Allowance | None:
         """As the port says."""
-        return await allowance_of(self._inner)
+        return await _asked(self._inner)
 
     async def retire(self) -> None:
         """Close it as soon as nothing is on its way."""

@@ -96,6 +96,7 @@ class Outlook:
         self._paces: dict[tuple[tuple[str, ...], float], tuple[Pace, int]] = {}
         self._tenants: dict[tuple[tuple[str, ...], str], tuple[Pace, int]] = {}
         self._accounts: dict[tuple[str, float], str | None] = {}
+        self._kept: dict[tuple[str, str], bool] = {}
 
     @property
     def now_us(self) -> int:
@@ -279,14 +280,20 @@ class Outlook:
         for load in self._loads():
             if self.account_of(load.route, load.lane) not in pool or (load.lane, load.route) == (lane, route):
                 continue
-            if reserve_hold(load.route, load.lane, self._around) is not None:
-                continue  # what is kept for others it does not take
+            if self._keeps_off(load.route, load.lane):
+                continue
             if load.lane == lane:
                 place += min(load.due, place + 1)
             else:
                 due[load.lane] = due.get(load.lane, 0) + load.due
         in_flight = sum(self._around.overview.counts.get(state, 0) for state in IN_FLIGHT)
         return ahead_of(lane, place, due, weights) + in_flight
+
+    def _keeps_off(self, route: str, lane: str) -> bool:
+        """What is left of the quota is kept for other lanes: this one goes before none of their mails."""
+        if (route, lane) not in self._kept:
+            self._kept[route, lane] = reserve_hold(route, lane, self._around) is not None
+        return self._kept[route, lane]
 
     def _when(self, pool: tuple[str, ...], count: int, reserve: float) -> tuple[int | None, str]:
         pace, most = self._paces.get((pool, reserve), (None, 0))
