@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+
 from conftest import Host, letter
-from ticketmail.domain.events import MailReceived
 from ticketmail.domain.inbound.lookalikes import looks_alike
-
-
-def clues(event: MailReceived) -> list[str]:
-    return [one.rule for one in event.thread.clues]
 
 
 @pytest.mark.parametrize(
