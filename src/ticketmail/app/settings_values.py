@@ -66,7 +66,7 @@ def _recipient(value: str) -> str:
         return Address.model_validate(spec).key
     domain = spec.removeprefix("@")
     if not domain or any(char.isspace() for char in domain):
-        raise ValueError("an address or a domain")
+        raise ValueError(f"{value!r} is neither an address nor a domain")
     return domain
 
 
