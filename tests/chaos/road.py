@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from chaos.harness import HERE, Child, until
+from chaos.road_host import flight_of
 from ticketmail import DeliveryState, MailEvent, Scope, TicketMail
 from ticketmail.testing.link import Link
 
@@ -31,6 +32,7 @@ from local_services.service import wait_for_port  # noqa: E402
 
 ALL = Scope.parse("all")
 _MANY = 1_000_000
+_AIM_S = 60.0
 
 
 class Target(Protocol):
@@ -146,10 +148,34 @@ class RoadSite:
 
     def host(self, name: str, count: int, pace_s: float) -> Child:
         """A host process; see ``road_host.py``."""
-        words = [str(self.host_settings), name, str(count), str(self.directory / f"confirmed-{name}.jsonl"), str(pace_s)]
+        self.open_valve(_MANY)
+        words = [str(self.host_settings), name, str(count), str(self.record_of(name)), str(pace_s), str(self._valve)]
         child = self._child(name, [sys.executable, str(HERE / "road_host.py"), *words])
         self.hosts.append(child)
         return child
+
+    def record_of(self, name: str) -> Path:
+        """What a host knows to be confirmed."""
+        return self.directory / f"confirmed-{name}.jsonl"
+
+    @property
+    def _valve(self) -> Path:
+        return self.directory / "valve"
+
+    def open_valve(self, mails: int) -> None:
+        """How many mails each host may have handed over by now."""
+        fresh = self._valve.with_suffix(".new")
+        fresh.write_text(str(mails))
+        fresh.replace(self._valve)
+
+    def publishing(self) -> list[Child]:
+        """Hosts with a call on its way."""
+        return [host for host in self.hosts if host.runs and self.was_publishing(host)]
+
+    def was_publishing(self, host: Child) -> bool:
+        """By its own word; true of a dead one if it died in a call."""
+        flight = flight_of(self.record_of(host.name))
+        return flight.exists() and flight.read_text() == "1"
 
     def _written(self, name: str, **values: str) -> Path:
         path = self.directory / name
@@ -210,10 +236,11 @@ class RoadSite:
 
 @dataclass
 class RoadKills:
-    """What was hit."""
+    """What was hit; ``publishing``: hosts of these that died in a call."""
 
     workers: int = 0
     hosts: int = 0
+    publishing: int = 0
     broker: int = 0
 
     @property
@@ -222,38 +249,55 @@ class RoadKills:
 
 
 class RoadKiller:
-    """Spreads kills evenly over the run: the nth falls when that part of the mails is in the spool."""
+    """Spreads kills evenly over the run: the nth falls when that part of the mails is in the spool.
+
+    Every ``broker_every``-th hits the broker, the second of every three a host. Hosts are held back so that they have something
+    to hand over for as long as there are kills.
+    """
 
     def __init__(self, site: RoadSite, *, kills: int, mails: int, broker_every: int, seed: int) -> None:
         self._site, self._count, self._mails, self._broker_every = site, kills, mails, broker_every
+        self._lead = mails // len(site.hosts) // 10
         self._dice = random.Random(seed)
         self.kills = RoadKills()
 
     def run(self, seconds: float) -> RoadKills:
         """Hit and restart, until all kills are done. Raises AssertionError if the run stalls."""
         for number in range(self._count):
-            due = int(self._mails * 0.95 * number / self._count)
+            due = int(self._mails * 0.8 * number / self._count)
             until(lambda due=due: self._progress() >= due, seconds, f"{due} of {self._mails} in the spool", every_s=0.1)  # type: ignore[misc]
             time.sleep(self._dice.uniform(0.0, 0.15))
             self._one(number)
+        self._site.open_valve(self._mails)
         return self.kills
 
-    def _progress(self) -> int:
+    def _progress(self, leads: int = 1) -> int:
         for child in self._site.children:
             assert child.code in (None, 0, -signal.SIGKILL), f"{child.name} ended with {child.code}:\n{child.said()}"
-        return self._site.stored()
+        stored = self._site.stored()
+        self._site.open_valve(stored // len(self._site.hosts) + leads * self._lead)
+        return stored
 
     def _one(self, number: int) -> None:
-        handing_over = [child for child in self._site.hosts if child.runs]
         if number % self._broker_every == self._broker_every - 1:
             self._site.target.hit()
             self.kills.broker += 1
-        elif handing_over and self._dice.random() < 0.35:
-            self._again(self._dice.choice(handing_over))
-            self.kills.hosts += 1
+        elif number % 3 == 1:
+            self._kill_host()
         else:
             self._again(self._dice.choice(self._site.workers))
             self.kills.workers += 1
+
+    def _kill_host(self) -> None:
+        """One that publishes: all get more to hand over for that."""
+        self._progress(leads=2)
+        until(lambda: bool(self._site.publishing()), _AIM_S, "a host publishes", every_s=0.0005)
+        host = self._dice.choice(self._site.publishing() or [one for one in self._site.hosts if one.runs])
+        time.sleep(self._dice.uniform(0.0, 0.003))
+        host.kill()
+        self.kills.hosts += 1
+        self.kills.publishing += self._site.was_publishing(host)
+        host.start()
 
     def _again(self, child: Child) -> None:
         child.kill()

@@ -22,7 +22,7 @@ SEED = int(os.environ.get("TICKETMAIL_TEST_CHAOS_SEED", "2"))
 PATIENCE_S = 1500.0 if FULL else 100.0
 HOSTS = 4 if FULL else 2
 WORKERS = 3 if FULL else 2
-#: Hosts hand over about as long as the workers take in, so that their kills fall all through the run.
+#: Seconds for each mail: a host is no faster.
 PACE_S = 0.02 if FULL else 0.01
 
 
@@ -56,19 +56,21 @@ def test_kills_on_the_road_lose_nothing_and_send_each_key_once(
         kills = RoadKiller(site, kills=KILLS, mails=each * HOSTS, broker_every=6 if FULL else 3, seed=SEED).run(PATIENCE_S)
         until(lambda: all(host.code == 0 for host in site.hosts), PATIENCE_S, "all hosts have ended")
         until(lambda: site.all_sent(each * HOSTS), PATIENCE_S, f"all is sent ({site.counts()}); {site.workers[0].said()}", 0.25)
-        confirmed = {entry["key"] for name in names for entry in read_record(site.directory / f"confirmed-{name}.jsonl")}
+        confirmed = {entry["key"] for name in names for entry in read_record(site.record_of(name))}
         verdict = judge(site, confirmed)
         heard = site.told(each * HOSTS, PATIENCE_S)
         stopped = [worker.stop() for worker in site.workers]
         with capsys.disabled():
             print(
                 f"\n{type(target).__name__} {target.url.partition(':')[0]}: {each * HOSTS} mails, {kills.all} kills "
-                f"({kills.workers} consumers, {kills.hosts} hosts, {kills.broker} broker); lost {len(verdict.lost)}, "
-                f"keys twice in the spool {len(verdict.doubled)}, copies sent {verdict.copies} (unowned {len(verdict.unowned)}), "
-                f"parked {verdict.parked}, events heard {sum(heard.values())} of {len(heard)} mails"
+                f"({kills.workers} consumers, {kills.hosts} hosts ({kills.publishing} in a call), {kills.broker} broker), "
+                f"lost {len(verdict.lost)}, keys twice in the spool {len(verdict.doubled)}, copies sent {verdict.copies} "
+                f"(unowned {len(verdict.unowned)}), parked {verdict.parked}, events {sum(heard.values())} of {len(heard)} mails"
             )
         assert (verdict.lost, verdict.doubled, verdict.unowned, verdict.parked) == ([], [], [], 0)
         assert len(confirmed) == each * HOSTS
         assert len(heard) == each * HOSTS
         assert kills.all >= KILLS
+        assert kills.hosts * 4 >= KILLS
+        assert kills.publishing * 2 > kills.hosts
         assert stopped == [0] * WORKERS
