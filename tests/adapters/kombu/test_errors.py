@@ -15,6 +15,7 @@ from ticketmail.adapters.kombu import amqp as on_amqp
 from ticketmail.adapters.kombu import kafka, sqs
 from ticketmail.adapters.kombu import redis as on_redis
 from ticketmail.adapters.kombu.errors import Table, translate
+from ticketmail.app.plugins import open_broker
 from ticketmail.domain.errors import (
     BlobStoreError,
     BrokerError,
@@ -22,7 +23,9 @@ from ticketmail.domain.errors import (
     BrokerRefused,
     BrokerUnreachable,
     BrokerUnsafe,
+    SettingsError,
 )
+from ticketmail.domain.ports.queueing import BrokerOptions, Job
 
 #: Faults of a programmer who calls the library, never of a broker.
 OF_PROGRAMMERS = {
@@ -54,6 +57,32 @@ def test_a_more_special_class_stands_before_its_parents(table: Table) -> None:
     classes = [known for known, _ in table]
     for place, known in enumerate(classes):
         assert not any(issubclass(later, known) and later is not known for later in classes[place + 1 :]), known
+
+
+@pytest.mark.parametrize(
+    ("url", "extra", "says"),
+    [
+        ("sqs://", ("regoin", "eu-central-1"), "Did you mean 'region'?"),
+        ("sqs://", ("is_secure", "flase"), "neither true nor false"),
+        ("sqs://", ("polling", "1"), "Known: region, is_secure."),
+        ("amqp://127.0.0.1//", ("region", "eu"), "Known: none, with this broker."),
+        ("rediss://127.0.0.1/", ("ssl_ca_certs", "/x"), "Known: none, with this broker."),
+        ("memory://", ("region", "eu"), "Known: none, with this broker."),
+    ],
+)
+def test_an_option_that_the_broker_does_not_know_is_told_before_anything_is_opened(
+    url: str, extra: tuple[str, str], says: str
+) -> None:
+    with pytest.raises(SettingsError) as raised:
+        open_broker(url, BrokerOptions(extra=(extra,)))
+    assert raised.value.name == f"broker.options.{extra[0]}"
+    assert says in str(raised.value) + str(raised.value.remedy)
+
+
+def test_an_option_that_librdkafka_does_not_know_is_refused_by_its_name() -> None:
+    broker = open_broker("confluentkafka://127.0.0.1:1", BrokerOptions(extra=(("ssl.ca.locatoin", "/x"),)))
+    with pytest.raises(BrokerRefused, match=r"ssl\.ca\.locatoin"):
+        broker.publish("submit", [Job("1", b"{}")])
 
 
 def test_kafka_tells_a_refusal_from_an_outage() -> None:

@@ -64,6 +64,7 @@ class Amqp:
     def __init__(self, url: str, options: BrokerOptions) -> None:
         self._url = url
         self._options = options
+        options.extra_of()
 
     def open_sender(self) -> AmqpSender:
         """A publishing connection. No heartbeat: nobody would serve it between two publishes."""

@@ -125,6 +125,7 @@ class Redis:
     def __init__(self, url: str, options: BrokerOptions) -> None:
         self._url = url
         self._options = options
+        options.extra_of()
 
     def open_sender(self) -> RedisSender:
         """A publishing connection to a Redis that keeps what it confirms."""

@@ -17,7 +17,7 @@ from kombu import Connection
 from kombu.exceptions import KombuError
 
 from ticketmail.adapters.kombu.errors import NETWORK, Table, short, translated
-from ticketmail.domain.errors import BrokerRefused, BrokerUnreachable
+from ticketmail.domain.errors import BrokerRefused, BrokerUnreachable, SettingsError
 from ticketmail.domain.ports.queueing import BrokerCapabilities, BrokerOptions, Job, Received
 
 #: Entries of one call, and bytes of all its bodies and attributes together (SQS quotas of messages, 2025-08).
@@ -55,6 +55,9 @@ class Sqs:
     def __init__(self, url: str, options: BrokerOptions) -> None:
         self._url = url
         self._options = options
+        extra = options.extra_of("region", "is_secure")
+        self._region = extra.get("region", "us-east-1")
+        self._is_secure = _said_yes(extra.get("is_secure", "true"))
 
     def open_sender(self) -> SqsSender:
         """A client for publishing."""
@@ -83,10 +86,9 @@ class Sqs:
         return int(got["Attributes"][names[0]]), int(got["Attributes"][names[1]])
 
     def _connect(self, *, tries: int = 3) -> tuple[Connection, Any]:
-        extra = dict(self._options.extra)
         options: dict[str, Any] = {
-            "region": extra.get("region", "us-east-1"),
-            "is_secure": extra.get("is_secure", "true").lower() not in ("false", "0", "no"),
+            "region": self._region,
+            "is_secure": self._is_secure,
             "visibility_timeout": int(self._options.lease_s),
             "sqs-creation-attributes": {"MessageRetentionPeriod": str(14 * 86_400)},
             "client-config": {
@@ -202,6 +204,12 @@ class SqsSource:
         if now_s >= self._renew_at_s:
             self._renew_at_s = now_s + self._lease_s / 3
             self._visible(tuple(self._held), self._lease_s)
+
+
+def _said_yes(word: str) -> bool:
+    if word.lower() not in ("true", "false"):
+        raise SettingsError("This is neither true nor false.", name="broker.options.is_secure", remedy=_NO_TLS)
+    return word.lower() == "true"
 
 
 def _batches(jobs: Sequence[Job]) -> Iterator[Sequence[Job]]:

@@ -177,8 +177,9 @@ _naming = threading.Lock()
 def create(url: str, options: BrokerOptions) -> Broker:
     """A broker in memory. ``memory://name`` is the same one for all of this process, ``memory://`` too, under the empty name.
 
-    Raises SettingsError: the name has other characters than letters, digits, dot, dash and underscore.
+    Raises SettingsError: the name has other characters than letters, digits, dot, dash and underscore; an unknown option.
     """
+    options.extra_of()
     name = name_of(url, what="a broker", setting="broker.url")
     with _naming:
         return MemoryBroker(_named.setdefault(name, _Hall()), options)

@@ -6,10 +6,13 @@ confirmed it must keep until it is acknowledged, or its capabilities say ``at_le
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Final, Protocol
+
+from ticketmail.domain.errors import SettingsError
 
 #: Queues, without their prefix. Jobs to the mail service, in the order of their making.
 SUBMIT: Final = "submit"
@@ -57,6 +60,15 @@ class BrokerOptions:
     max_length: int | None = None
     allow_lossy: bool = False
     extra: tuple[tuple[str, str], ...] = ()
+
+    def extra_of(self, *known: str) -> dict[str, str]:
+        """``extra`` of an adapter that knows these names and no others. Raises SettingsError, with the nearest."""
+        for name, _ in self.extra:
+            if name not in known:
+                near = difflib.get_close_matches(name.lower(), known, n=1)
+                remedy = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known) or 'none, with this broker'}."
+                raise SettingsError("This broker has no such option.", name=f"broker.options.{name}", remedy=remedy)
+        return dict(self.extra)
 
 
 @dataclass(frozen=True, slots=True)
