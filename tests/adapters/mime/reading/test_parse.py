@@ -246,6 +246,12 @@ def test_old_line_ends() -> None:
     assert parse(b"From: ann@example.net\rSubject: x\r\rbody").subject == "x"
 
 
+def test_line_ends_with_one_cr_too_many() -> None:
+    read = parse(b"From: ann@example.net\r\r\nSubject: a\r\r\n\r\r\none\r\r\ntwo\r\r\n")
+
+    assert (read.subject, (read.text or "").split("\n")) == ("a", ["one", "two", ""])
+
+
 def test_an_attached_mail_is_opened() -> None:
     inner = "From: bob@example.net\nSubject: inner\n\ninner body"
     body = f"--b\n\nouter\n--b\nContent-Type: message/rfc822\n\n{inner}\n--b--"

@@ -40,6 +40,8 @@ def parse(raw: bytes, limits: ReadingLimits = DEFAULT_LIMITS) -> ParsedMail:
         return _minimal(raw, end, budget, Defect("too-large", f"{len(raw)} bytes, at most {limits.raw_bytes} are read"))
     if b"\r" in raw and b"\n" not in raw:  # line ends of a long-gone system
         raw = raw.replace(b"\r", b"\n")
+    if raw[: raw.find(b"\n") + 1].endswith(b"\r\r\n"):  # written as text twice: all would be a header of one line
+        raw = raw.replace(b"\r\r\n", b"\r\n")
     try:
         return _Reading(budget).read(raw, 0, len(raw), 0)
     except Exception as error:  # a fault of ours: the mail still becomes one that people can see
