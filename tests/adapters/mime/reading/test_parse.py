@@ -243,7 +243,10 @@ def test_a_field_that_was_folded_without_a_blank_is_whole() -> None:
 
 
 def test_old_line_ends() -> None:
-    assert parse(b"From: ann@example.net\rSubject: x\r\rbody").subject == "x"
+    old = b"From: ann@example.net\rSubject: x\r\rbody\r"
+
+    assert parse(old).subject == "x"
+    assert parse(b"Received: from a\r\n" + old).text == "body\n"
 
 
 def test_line_ends_with_one_cr_too_many() -> None:

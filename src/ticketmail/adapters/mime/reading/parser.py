@@ -30,6 +30,7 @@ CUT: Final = frozenset(
     }
 )
 _SAMPLE: Final = 64
+_OLD: Final = 4  #: so many bare CR for each LF are line ends
 
 
 def parse(raw: bytes, limits: ReadingLimits = DEFAULT_LIMITS) -> ParsedMail:
@@ -38,8 +39,8 @@ def parse(raw: bytes, limits: ReadingLimits = DEFAULT_LIMITS) -> ParsedMail:
     if len(raw) > limits.raw_bytes:
         end = min(len(raw), limits.header_bytes)
         return _minimal(raw, end, budget, Defect("too-large", f"{len(raw)} bytes, at most {limits.raw_bytes} are read"))
-    if b"\r" in raw and b"\n" not in raw:  # line ends of a long-gone system
-        raw = raw.replace(b"\r", b"\n")
+    if raw.count(b"\r") > _OLD * raw.count(b"\n"):  # line ends of a long-gone system, and perhaps a few lines of another
+        raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if raw[: raw.find(b"\n") + 1].endswith(b"\r\r\n"):  # written as text twice: all would be a header of one line
         raw = raw.replace(b"\r\r\n", b"\r\n")
     try:
