@@ -93,6 +93,18 @@ def test_old_mail_of_all_kinds_is_taken_in_once_and_silently(box: Any) -> None:
     assert "no mailbox 'hepl'" in box.run("import", "hepl", "nowhere").err
 
 
+def test_a_maildirs_subfolders_are_old_mail_too_and_an_empty_file_is_none(box: Any) -> None:
+    (box.home / "archive").mkdir()
+    maildir = mailbox.Maildir(box.home / "archive" / "maildir")
+    maildir.add(MAIL)
+    maildir.add_folder("2025").add(MAIL.replace(b"burns", b"burnt"))
+    (box.home / "archive" / "one.eml").write_bytes(MAIL.replace(b"burns", b"is gone"))
+    (box.home / "empty.mbox").touch()
+
+    assert box.run("--json", "import", "help", "archive", "empty.mbox").json == {"new": 3, "known": 0}
+    assert box.run("import", "help", "empty.mbox").code == 1
+
+
 def test_what_came_in_is_listed_shown_and_read_again(box: Any, tmp_path: Path) -> None:
     (box.home / "one.eml").write_bytes(MAIL)
     box.run("import", "help", "one.eml")

@@ -51,20 +51,31 @@ def import_(context: Context) -> int:
 
 
 def _mails(path: Path) -> Iterator[bytes]:
-    """The mails of a maildir, an mbox file, a file, or a directory of files. Raises UsageError."""
+    """The mails of an mbox file, a file, or a directory: its maildirs, it and their subfolders included, and .eml files. What is
+    empty is none. Raises UsageError."""
     if not path.exists():
         raise UsageError(f"There is no {path}.", remedy="Name a maildir, an mbox file, or .eml files.")
-    if path.is_dir() and all((path / name).is_dir() for name in ("cur", "new")):
-        for name in ("cur", "new"):
-            yield from (one.read_bytes() for one in sorted((path / name).iterdir()) if one.is_file())
-    elif path.is_dir():
-        yield from (one.read_bytes() for one in sorted(path.rglob("*.eml")))
-    elif path.read_bytes()[:5] == b"From ":
-        box = mailbox.mbox(path, create=False)
-        yield from (box.get_bytes(key) for key in box.keys())  # noqa: SIM118 (a mailbox iterates over messages)
-        box.close()
-    else:
+    found = _of_directory(path) if path.is_dir() else _of_file(path)
+    return (content for content in found if content.strip())
+
+
+def _of_directory(path: Path) -> Iterator[bytes]:
+    maildirs = [one.parent for one in sorted(path.rglob("cur")) if (one.parent / "new").is_dir()]
+    places = [maildir / name for maildir in maildirs for name in ("cur", "new")]
+    for place in places:
+        yield from (one.read_bytes() for one in sorted(place.iterdir()) if one.is_file())
+    yield from (one.read_bytes() for one in sorted(path.rglob("*.eml")) if one.parent not in places)
+
+
+def _of_file(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        is_mbox = file.read(5) == b"From "
+    if not is_mbox:
         yield path.read_bytes()
+        return
+    box = mailbox.mbox(path, create=False)
+    yield from (box.get_bytes(key) for key in box.keys())  # noqa: SIM118 (a mailbox iterates over messages)
+    box.close()
 
 
 def listed(context: Context) -> int:
