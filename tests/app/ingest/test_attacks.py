@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from conftest import Host, letter
+from app.ingest.world import Host, letter
 from ticketmail.domain.inbound.lookalikes import looks_alike
 
 

@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from conftest import Host, letter
+from app.ingest.world import Host, letter
 from ticketmail.domain.ticket import bounce_address
 
 

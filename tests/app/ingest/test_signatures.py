@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from injector import Module, provider, singleton
 
-from conftest import Host, letter
+from app.ingest.world import Host, letter
 from signing import RSA_RECORD, name_server, sealed, signed
 from ticketmail import TicketMail
 from ticketmail.adapters.dkim import Checker
