@@ -83,6 +83,9 @@ def test_headers_that_machines_write(header: str, kind: MailKind) -> None:
     [
         ("Automatic reply: your ticket", "I am out of the office until Monday.", MailKind.OUT_OF_OFFICE),
         ("Automatic reply: your ticket", "Thank you, we have it.", MailKind.AUTO_REPLY),
+        ("[EXTERNAL] Automatic reply: your ticket", "Thank you, we have it.", MailKind.AUTO_REPLY),
+        ("Respuesta automatica: su solicitud", "Gracias.", MailKind.AUTO_REPLY),
+        ("Automātiskā atbilde: x", "Paldies.", MailKind.AUTO_REPLY),
         ("Abwesenheitsnotiz: Ihre Anfrage", "Ich bin im Urlaub.", MailKind.OUT_OF_OFFICE),
         ("Réponse automatique : votre demande", "Je suis en congés.", MailKind.OUT_OF_OFFICE),
         ("自动回复: 工单", "我正在休假。", MailKind.OUT_OF_OFFICE),
