@@ -192,3 +192,15 @@ class GatewaySays(OSError):
 )
 def test_each_kind_of_failure_has_its_remedy(error: OSError, said: str) -> None:
     assert said in remedy_for(error)
+
+
+def test_a_folder_that_two_mailboxes_read_is_told(desk: Any) -> None:
+    box = 'url = "imap://127.0.0.1:9"\nuser = "{user}"\npassword = "canary"\nfolders = ["INBOX", "{folder}"]\n'
+    boxes = {"a": ("Help@x", "A"), "b": ("help@x", "B"), "c": ("sales@x", "A")}
+    text = "".join(f"[mailboxes.{name}]\n" + box.format(user=user, folder=folder) for name, (user, folder) in boxes.items())
+    desk.write(f'site = "desk"\nspool = "sqlite:///spool.db"\n[accounts.a]\nurl = "null://"\n{text}')
+    ran = desk.run("doctor")
+
+    assert ran.out.count("each mail is told twice") == 1
+    assert "mailbox b: It reads 'INBOX' of help@x at 127.0.0.1, as mailbox a does" in ran.out
+    assert "canary" not in ran.out

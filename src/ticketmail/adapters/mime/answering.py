@@ -31,7 +31,9 @@ def serve(answer: Callable[[bytes, bytes], bytes], *, cpu_s: int, memory_bytes: 
     while (first := _part(source)) is not None:
         second = _part(source) or b""
         _bound_time(cpu_s)
-        sink.write(frame(answer(first, second)))
+        answered = answer(first, second)
+        sink.write(len(answered).to_bytes(LENGTH, "big"))
+        sink.write(answered)  # by itself: an answer may be large
         sink.flush()
 
 
