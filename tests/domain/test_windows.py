@@ -262,6 +262,10 @@ def test_a_limit_says_itself_to_people(text: str, shown: str) -> None:
     assert str(Window.parse(text)) == shown
 
 
+def test_a_window_of_parts_of_a_second_says_itself_too() -> None:
+    assert str(Window(3, 0.5)) == "3/0.5s"
+
+
 @pytest.mark.parametrize(
     ("zone", "meant"), [("europe/berlin", "Europe/Berlin"), ("Europe/Berln", "Europe/Berlin"), ("Berlin", "Europe/Berlin")]
 )

@@ -132,7 +132,7 @@ class Window:
         return replace(self, limit=max(1, int(self.limit * share)))
 
     def __str__(self) -> str:
-        name, length_s = next((name, length_s) for name, length_s in _NAMED_S if self.period_s % length_s == 0)
+        name, length_s = next((one for one in _NAMED_S if self.period_s % one[1] == 0), _NAMED_S[-1])
         count = self.period_s / length_s
         period = name if count == 1 else f"{count:g}{name}"
         zone = f"@{self.zone}" if self.zone else ""
