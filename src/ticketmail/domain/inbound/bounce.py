@@ -223,8 +223,8 @@ def _by_words(mail: ParsedMail, text: str) -> DeliveryReport | None:
     if subject is None and not named and first_found(stated, DIGEST_SUBJECTS):
         return None
     notice, copy = divide(text)
-    if daemon and first_found(stated, SUCCESS_SUBJECTS):
-        return _succeeded(mail, stated, notice, copy)
+    if daemon and (success := first_found(stated, SUCCESS_SUBJECTS)):
+        return _succeeded(mail, Evidence(success[0].name, success[1], success[0].source), notice, copy)
     words = first_found(notice, FAILURE_TEXTS)
     late = first_found(stated, DELAY_SUBJECTS)
     delayed = late or first_found(notice, DELAY_TEXTS)
@@ -248,12 +248,10 @@ def _by_words(mail: ParsedMail, text: str) -> DeliveryReport | None:
     return DeliveryReport(kind, tuple(recipients), _returned(mail, [], copy), expired=over, evidence=tuple(evidence))
 
 
-def _succeeded(mail: ParsedMail, stated: str, notice: str, copy: str) -> DeliveryReport:
+def _succeeded(mail: ParsedMail, evidence: Evidence, notice: str, copy: str) -> DeliveryReport:
     recipients = read_notice(notice, never=_never(mail), domain=_domain(mail))
     done = tuple(replace(one, permanent=None, status="") for one in recipients)
-    return DeliveryReport(
-        MailKind.DELIVERED, done, _returned(mail, [], copy), evidence=(Evidence("success-subject", stated[:80]),)
-    )
+    return DeliveryReport(MailKind.DELIVERED, done, _returned(mail, [], copy), evidence=(evidence,))
 
 
 def _judged(one: FailedRecipient, temporary: bool, *, several: bool) -> FailedRecipient:
