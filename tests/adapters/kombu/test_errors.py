@@ -65,8 +65,8 @@ def test_a_more_special_class_stands_before_its_parents(table: Table) -> None:
         ("sqs://", ("regoin", "eu-central-1"), "Did you mean 'region'?"),
         ("sqs://", ("is_secure", "flase"), "neither true nor false"),
         ("sqs://", ("polling", "1"), "Known: region, is_secure."),
-        ("amqp://127.0.0.1//", ("region", "eu"), "Known: none, with this broker."),
-        ("rediss://127.0.0.1/", ("ssl_ca_certs", "/x"), "Known: none, with this broker."),
+        ("amqp://127.0.0.1//", ("region", "eu"), "Known: ca_file."),
+        ("rediss://127.0.0.1/", ("cafile", "/x"), "Did you mean 'ca_file'?"),
         ("memory://", ("region", "eu"), "Known: none, with this broker."),
     ],
 )
@@ -83,6 +83,18 @@ def test_an_option_that_librdkafka_does_not_know_is_refused_by_its_name() -> Non
     broker = open_broker("confluentkafka://127.0.0.1:1", BrokerOptions(extra=(("ssl.ca.locatoin", "/x"),)))
     with pytest.raises(BrokerRefused, match=r"ssl\.ca\.locatoin"):
         broker.publish("submit", [Job("1", b"{}")])
+
+
+def test_kafka_that_is_not_there_is_told_with_the_reason_and_leaves_nothing_in_doubt() -> None:
+    broker = open_broker("confluentkafka://127.0.0.1:1", BrokerOptions(connect_timeout_s=1.0))
+    with pytest.raises(BrokerUnreachable, match="Connection refused") as raised:
+        broker.publish("submit", [Job("1", b"{}")])
+    assert not raised.value.in_doubt
+
+
+def test_a_redis_database_that_is_no_number_is_told_before_anything_is_opened() -> None:
+    with pytest.raises(SettingsError, match="'abc' is no number"):
+        open_broker("redis://127.0.0.1/abc", BrokerOptions())
 
 
 def test_kafka_tells_a_refusal_from_an_outage() -> None:

@@ -64,7 +64,7 @@ class Amqp:
     def __init__(self, url: str, options: BrokerOptions) -> None:
         self._url = url
         self._options = options
-        options.extra_of()
+        self._tls = {"ca_certs": options.extra_of("ca_file").get("ca_file")}
 
     def open_sender(self) -> AmqpSender:
         """A publishing connection. No heartbeat: nobody would serve it between two publishes."""
@@ -116,6 +116,8 @@ class Amqp:
                 "client_properties": {"product": "ticketmail", "capabilities": _CAPABILITIES},
             },
         )
+        if connection.transport_cls == "amqps":  # by itself py-amqp takes any name that a known CA has signed
+            connection.ssl = {**self._tls, "server_hostname": connection.hostname}
         connection.ticketmail_alarms = blocked
         with translated(TABLE, connection):
             connection.connect()

@@ -58,12 +58,13 @@ class Kafka:
 
     def __init__(self, url: str, options: BrokerOptions) -> None:
         self._options = options
+        self._said: deque[Any] = deque(maxlen=1)
         parts = parse_url(url)
         config: dict[str, Any] = {
             "bootstrap.servers": f"{parts['hostname'] or 'localhost'}:{parts['port'] or 9092}",
             "socket.connection.setup.timeout.ms": max(1000, int(options.connect_timeout_s * 1000)),
             "log_level": 0,
-            "error_cb": lambda error: None,
+            "error_cb": self._note,
         }
         if parts["userid"]:
             config |= {
@@ -75,7 +76,7 @@ class Kafka:
         self._config = config | dict(options.extra)
 
     def open_sender(self) -> KafkaSender:
-        """A producer that waits for all in-sync replicas."""
+        """A producer that waits for all in-sync replicas, of a cluster that answers."""
         with translated(TABLE):
             producer = kafka.Producer(
                 {
@@ -86,6 +87,7 @@ class Kafka:
                     "message.timeout.ms": int(self._options.confirm_timeout_s * 1000),
                 }
             )
+            self._topics(producer)
         return KafkaSender(producer, self)
 
     def open_source(self, queue: str, prefetch: int) -> KafkaSource:
@@ -113,11 +115,27 @@ class Kafka:
         timeout_s = self._options.connect_timeout_s
         with translated(TABLE):
             admin = AdminClient(self._config)
-            found = admin.list_topics(queue, timeout=timeout_s).topics.get(queue)
+            found = self._topics(admin, queue).get(queue)
             if found is not None and found.error is None:
                 return  # it was there, or the cluster makes topics by itself
             made = admin.create_topics([NewTopic(queue, num_partitions=4)], operation_timeout=timeout_s)
             _await_topic(made[queue], timeout_s)
+
+    def _note(self, error: Any) -> None:
+        """What librdkafka says aside: why it cannot connect. It tries again and again, and then says that it could not."""
+        if error.code() != _E._ALL_BROKERS_DOWN:
+            self._said.append(error)
+
+    def _topics(self, client: Any, queue: str | None = None) -> dict[str, Any]:
+        """All, or that one. Raises KafkaException, with the reason where there is one."""
+        self._said.clear()
+        try:
+            return dict(client.list_topics(queue, timeout=self._options.connect_timeout_s).topics)
+        except kafka.KafkaException:
+            client.poll(0)
+            if not self._said:
+                raise
+            raise kafka.KafkaException(self._said[-1]) from None
 
     def _consumer_config(self, queue: str) -> dict[str, Any]:
         return {

@@ -7,6 +7,7 @@ leaves each job in exactly one place. Leases follow Redis's own clock; a living 
 from __future__ import annotations
 
 import select
+import ssl
 import time
 from collections.abc import Sequence
 from typing import Any, Final
@@ -16,13 +17,14 @@ from kombu import Connection
 from kombu.exceptions import KombuError
 from kombu.transport import redis as transport
 
-from ticketmail.adapters.kombu.errors import NETWORK, Table, short, translated
+from ticketmail.adapters.kombu.errors import NETWORK, Table, no_tls, short, translated
 from ticketmail.domain.errors import (
     BrokerBlocked,
     BrokerFull,
     BrokerRefused,
     BrokerUnreachable,
     BrokerUnsafe,
+    SettingsError,
 )
 from ticketmail.domain.ports.queueing import BrokerCapabilities, BrokerOptions, Job, Received
 
@@ -30,12 +32,16 @@ from ticketmail.domain.ports.queueing import BrokerCapabilities, BrokerOptions, 
 CHUNK: Final = 100
 #: How often leases that have ended are looked for while nobody rings.
 _IDLE_S: Final = 0.5
+#: What the URL does not say otherwise (``?ssl_cert_reqs=``).
+_TLS: Final = {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
+
+_SILENT: Final = "Check its URL, the network and the server: one without TLS is silent to rediss://, one with TLS to redis://."
 
 TABLE: Final[Table] = (
     (redis.exceptions.AuthenticationError, lambda error: BrokerRefused(f"Redis refuses the login: {short(error)}.")),
     (redis.exceptions.BusyLoadingError, lambda error: BrokerUnreachable("Redis is still loading its data.")),
-    (redis.exceptions.TimeoutError, lambda error: BrokerUnreachable("Redis does not answer.")),
-    (redis.exceptions.ConnectionError, lambda error: BrokerUnreachable(f"Redis cannot be reached: {short(error)}.")),
+    (redis.exceptions.TimeoutError, lambda error: BrokerUnreachable("Redis does not answer.", remedy=_SILENT)),
+    (redis.exceptions.ConnectionError, lambda error: _lost(error)),
     (redis.exceptions.OutOfMemoryError, lambda error: BrokerBlocked("Redis is at its maxmemory and takes nothing now.")),
     (redis.exceptions.ReadOnlyError, lambda error: BrokerBlocked("This Redis is a replica; it takes nothing.")),
     (redis.exceptions.NoPermissionError, lambda error: BrokerRefused(f"Redis does not allow it: {short(error)}.")),
@@ -125,7 +131,8 @@ class Redis:
     def __init__(self, url: str, options: BrokerOptions) -> None:
         self._url = url
         self._options = options
-        options.extra_of()
+        _check_database(url)
+        self._ca_file = options.extra_of("ca_file").get("ca_file")
 
     def open_sender(self) -> RedisSender:
         """A publishing connection to a Redis that keeps what it confirms."""
@@ -159,6 +166,8 @@ class Redis:
         }
         with translated(TABLE):
             connection = Connection(self._url, transport=SafeTransport, transport_options=timeouts)
+            if self._url.lower().startswith("rediss:"):  # kombu knows its own transport by that scheme, and not ours
+                connection.ssl = {**_TLS, "ssl_ca_certs": self._ca_file, **(connection.ssl or {})}
             channel = connection.channel()
             self._check(channel.client.info("persistence"), channel.client.info("memory"))
         return connection, channel
@@ -295,3 +304,16 @@ def _said(text: str) -> BrokerBlocked | BrokerRefused:
     if text.startswith(("MISCONF", "NOREPLICAS", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN")):
         return BrokerBlocked(f"Redis takes nothing now: {text}.")
     return BrokerRefused(f"Redis refuses it: {text}.")
+
+
+def _lost(error: Exception) -> BrokerUnreachable:
+    if isinstance(error.__context__, ssl.SSLError):
+        return no_tls(error.__context__)
+    return BrokerUnreachable(f"Redis cannot be reached: {short(error)}.")
+
+
+def _check_database(url: str) -> None:
+    """kombu's own error for it is no broker's."""
+    path = url.partition("://")[2].partition("?")[0].partition("/")[2]
+    if path and not path.isdecimal():
+        raise SettingsError(f"{path!r} is no number of a database.", name="broker.url", remedy="Write redis://host:6379/0.")
