@@ -40,7 +40,7 @@ def understand(raw: bytes, tier: Tier = Tier.FULL) -> Reading:
     reaction = reaction_of(mail)
     original = original_sender(mail, body.segments)
     return Reading(
-        mail,
+        replace(mail, text_parts=(), html_parts=()),  # their texts are there; all else of them has been read
         content=_content(body),
         category=verdict.kind.value,
         evidence=tuple(_shown(one) for one in verdict.evidence),
