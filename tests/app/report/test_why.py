@@ -154,7 +154,7 @@ async def test_mail_that_waits_for_what_is_kept_for_other_lanes_says_so_and_take
     kept, may_go = desk.accept(lane="bulk"), desk.accept(lane="code")
 
     assert kinds(desk, kept) == [HoldKind.QUOTA]
-    assert "account 'support' keeps 25% of a day's quota for other lanes; of what is left to lane 'bulk' the account's limit" in (
+    assert "account 'support' keeps 25% of its quota for other lanes; of what is left to lane 'bulk' the account's limit" in (
         desk.told(kept)
     )
     assert desk.why(kept).eta_us >= desk.clock.at + 86_400_000_000

@@ -219,7 +219,7 @@ def reserve_hold(route: str, lane: str, around: Surroundings) -> Hold | None:
         held = hold_of(around.state(name), around.limits(name), now_us=around.now_us, reserve=reserve)
         if held is None:
             return None
-        kept = f"account {name!r} keeps {reserve:.0%} of a day's quota for other lanes"
+        kept = f"account {name!r} keeps {reserve:.0%} of its quota for other lanes"
         text = f"{kept}; of what is left to lane {lane!r} {held.reason[:1].lower()}{held.reason[1:].rstrip('.')}"
         found.append(Hold(HoldKind(held.kind), f"lane:{lane}", text, until_us=held.until_us))
     return max(found, key=_longest_first, default=None)
