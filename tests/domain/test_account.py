@@ -16,6 +16,7 @@ from ticketmail.domain.outbound.causes import CAUSES
 from ticketmail.domain.outbound.classification import classify
 from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
 from ticketmail.domain.outbound.holds import hold_of
+from ticketmail.domain.outbound.learning import Learned
 from ticketmail.domain.outbound.leases import LEASE_US
 from ticketmail.domain.outbound.outcome import NotReached, Phase, Refused, Reply, Unclear
 from ticketmail.domain.outbound.permits import Grant, charge, drop_worker, give_back, take
@@ -302,6 +303,39 @@ def test_a_later_fault_never_shortens_a_hold(steps: list[tuple[Fault, int]]) -> 
         if before is not None:
             assert hold is not None
             assert hold.kind != before.kind or (hold.until_us or 0) >= (before.until_us or 0)
+
+
+HOUR = 3600 * SECOND
+
+
+@pytest.mark.parametrize("ahead_us", [HOUR, 20 * 365 * 24 * HOUR])
+@pytest.mark.parametrize("limits", [["30/min"], ["20/min recipients"], ["2000/day"], ["2000/day@Europe/Berlin"]])
+def test_a_clock_that_was_ahead_and_is_set_right_stops_no_account(ahead_us: int, limits: list[str]) -> None:
+    """A machine that wakes up with a wrong clock, sends, and is corrected."""
+    told = AccountLimits.parse(limits)
+    state, _ = take(AccountState(), told, worker="w", permits=1, connections=1, now_us=NOW + ahead_us)
+
+    after_it, got = take(state, told, worker="w", permits=1, connections=1, now_us=NOW)
+
+    assert (got.permits, got.first_us) == (1, NOW)
+    assert limits != ["30/min"] or hold_of(after_it, told, now_us=NOW) is not None, "and the pace is kept to again"
+
+
+@pytest.mark.parametrize("fault", [THROTTLE, QUOTA])
+def test_a_hold_from_a_clock_that_was_ahead_is_tried_at_once(fault: Fault) -> None:
+    state = after(AccountState(), fault, now_us=NOW + HOUR)
+
+    assert hold_of(state, FREE, now_us=NOW + HOUR) is not None
+    assert grant(state, permits=5).permits == 1
+
+
+def test_a_taught_pace_from_a_clock_that_was_ahead_goes_on_at_once() -> None:
+    learned = Learned(per_s=2.0, back=2.0, good=2.0, next_us=NOW + HOUR)
+
+    first = grant(AccountState(learned=learned), permits=5)
+
+    assert first.permits == 1
+    assert first.first_us == NOW
 
 
 @pytest.mark.parametrize(("asked", "serves"), [("4 hours", ("b",)), ("30 minutes", ())])

@@ -22,6 +22,8 @@ OPEN_MOST_S: Final = 900.0
 LAST_ROUND: Final = 8
 #: A probe without an outcome for so long does not keep others from probing (microseconds).
 PROBE_LIFE_US: Final = 60_000_000
+#: Nothing holds for longer: what seems to was noted by a clock that has been set back since (microseconds).
+_LONGEST_US: Final = 2 * 3600 * 1_000_000
 
 
 class Breaker(BaseModel):
@@ -80,13 +82,14 @@ def allowed(breaker: Breaker, now_us: int) -> int | None:
     if breaker.phase == "closed":
         return None
     if breaker.phase == "open":
-        return 1 if now_us >= breaker.until_us else 0
+        return 1 if now_us >= next_probe_us(breaker, now_us) else 0
     return max(0, breaker.allowance - (breaker.out if now_us < breaker.out_until_us else 0))
 
 
 def next_probe_us(breaker: Breaker, now_us: int) -> int:
     """When the next mail may be tried, if ``allowed`` says 0."""
-    return max(now_us, breaker.until_us if breaker.phase == "open" else breaker.out_until_us)
+    until_us = breaker.until_us if breaker.phase == "open" else breaker.out_until_us
+    return now_us if until_us - now_us > _LONGEST_US else max(now_us, until_us)
 
 
 def tried(breaker: Breaker, count: int, now_us: int) -> Breaker:

@@ -16,7 +16,7 @@ from itertools import accumulate
 from typing import Final
 
 from ticketmail.domain.outbound.account import AccountLimits, AccountState
-from ticketmail.domain.outbound.windows import Window, WindowState, counts_until_us, pending
+from ticketmail.domain.outbound.windows import Window, WindowState, counts_until_us, pending, turn_us
 
 #: What one mail takes on one connection, if nobody has measured it (seconds): a large one at a server far away.
 MAIL_S: Final = 0.5
@@ -87,7 +87,7 @@ def pace_of(
         per_mail, used = max(1, size_bytes) if window.unit == "bytes" else 1, state.windows.get(window.key, WindowState())
         if window.kind == "smooth":
             interval_us, burst = per_mail * window.interval_us, max(1, window.burst // per_mail)
-            even.append(_Even(str(window), interval_us, burst, used.tat_us))
+            even.append(_Even(str(window), interval_us, burst, turn_us(used, from_us)))
         else:
             limit = max(1, int(window.limit * (1 - reserve)) // per_mail)
             counting = [(leaves_us, _over(count, per_mail)) for leaves_us, count in pending(window, used, from_us)]

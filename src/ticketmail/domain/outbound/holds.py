@@ -12,7 +12,9 @@ from ticketmail.domain.outbound.account import AccountLimits, AccountState
 from ticketmail.domain.outbound.allowance import Told, left
 from ticketmail.domain.outbound.breaker import allowed, next_probe_us
 from ticketmail.domain.outbound.causes import cause_of
+from ticketmail.domain.outbound.clocks import is_ahead
 from ticketmail.domain.outbound.learning import next_turn_us
+from ticketmail.domain.outbound.slowdown import Slowdown
 from ticketmail.domain.outbound.windows import FRESH, Window, WindowState, next_us
 
 HoldKind = Literal["rate", "quota", "breaker", "throttle", "connections", "pause"]
@@ -48,14 +50,19 @@ def health_hold(state: AccountState, now_us: int) -> Hold | None:
         probing = " One mail is being tried." if state.breaker.phase == "half-open" else ""
         sentence = f"{cause_of(state.breaker.cause).sentence}{probing}"
         return Hold("breaker", next_probe_us(state.breaker, now_us), state.breaker.cause, sentence)
-    if state.quota is not None and now_us < max(state.quota.until_us, state.quota.probe_until_us):
-        until_us = max(state.quota.until_us, state.quota.probe_until_us)
-        return Hold("quota", until_us, state.quota.cause, cause_of(state.quota.cause).sentence)
-    if state.throttle is not None and now_us < max(state.throttle.until_us, state.throttle.probe_until_us):
-        until_us = max(state.throttle.until_us, state.throttle.probe_until_us)
-        long = state.throttle.until_us - state.throttle.since_us > _LONG_US  # by the server's word: another account may take over
-        return Hold("quota" if long else "throttle", until_us, state.throttle.cause, cause_of(state.throttle.cause).sentence)
+    quota, throttle = state.quota, state.throttle
+    if quota is not None and (until_us := _end_us(quota, now_us)):
+        return Hold("quota", until_us, quota.cause, cause_of(quota.cause).sentence)
+    if throttle is not None and (until_us := _end_us(throttle, now_us)):
+        long = throttle.until_us - throttle.since_us > _LONG_US  # by the server's word: another account may take over
+        return Hold("quota" if long else "throttle", until_us, throttle.cause, cause_of(throttle.cause).sentence)
     return _told_hold(state.told, now_us)
+
+
+def _end_us(slowdown: Slowdown, now_us: int) -> int:
+    """Until when nothing goes; 0: it may, or that was noted by a clock that has been set back since."""
+    until_us = max(slowdown.until_us, slowdown.probe_until_us)
+    return until_us if now_us < until_us and not is_ahead(slowdown.refused_us, now_us) else 0
 
 
 def _told_hold(told: Told | None, now_us: int) -> Hold | None:

@@ -15,6 +15,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
+from ticketmail.domain.outbound.clocks import is_ahead
 from ticketmail.domain.outbound.faults import Fault
 from ticketmail.domain.outbound.windows import AHEAD_US
 
@@ -196,7 +197,7 @@ def granted(old: Learned, wanted: int, *, now_us: int) -> tuple[Learned, int, in
     """The state, how many mails may begin, the first one's turn and the time between two (microseconds)."""
     state = _judged(old, now_us)
     interval_us = max(1, int(_US / state.per_s))
-    first_us = max(state.next_us, now_us)
+    first_us = max(_turn_us(state, now_us), now_us)
     count = min(wanted, max(0, (now_us + AHEAD_US - first_us) // interval_us + 1)) if first_us <= now_us + AHEAD_US else 0
     update = {
         "next_us": first_us + count * interval_us,
@@ -239,9 +240,14 @@ def more_connections(old: Learned, *, now_us: int, most: int) -> Learned:
 
 def next_turn_us(state: Learned, now_us: int) -> int | None:
     """When the next mail may be asked for, if not now."""
-    if not state.per_s or state.next_us <= now_us + AHEAD_US:
-        return None
-    return state.next_us - AHEAD_US
+    turn_us = _turn_us(state, now_us)
+    return None if not state.per_s or turn_us <= now_us + AHEAD_US else turn_us - AHEAD_US
+
+
+def _turn_us(state: Learned, now_us: int) -> int:
+    """The next mail's turn; now, if it was given by a clock that has been set back since."""
+    furthest_us = now_us + AHEAD_US + int(_US / state.per_s) if state.per_s else now_us
+    return now_us if is_ahead(state.next_us, furthest_us) else state.next_us
 
 
 def forgotten(state: Learned, now_us: int) -> bool:

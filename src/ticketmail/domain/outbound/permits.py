@@ -11,7 +11,7 @@ from ticketmail.domain.outbound.holds import Hold, hold_of, used_up
 from ticketmail.domain.outbound.learning import granted, more_connections, returned
 from ticketmail.domain.outbound.leases import leased, next_free_us
 from ticketmail.domain.outbound.slowdown import Slowdown
-from ticketmail.domain.outbound.windows import FRESH, PERMIT_LIFE_S, available, refund, spend
+from ticketmail.domain.outbound.windows import FRESH, PERMIT_LIFE_S, available, refund, spend, turn_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def _permitted(
             continue
         before = windows.get(window.key, FRESH)
         if window.paced:
-            first_us, interval_us = max(first_us, before.tat_us), max(interval_us, window.interval_us)
+            first_us, interval_us = max(first_us, turn_us(before, now_us)), max(interval_us, window.interval_us)
         windows[window.key] = spend(window, before, now_us, count, worker)
     probe = {"probe_until_us": now_us + PROBE_LIFE_US}
     update = {

@@ -13,7 +13,18 @@ from pydantic import BaseModel, ConfigDict
 
 from ticketmail.domain.outbound.account import AccountLimits
 from ticketmail.domain.outbound.holds import Hold, HoldKind
-from ticketmail.domain.outbound.windows import FRESH, Unit, Window, WindowState, available, next_us, pending, refund, spend
+from ticketmail.domain.outbound.windows import (
+    FRESH,
+    Unit,
+    Window,
+    WindowState,
+    available,
+    next_us,
+    pending,
+    refund,
+    spend,
+    turn_us,
+)
 
 
 class TenantState(BaseModel):
@@ -78,7 +89,7 @@ def let(
         hold = _full(windows, limits, tenant, now_us, amount)
         if hold is not None:
             return state.model_copy(update={"windows": windows}), Turns(tuple(turns), hold)
-        paced = (windows.get(one.key, FRESH).tat_us for one in limits.of_tenant if one.paced)
+        paced = (turn_us(windows.get(one.key, FRESH), now_us) for one in limits.of_tenant if one.paced)
         turns.append(max([now_us, *paced]))
         for window in limits.of_tenant:
             before = windows.get(window.key, FRESH)

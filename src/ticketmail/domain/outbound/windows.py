@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import BaseModel, ConfigDict
 
 from ticketmail.domain.errors import SettingsError
+from ticketmail.domain.outbound.clocks import is_ahead
 from ticketmail.domain.units import parse_size
 
 Unit = Literal["messages", "recipients", "bytes"]
@@ -166,7 +167,7 @@ FRESH: Final = WindowState()
 def available(window: Window, state: WindowState, now_us: int, *, reserve: float = 0.0) -> int:
     """How much may go now. ``reserve``: the part of a window above a minute that is kept for others."""
     if window.kind == "smooth":
-        behind = max(0, state.tat_us - now_us)
+        behind = max(0, turn_us(state, now_us) - now_us)
         ahead_us = AHEAD_US if window.paced else 0
         return max(0, ((window.burst * window.interval_us + ahead_us) - behind) // window.interval_us)
     limit = max(1, int(window.limit * (1 - reserve)))
@@ -184,7 +185,9 @@ def next_us(window: Window, state: WindowState, now_us: int, *, reserve: float =
     if available(window, state, now_us, reserve=reserve) >= amount:
         return now_us
     if window.kind == "smooth":
-        return max(now_us, state.tat_us - (window.burst - amount) * window.interval_us - (AHEAD_US if window.paced else 0))
+        return max(
+            now_us, turn_us(state, now_us) - (window.burst - amount) * window.interval_us - (AHEAD_US if window.paced else 0)
+        )
     if window.kind == "calendar":
         return _calendar(window, now_us)[1]
     counting = _counting(window, state, now_us)
@@ -199,7 +202,7 @@ def next_us(window: Window, state: WindowState, now_us: int, *, reserve: float =
 def spend(window: Window, state: WindowState, now_us: int, amount: int, worker: str) -> WindowState:
     """Count ``amount``, whether it fits or not: what is over is paid back by waiting longer."""
     if window.kind == "smooth":
-        base_us, interval_us = max(state.tat_us, now_us), window.interval_us
+        base_us, interval_us = max(turn_us(state, now_us), now_us), window.interval_us
         return state.model_copy(
             update={
                 "tat_us": base_us + amount * interval_us,
@@ -217,6 +220,11 @@ def spend(window: Window, state: WindowState, now_us: int, amount: int, worker: 
     start_us, _ = _calendar(window, now_us)
     used = state.used if state.start_us == start_us else 0
     return state.model_copy(update={"start_us": start_us, "used": used + amount})
+
+
+def turn_us(state: WindowState, now_us: int) -> int:
+    """A smooth window's theoretical arrival time; now, if it was counted by a clock that has been set back since."""
+    return now_us if is_ahead(state.last_us, now_us) else state.tat_us
 
 
 def refund(state: WindowState, issued_us: int, amount: int, worker: str) -> WindowState:
@@ -243,8 +251,9 @@ def refund(state: WindowState, issued_us: int, amount: int, worker: str) -> Wind
 def pending(window: Window, state: WindowState, now_us: int) -> tuple[tuple[int, int], ...]:
     """What still counts, and when it stops to, soonest first: ``(UTC microseconds, amount)``. The last one: all is free again."""
     if window.kind == "smooth":
-        behind_us = max(0, state.tat_us - now_us)
-        return ((state.tat_us, -(-behind_us // window.interval_us)),) if behind_us else ()
+        tat_us = turn_us(state, now_us)
+        behind_us = max(0, tat_us - now_us)
+        return ((tat_us, -(-behind_us // window.interval_us)),) if behind_us else ()
     if window.kind == "rolling":
         return tuple((_leaves_us(window, slot), count) for slot, count in sorted(_counting(window, state, now_us).items()))
     start_us, end_us = _calendar(window, now_us)
@@ -266,8 +275,9 @@ def _leaves_us(window: Window, slot: int) -> int:
 
 
 def _counting(window: Window, state: WindowState, now_us: int) -> dict[int, int]:
-    """The slots that still count."""
-    return {slot: count for slot, count in state.slots.items() if _leaves_us(window, slot) > now_us}
+    """The slots that still count. One further ahead than the window is long was counted by a clock that has been set back."""
+    last = now_us // _slot_us(window) + _SLOTS
+    return {slot: count for slot, count in state.slots.items() if slot <= last and _leaves_us(window, slot) > now_us}
 
 
 def _calendar(window: Window, now_us: int) -> tuple[int, int]:
