@@ -15,6 +15,7 @@ import pytest
 from app.worker.scene import all_in, letter, until, views, working
 from ticketmail import TicketMail
 from ticketmail.app.usecases.report import HoldKind
+from ticketmail.domain.outbound.account import AccountState
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.testing.smtpd import SmtpServer
 
@@ -100,9 +101,9 @@ async def test_a_changed_account_is_tried_at_once_whatever_its_breaker_waits_for
     tables: Tables, mail: TicketMail, server: SmtpServer
 ) -> None:
     tables.accounts["a"] = "smtp://127.0.0.1:1"  # nobody listens there
-    async with working(mail) as worker:
+    async with working(mail):
         await mail.asubmit(letter())
-        await until(lambda: worker._health.state("a").breaker.phase == "open")
+        await until(lambda: AccountState.from_json(mail.reading.documents("account").get("a")).breaker.phase == "open")
         tables.accounts["a"] = f"smtp://127.0.0.1:{server.port}"
         await until(all_in(mail, DeliveryState.SENT), 10)  # it would have waited for half a minute
 
