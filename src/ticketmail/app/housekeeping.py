@@ -20,6 +20,8 @@ from ticketmail.domain.ports.reading import Overview, Reading
 
 LEAST_FREE_BYTES = 64 * 1024 * 1024
 DELAY_TOLD_US = 3600 * 1_000_000
+#: Retention is looked at every hour, and so soon after the start: a worker that never lives for an hour must do it, too.
+FIRST_PURGE_S = 600.0
 OLD_REPLY_S = 600.0
 BATCH = 200
 
@@ -48,7 +50,7 @@ class Housekeeping:
         self._monotonic_s = timing.clock.monotonic_s
         self._threads = timing.threads
         self._minute_s = -1e9
-        self._hour_s = self._monotonic_s()
+        self._hour_s = self._monotonic_s() - 3600 + FIRST_PURGE_S
         self._rerouted = False
         self._troubles: dict[str, set[str]] = {}
         self._told: frozenset[str] = frozenset()

@@ -19,11 +19,16 @@ from ticketmail.domain.ports.spooling import SpoolAdapter, SpoolOptions
 from ticketmail.testing.spool_contract.kit import HOUR, MINUTE, ContractClock, entry
 
 
-def housekeeping(spool: SpoolAdapter, alerts: Alerts | None = None, settings: Mapping[str, object] | None = None) -> Housekeeping:
+def housekeeping(
+    spool: SpoolAdapter,
+    alerts: Alerts | None = None,
+    settings: Mapping[str, object] | None = None,
+    timing: Timing | None = None,
+) -> Housekeeping:
     side = spool.worker_side()
     made = Settings.model_validate(dict(settings or {"accounts": {"support": {"url": "null://"}}}))
     told = alerts or Alerts(side.book, [], log=Told(), site="desk")
-    return Housekeeping(side.upkeep, made, routes=routes_of(made), alerts=told, reading=spool.reading, timing=Timing())
+    return Housekeeping(side.upkeep, made, routes=routes_of(made), alerts=told, reading=spool.reading, timing=timing or Timing())
 
 
 async def test_all_that_is_past_its_deadline_ends_in_one_turn_however_much_it_is() -> None:
@@ -111,3 +116,25 @@ async def test_what_a_host_has_changed_meanwhile_is_looked_at() -> None:
     await house.turn()
 
     assert [one.title for one in sink.alerts] == ["OAuth2 of account desk ends"]
+
+
+async def test_retention_is_looked_at_ten_minutes_after_the_start_and_every_hour() -> None:
+    days, minutes = ContractClock(), ContractClock()
+    spool = create("memory://", SpoolOptions(clock=days))
+    house = housekeeping(spool, timing=Timing(clock=minutes))
+    kept: list[bool] = []
+    for passed in (1, 8, 1, 59, 1):
+        digest = spool.blobs.put("", b"nobody's")
+        days.go(8 * 24 * HOUR)
+        minutes.go(passed * MINUTE)
+        await house.turn()
+        kept.append(has(spool, digest))
+    assert kept == [True, True, False, True, False]
+
+
+def has(spool: SpoolAdapter, digest: str) -> bool:
+    try:
+        spool.blobs.get("", digest)
+    except KeyError:
+        return False
+    return True
