@@ -67,6 +67,8 @@ def test_a_more_special_class_stands_before_its_parents(table: Table) -> None:
         ("sqs://", ("polling", "1"), "Known: region, is_secure."),
         ("amqp://127.0.0.1//", ("region", "eu"), "Known: ca_file."),
         ("rediss://127.0.0.1/", ("cafile", "/x"), "Did you mean 'ca_file'?"),
+        ("amqps://127.0.0.1//", ("ca_file", "/no/such.pem"), "no file /no/such.pem"),
+        ("rediss://127.0.0.1/", ("ca_file", "/no/such.pem"), "no file /no/such.pem"),
         ("memory://", ("region", "eu"), "Known: none, with this broker."),
     ],
 )

@@ -21,6 +21,7 @@ from kombu import Connection
 from kombu.exceptions import KombuError, OperationalError
 
 from ticketmail.adapters.kombu.errors import NETWORK, Table, short, translated
+from ticketmail.adapters.kombu.parts import ca_file_of
 from ticketmail.domain.errors import BrokerBlocked, BrokerError, BrokerFull, BrokerRefused, BrokerUnreachable
 from ticketmail.domain.ports.queueing import BrokerCapabilities, BrokerOptions, Job, Received
 
@@ -64,7 +65,7 @@ class Amqp:
     def __init__(self, url: str, options: BrokerOptions) -> None:
         self._url = url
         self._options = options
-        self._tls = {"ca_certs": options.extra_of("ca_file").get("ca_file")}
+        self._tls = {"ca_certs": ca_file_of(options)}
 
     def open_sender(self) -> AmqpSender:
         """A publishing connection. No heartbeat: nobody would serve it between two publishes."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
-from ticketmail.domain.ports.queueing import BrokerCapabilities, Job, Received
+from ticketmail.domain.errors import SettingsError
+from ticketmail.domain.ports.queueing import BrokerCapabilities, BrokerOptions, Job, Received
 
 
 class Sender(Protocol):
@@ -62,3 +64,11 @@ class Technology(Protocol):
     def ensure(self, queue: str) -> Sequence[str]:
         """See ``Broker.ensure``."""
         ...
+
+
+def ca_file_of(options: BrokerOptions) -> str | None:
+    """The one option of technologies that only add a CA to those of the system. Raises SettingsError."""
+    path = options.extra_of("ca_file").get("ca_file")
+    if path is not None and not Path(path).is_file():
+        raise SettingsError(f"There is no file {path} here.", name="broker.options.ca_file", remedy="Name a PEM file.")
+    return path

@@ -18,6 +18,7 @@ from kombu.exceptions import KombuError
 from kombu.transport import redis as transport
 
 from ticketmail.adapters.kombu.errors import NETWORK, Table, no_tls, short, translated
+from ticketmail.adapters.kombu.parts import ca_file_of
 from ticketmail.domain.errors import (
     BrokerBlocked,
     BrokerFull,
@@ -132,7 +133,7 @@ class Redis:
         self._url = url
         self._options = options
         _check_database(url)
-        self._ca_file = options.extra_of("ca_file").get("ca_file")
+        self._ca_file = ca_file_of(options)
 
     def open_sender(self) -> RedisSender:
         """A publishing connection to a Redis that keeps what it confirms."""
