@@ -60,7 +60,7 @@ def test_dead_edit_corrects_the_recipient_and_replay_sends_it_there(desk) -> Non
     id_ = desk.bury("ann@exmaple.net")
     ran = desk.act("dead", "edit", f"{id_}/0", "--to", "ann@example.net")
     assert ran.code == 0
-    assert f"`ticketmail dead replay {id_}/0`" in ran.out
+    assert f"`ticketmail dead replay {id_}/0 --reason ...`" in ran.out
     ran = desk.act("dead", "replay", str(id_))
     assert ran.out == f"1 mail in id:{id_} queued again, each wanted for 3 d.\n"
     [view] = desk.run("find", f"id:{id_}", "--json").json

@@ -61,7 +61,7 @@ def test_a_pause_without_an_end_is_the_reason_why_none(desk) -> None:
     desk.act("pause", "ticket:4711")
     ran = with_worker(desk, "eta", str(id_))
     assert ran.code == 1
-    assert "`ticketmail resume ticket:4711`" in ran.out
+    assert "`ticketmail resume ticket:4711 --reason ...`" in ran.out
 
 
 def test_what_is_not_known_is_an_error_with_a_next_step(desk) -> None:

@@ -106,7 +106,7 @@ async def test_a_pause_of_any_scope_that_covers_the_mail_names_who_and_why(desk,
     desk.spool.operating.pause(Pause(Scope.parse(scope), desk.clock.at, None, "moving house", "mia"))
     assert kinds(desk, id_) == [HoldKind.PAUSE]
     assert f"{scope} is paused since 09:00:00 +01:00 by mia: moving house" in desk.told(id_)
-    assert f"`ticketmail resume {scope}`" in desk.told(id_)
+    assert f"`ticketmail resume {scope} --reason ...`" in desk.told(id_)
 
 
 @pytest.mark.parametrize("scope", ["lane:bulk", "to:bob@example.net", "domain:example.com", "account:sales", "tenant:x"])
@@ -218,7 +218,7 @@ async def test_an_account_whose_document_cannot_be_read_names_the_command_that_c
     id_ = desk.accept()
     await desk.side.book.change("account", "support", lambda content, now_us: (Change(b"not json"), None))
     assert kinds(desk, id_) == [HoldKind.ACCOUNT]
-    assert "`ticketmail accounts clear support`" in desk.told(id_)
+    assert "`ticketmail accounts clear support --reason ...`" in desk.told(id_)
 
 
 async def test_a_hold_beyond_the_deadline_says_that_it_will_be_too_late(desk) -> None:
@@ -246,7 +246,7 @@ async def test_a_dead_mail_names_the_commands_and_a_failed_one_the_correction(de
     await desk.end(by_id[ids[0]], S.DEAD, outcome="refused", cause="relay-denied", reply="550 5.7.1 no")
     await desk.end(by_id[ids[1]], S.FAILED, outcome="refused", cause="unknown-recipient", reply="550 5.1.1 no such user")
     assert f"`ticketmail dead show {ids[0]}/0`" in desk.told(ids[0])
-    assert f"`ticketmail dead edit {ids[1]}/0 --to ADDRESS`" in desk.told(ids[1])
+    assert f"`ticketmail dead edit {ids[1]}/0 --to ADDRESS --reason ...`" in desk.told(ids[1])
 
 
 async def test_a_mail_in_flight_names_its_worker(desk) -> None:
@@ -264,7 +264,7 @@ async def test_an_unknown_says_when_proof_is_looked_for_and_then_who_settles_it(
     await desk.end(by_id[looked], S.UNKNOWN, due_us=desk.clock.at + 60_000_000, **said)
     await desk.end(by_id[human], S.UNKNOWN, due_us=None, **said)
     assert "proof is looked for again at 09:01:00 +01:00" in desk.told(looked)
-    assert f"`ticketmail unknowns settle {human}/0 --sent` or `--again`" in desk.told(human)
+    assert f"`ticketmail unknowns settle {human}/0 --sent --reason ...` or `--again`" in desk.told(human)
     assert desk.why(looked).eta_us is None
 
 

@@ -42,7 +42,7 @@ def pause(context: Context) -> int:
     until_us = future_us(until, now_us, option="--until") if until else None
     context.mail.operating.pause(Pause(scope, now_us, until_us, context.reason, context.actor))
     _warn_of_a_name_that_nothing_has(context, scope)
-    end = f"until {context.times.at(until_us)}" if until_us is not None else f"until `ticketmail resume {scope}`"
+    end = f"until {context.times.at(until_us)}" if until_us is not None else f"until `ticketmail resume {scope} --reason ...`"
     return done(context, 1, f"{scope} is paused {end}. What is in flight ends.", scope=str(scope), until_us=until_us)
 
 
@@ -87,7 +87,8 @@ def adopt(context: Context) -> int:
     except ValueError as error:
         raise UsageError(f"{site!r} is no site: {error}.", remedy=f"These settings say {own!r}.") from None
     waiting = context.mail.administering.adopt(site, hold=hold, actor=context.actor, reason=context.reason)
-    then = "Everything is paused: look with `ticketmail find all`, then `ticketmail resume all`." if hold else "It is sent now."
+    paused = "Everything is paused: look with `ticketmail find all`, then `ticketmail resume all --reason ...`."
+    then = paused if hold else "It is sent now."
     if context.out.as_json:
         context.out.json({"site": site, "waiting": waiting, "held": hold, "actor": context.actor})
     else:

@@ -115,7 +115,7 @@ def edit(context: Context) -> int:
     changed = context.mail.operating.edit(id_, number, recipient=address, actor=context.actor, reason=reason)
     state = "" if view.state is DeliveryState.DEAD else f" --state {view.state.value}"
     text = (
-        f"Its recipient is {address} now; `ticketmail dead replay {id_}/{number}{state}` sends it."
+        f"Its recipient is {address} now; `ticketmail dead replay {id_}/{number}{state} --reason ...` sends it."
         if changed
         else f"{id_}/{number} was not changed: only dead and failed mail can be."
     )

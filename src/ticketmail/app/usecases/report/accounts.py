@@ -21,7 +21,7 @@ def account_status(name: str, content: bytes | None, facts: Facts, now_us: int) 
     try:
         state = AccountState.from_json(content)
     except ContractBroken as error:
-        decision = f"`ticketmail accounts clear {name}`"
+        decision = f"`ticketmail accounts clear {name} --reason ...`"
         hold = Hold(HoldKind.ACCOUNT, f"account:{name}", f"account {name!r} cannot be used: {error}", decision=decision)
         return AccountStatus(name, Level.BAD, "unreadable", of_settings.network, (hold,))
     found = domain.hold_of(state, of_settings.limits, now_us=now_us)
@@ -50,7 +50,7 @@ def _hold(name: str, found: domain.Hold, state: AccountState) -> Hold:
     text = f"account {name!r} is held because {_because(said, found.reason)}"
     since_us = state.breaker.since_us or None if kind is HoldKind.BREAKER else None
     if found.until_us is None:
-        return Hold(kind, f"account:{name}", text, decision=f"`ticketmail accounts clear {name}`", since_us=since_us)
+        return Hold(kind, f"account:{name}", text, decision=f"`ticketmail accounts clear {name} --reason ...`", since_us=since_us)
     return Hold(kind, f"account:{name}", text, until_us=found.until_us, since_us=since_us)
 
 

@@ -105,7 +105,7 @@ def pause_hold(pause: Pause, times: Times) -> Hold:
         str(pause.scope),
         f"{pause.scope} is paused since {times.at(pause.since_us)} by {pause.actor or 'somebody'}{why}",
         until_us=pause.until_us,
-        decision="" if pause.until_us is not None else f"`ticketmail resume {pause.scope}`",
+        decision="" if pause.until_us is not None else f"`ticketmail resume {pause.scope} --reason ...`",
         since_us=pause.since_us,
     )
 
@@ -171,7 +171,7 @@ def _of_unknown(view: DeliveryView, times: Times) -> tuple[Hold, ...]:
             HoldKind.DECISION,
             scope,
             text,
-            decision=f"`ticketmail unknowns settle {view.submission_id}/{view.number} --sent` or `--again`",
+            decision=f"`ticketmail unknowns settle {view.submission_id}/{view.number} --sent --reason ...` or `--again`",
         ),
     )
 

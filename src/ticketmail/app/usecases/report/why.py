@@ -159,9 +159,10 @@ def _deadline(view: DeliveryView, times: Times) -> str:
 _ENDS = {
     _S.SENT: "It was sent: the mail server has taken it. Whether it was read is not known.",
     _S.FAILED: "It failed for good: the recipient's side will not take it. To correct the address: "
-    "`ticketmail dead edit {id} --to ADDRESS`.",
+    "`ticketmail dead edit {id} --to ADDRESS --reason ...`.",
     _S.DEAD: "It waits for a human: `ticketmail dead show {id}`, then replay, edit or dismiss.",
-    _S.EXPIRED: "It expired: its lane lets late mail go. To send it all the same: `ticketmail dead replay {id} --state expired`.",
+    _S.EXPIRED: "It expired: its lane lets late mail go. To send it all the same: "
+    "`ticketmail dead replay {id} --state expired --reason ...`.",
     _S.SUPPRESSED: "It was not sent: the address is suppressed. See `ticketmail suppressions list`.",
     _S.CANCELLED: "It was cancelled before it began.",
     _S.SUPERSEDED: "It was replaced by a later mail before it began.",
