@@ -87,6 +87,18 @@ def test_with_a_bridge_an_outage_is_felt_by_nobody_and_drained_in_order(server: 
         assert seen == [str(number) for number in range(20)]
 
 
+@pytest.mark.parametrize("server", ["rabbitmq", "redis"], indirect=True)
+def test_a_link_on_which_bytes_trickle_holds_nobody_up_for_longer_than_was_set(server: LinkedServer) -> None:
+    large = NOTE.model_copy(update={"text": "On its way. " * 20_000})
+    with host(server) as mail:
+        mail.submit(NOTE, key="before")
+        server.link.slow(400_000)  # a mail is through in less than a second, all of them would take a minute
+        began_s = time.monotonic()
+        results = mail.submit_many([Submission(message=large, key=str(number)) for number in range(100)])
+    assert time.monotonic() - began_s < CONNECT_S + CONFIRM_S + SLACK_S
+    assert any(isinstance(one, SubmitInDoubt) for one in results)
+
+
 @pytest.mark.parametrize("name", sorted(SERVERS))
 def test_a_full_queue_is_told_at_once(name: str) -> None:
     url = os.environ.get(SERVERS[name]) or pytest.skip(f"no such server: set {SERVERS[name]}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -72,3 +72,18 @@ def ca_file_of(options: BrokerOptions) -> str | None:
     if path is not None and not Path(path).is_file():
         raise SettingsError(f"There is no file {path} here.", name="broker.options.ca_file", remedy="Name a PEM file.")
     return path
+
+
+def batches(jobs: Sequence[Job], most: int, most_bytes: int, cost: Callable[[Job], int]) -> Iterator[Sequence[Job]]:
+    """``jobs`` in order: in each batch at most ``most`` of them, and ``most_bytes`` by ``cost``, but at least one."""
+    batch: list[Job] = []
+    size = 0
+    for job in jobs:
+        more = cost(job)
+        if batch and (len(batch) == most or size + more > most_bytes):
+            yield batch
+            batch, size = [], 0
+        batch.append(job)
+        size += more
+    if batch:
+        yield batch

@@ -18,7 +18,7 @@ from kombu.exceptions import KombuError
 from kombu.transport import redis as transport
 
 from ticketmail.adapters.kombu.errors import NETWORK, Table, no_tls, short, translated
-from ticketmail.adapters.kombu.parts import ca_file_of
+from ticketmail.adapters.kombu.parts import batches, ca_file_of
 from ticketmail.domain.errors import (
     BrokerBlocked,
     BrokerFull,
@@ -31,6 +31,7 @@ from ticketmail.domain.ports.queueing import BrokerCapabilities, BrokerOptions, 
 
 #: Jobs per script: each stops the server while it runs.
 CHUNK: Final = 100
+CHUNK_BYTES: Final = 1024 * 1024
 #: How often leases that have ended are looked for while nobody rings.
 _IDLE_S: Final = 0.5
 #: What the URL does not say otherwise (``?ssl_cert_reqs=``).
@@ -99,8 +100,26 @@ for i = 2, #ARGV do redis.call('ZADD', KEYS[3], 'XX', now + ARGV[1], ARGV[i]) en
 """
 
 
+class _Whole:
+    """A command is one write: redis-py gives each of its pieces the whole time-out, and on a slow link they add up."""
+
+    def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        super().send_packed_command([b"".join(command)], check_health)  # type: ignore[misc]
+
+
+class _Plain(_Whole, redis.Connection):
+    """Without TLS."""
+
+
+class _Tls(_Whole, redis.SSLConnection):
+    """With it."""
+
+
 class SafeChannel(transport.Channel):  # type: ignore[misc]
-    """kombu's channel, for its connections and settings; jobs travel by our scripts."""
+    """kombu's channel, for its settings; jobs travel by our scripts, over connections that keep to the time-out."""
+
+    connection_class = _Plain
+    connection_class_ssl = _Tls
 
     def keys_of(self, queue: str) -> list[str]:
         """Waiting, held, leases, counter. One hash slot, for a cluster."""
@@ -198,8 +217,7 @@ class RedisSender:
 
     def send(self, queue: str, jobs: Sequence[Job], deadline_s: float) -> None:
         """See ``Sender.send``."""
-        for start in range(0, len(jobs), CHUNK):
-            chunk = jobs[start : start + CHUNK]
+        for chunk in batches(jobs, CHUNK, CHUNK_BYTES, lambda job: len(job.body)):
             if time.monotonic() > deadline_s:
                 raise BrokerUnreachable("Redis did not confirm in time.")
             with translated(TABLE):

@@ -17,6 +17,7 @@ from kombu import Connection
 from kombu.exceptions import KombuError
 
 from ticketmail.adapters.kombu.errors import NETWORK, Table, short, translated
+from ticketmail.adapters.kombu.parts import batches
 from ticketmail.domain.errors import BrokerRefused, BrokerUnreachable, SettingsError
 from ticketmail.domain.ports.queueing import BrokerCapabilities, BrokerOptions, Job, Received
 
@@ -113,7 +114,7 @@ class SqsSender:
         """See ``Sender.send``."""
         with translated(TABLE):
             url, client = self._channel._new_queue(queue), self._channel.sqs()
-            for batch in _batches(jobs):
+            for batch in batches(jobs, BATCH, BATCH_BYTES, _cost):
                 self._send_batch(client, url, batch, deadline_s)
 
     def close(self) -> None:
@@ -212,19 +213,9 @@ def _said_yes(word: str) -> bool:
     return word.lower() == "true"
 
 
-def _batches(jobs: Sequence[Job]) -> Iterator[Sequence[Job]]:
-    """By count and by bytes."""
-    batch: list[Job] = []
-    size = 0
-    for job in jobs:
-        cost = len(job.body) * (1 if _is_text(job.body) else 2) + _ATTRIBUTES_BYTES
-        if batch and (len(batch) == BATCH or size + cost > BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(job)
-        size += cost
-    if batch:
-        yield batch
+def _cost(job: Job) -> int:
+    """Bytes as SQS counts them."""
+    return len(job.body) * (1 if _is_text(job.body) else 2) + _ATTRIBUTES_BYTES
 
 
 def _packed(job: Job) -> dict[str, Any]:
