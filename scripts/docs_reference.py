@@ -8,6 +8,7 @@ import inspect
 import os
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,7 @@ from ticketmail.domain.ports.queueing import BrokerCapabilities
 from ticketmail.domain.units import format_duration
 
 os.environ["COLUMNS"] = "100"  # argparse wraps by it
+_USAGE_WORD = re.compile(r"\[(?:[^\[\]]|\[[^\]]*\])*\]\S*|\S+")
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference"
 NOTE = "<!-- Written by scripts/docs_reference.py from the code. -->\n"
 #: What the worker counts as it happens: name, labels, meaning.
@@ -219,10 +221,20 @@ def _figures(one: Profile) -> list[str]:
 def cli() -> str:
     """`--help` of each command, and of the commands below it."""
     parser = make_parser()
-    lines = ["# Commands\n", NOTE, "```text", parser.format_help().rstrip(), "```\n"]
+    lines = ["# Commands\n", NOTE, "```text", _help(parser), "```\n"]
     for level, name, sub in _commands(parser, 2, ""):
-        lines += [f"{'#' * level} {name}\n", "```text", sub.format_help().rstrip(), "```\n"]
+        lines += [f"{'#' * level} {name}\n", "```text", _help(sub), "```\n"]
     return "\n".join(lines) + "\n"
+
+
+def _help(parser: argparse.ArgumentParser) -> str:
+    """As argparse says it, but for the lines of the usage: each release of Python breaks them in its own way."""
+    usage, _, rest = parser.format_help().rstrip().partition("\n\n")
+    words = _USAGE_WORD.findall(" ".join(usage.split()))
+    whole = " ".join(word.replace(" ", "\0") for word in words)  # an option and its value stay together
+    indent = " " * len(f"usage: {parser.prog} ")
+    lines = textwrap.wrap(whole, 100, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return "\n".join([*lines, "", rest]).replace("\0", " ")
 
 
 def _commands(parser: argparse.ArgumentParser, level: int, before: str) -> Iterator[tuple[int, str, argparse.ArgumentParser]]:
@@ -341,18 +353,13 @@ def _plain(doc: str | None) -> str:
     return " ".join((doc or "").split()).replace("``", "`").replace("|", "/")
 
 
-def _words(text: str) -> list[str]:
-    """argparse breaks its lines otherwise in each release of Python."""
-    return text.split()
-
-
 def main() -> int:
     """Write, or with `--check` compare."""
     stale = []
     for name, text in pages().items():
         path = REFERENCE / f"{name}.md"
         if "--check" in sys.argv:
-            stale += [] if path.exists() and _words(path.read_text()) == _words(text) else [path.name]
+            stale += [] if path.exists() and path.read_text() == text else [path.name]
         else:
             path.write_text(text)
     unused = unused_texts()

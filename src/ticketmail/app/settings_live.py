@@ -4,6 +4,7 @@ checked, and what cannot be used is left out and told. Secrets are in no text fr
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -32,7 +33,7 @@ class LiveSettings:
         self._hosts = hosts
         self._now = loaded
         self._asked_s: float | None = None
-        self._asking = False
+        self._asking_pid: int | None = None
         self._heard: set[str] = set()
         self.trouble: Mapping[str, str] = {}
 
@@ -51,8 +52,9 @@ class LiveSettings:
         return self._now.settings
 
     def stale(self) -> bool:
-        """Whether the host should be asked (again). Not while another thread asks it: a callable that hangs holds up that one."""
-        if not self._hosts or self._asking:
+        """Whether the host should be asked (again). Not while another thread of this process asks it: a callable that hangs holds
+        up that one."""
+        if not self._hosts or self._asking_pid == os.getpid():
             return False
         return self._asked_s is None or time.monotonic() - self._asked_s >= FRESH_S
 
@@ -60,11 +62,11 @@ class LiveSettings:
         """Ask the host. True if anything has changed. Never raises: see ``trouble``."""
         if not self._hosts:
             return False
-        self._asked_s, self._asking = time.monotonic(), True
+        self._asked_s, self._asking_pid = time.monotonic(), os.getpid()
         try:
             return self._refreshed()
         finally:
-            self._asking = False
+            self._asking_pid = None
 
     def _refreshed(self) -> bool:
         found, trouble = dict[str, dict[str, Any]](), dict[str, str]()

@@ -299,7 +299,8 @@ class TestSqlite:
 
     def test_a_connection_of_another_database_is_told_where_the_spool_is(self, spool: Any, url: str, tmp_path: Path) -> None:
         spool.reading.overview()
-        told = pytest.raises(SchemaMismatch, match=r"no tables ticketmail_\*\. Pass a connection to sqlite:.*spool\.db")
+        text = r"tables ticketmail_\* are not there\. Pass a connection to sqlite:.*spool\.db"
+        told = pytest.raises(SchemaMismatch, match=text)
         with sqlite3_host(f"sqlite:///{tmp_path}/desk.db") as host, told:
             spool.outbox.first_time(uuid4(), connection=host.passed)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import os
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -126,6 +128,29 @@ async def test_tables_that_do_not_answer_hold_up_neither_mail_nor_the_workers_en
     assert tables.asked == asked
     assert [one.daemon for one in hanging] == [True], "one thread, and the process does not wait for it"
     tables.answers.set()
+
+
+def test_a_child_of_a_process_that_was_asking_asks_for_itself(
+    tables: Tables, mail: TicketMail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ticketmail.app.settings_live.FRESH_S", 0.0)
+    mail.refresh_accounts()
+    tables.answers.clear()
+    asking = threading.Thread(target=mail.refresh_accounts)
+    asked = tables.asked
+    asking.start()
+    while tables.asked == asked:
+        pass
+    child = os.fork()
+    if child == 0:
+        tables.accounts["new"], tables.answers = "null://", threading.Event()
+        tables.answers.set()
+        with contextlib.suppress(BaseException):
+            mail.submit(letter())
+        os._exit(0 if "new" in mail.settings.accounts else 1)
+    tables.answers.set()
+    asking.join()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 async def test_a_removed_accounts_mail_waits_and_says_whom_it_waits_for(

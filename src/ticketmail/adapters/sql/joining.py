@@ -16,7 +16,7 @@ from ticketmail.adapters.sql.errors import ROLLED_BACK, is_foreign, scrub, serve
 from ticketmail.adapters.sql.postgresql import Psycopg2Language
 from ticketmail.adapters.sql.transaction import Language, Tx
 from ticketmail.adapters.sql.upgrading import require
-from ticketmail.domain.errors import HostTransactionMustBeImmediate, InvalidSubmission, SchemaMismatch, SpoolBusy
+from ticketmail.domain.errors import HostTransactionMustBeImmediate, InvalidSubmission, SpoolBusy
 
 T = TypeVar("T")
 _SAVEPOINT = "ticketmail_join"
@@ -43,7 +43,7 @@ def run(database: Database, connection: object, work: Callable[[Tx], T]) -> T:
             _require_writer(database, driver, cursor)
         with _savepoint(cursor):
             tx = Tx(cursor, database.compiler_for(language), database.options.clock)
-            _require_tables(database, tx)
+            require(tx, spool=database.url)
             return work(tx)
 
 
@@ -119,16 +119,6 @@ def _require_transaction(database: Database, driver: Any, cursor: Any) -> None:
             field="connection",
             remedy="Open a transaction first (transaction.atomic(), connection.transaction()).",
         )
-
-
-def _require_tables(database: Database, tx: Tx) -> None:
-    if not tx.language.has_tables(tx.cursor, tx.tables):
-        where = database.url.render_as_string(hide_password=True)
-        raise SchemaMismatch(
-            f"The database of this connection has no tables {tx.tables.prefix}*.",
-            remedy=f"Pass a connection to {where}; if it is one, run `ticketmail db upgrade`.",
-        )
-    require(tx)
 
 
 def _require_writer(database: Database, driver: sqlite3.Connection, cursor: sqlite3.Cursor) -> None:

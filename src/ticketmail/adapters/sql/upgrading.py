@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sqlalchemy import select
+from sqlalchemy.engine import URL
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from ticketmail.adapters.sql.schema import MIN_READER, SCHEMA_VERSION, Tables
@@ -48,10 +49,12 @@ def upgrade(tx: Tx, site: str) -> list[str]:
     return [f"tables made, schema version {SCHEMA_VERSION}"]
 
 
-def require(tx: Tx) -> Mapping[str, str]:
-    """The meta rows, or SchemaMismatch."""
+def require(tx: Tx, *, spool: URL | None = None) -> Mapping[str, str]:
+    """The meta rows, or SchemaMismatch. ``spool``: the database of the spool, where ``tx`` may be in another one."""
     if not tx.language.has_tables(tx.cursor, tx.tables):
-        raise SchemaMismatch(f"The tables {tx.tables.prefix}* are not there.", remedy=_REMEDY)
+        where = spool.render_as_string(hide_password=True) if spool is not None else ""
+        remedy = f"Pass a connection to {where}; if it is one, run `ticketmail db upgrade`." if where else _REMEDY
+        raise SchemaMismatch(f"The tables {tx.tables.prefix}* are not there.", remedy=remedy)
     meta = read_meta(tx)
     if int(meta.get("min_reader", "0")) > SCHEMA_VERSION:
         raise SchemaMismatch(
