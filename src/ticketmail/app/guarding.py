@@ -10,6 +10,7 @@ import asyncio
 import dataclasses
 from collections.abc import Collection, Sequence
 from email.header import Header
+from typing import cast
 
 from ticketmail.domain.address import Address
 from ticketmail.domain.errors import ContractBroken
@@ -55,8 +56,8 @@ class GuardedGateway:
         return await self._inner.check()
 
     async def allowance(self) -> Allowance | None:
-        """As the port says; in shadow mode too, for it sends nothing."""
-        return await _asked(self._inner)
+        """As the port says, of a gateway that tells; in shadow mode too, for it sends nothing."""
+        return await cast(TellsAllowance, self._inner).allowance()
 
     async def aclose(self) -> None:
         """As the port says."""
@@ -121,11 +122,6 @@ def _folded(name: str, value: str) -> bytes:
     return "\r\n".join([*lines, line]).encode("ascii", "backslashreplace") + b"\r\n"
 
 
-async def _asked(gateway: Gateway) -> Allowance | None:
-    """What its provider says that it still takes; None where it cannot be asked."""
-    return await gateway.allowance() if isinstance(gateway, TellsAllowance) else None
-
-
 class Retiring:
     """A gateway that another replaces when its account changes: what is on its way ends here, then it is closed."""
 
@@ -153,8 +149,8 @@ class Retiring:
         return await self._inner.check()
 
     async def allowance(self) -> Allowance | None:
-        """As the port says."""
-        return await _asked(self._inner)
+        """As the port says, of a gateway that tells."""
+        return await cast(TellsAllowance, self._inner).allowance()
 
     async def retire(self) -> None:
         """Close it as soon as nothing is on its way."""

@@ -116,6 +116,9 @@ class GatewayContract:
         yield gateway
         await gateway.aclose()
 
+    async def test_it_can_be_asked_for_its_allowance_if_it_says_so(self, gateway: Gateway) -> None:
+        assert hasattr(gateway, "allowance") is gateway.capabilities.tells_allowance
+
     # Takes
 
     async def test_a_mail_that_the_server_took_is_taken_unchanged(self, gateway: Gateway, server: GatewayServer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from ticketmail import TicketMail
 from ticketmail.adapters.null import NullGateway
 from ticketmail.domain.outbound.allowance import Allowance
 from ticketmail.domain.outbound.delivery import DeliveryState
+from ticketmail.domain.ports.sending import GatewayCapabilities
 
 
 class Provider(NullGateway):
@@ -19,6 +21,10 @@ class Provider(NullGateway):
     def __init__(self, remaining: int, error: Exception | None = None) -> None:
         super().__init__()
         self.remaining, self.error, self.asked = remaining, error, 0
+
+    @property
+    def capabilities(self) -> GatewayCapabilities:
+        return replace(super().capabilities, tells_allowance=True)
 
     async def allowance(self) -> Allowance | None:
         self.asked += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, cast
 
 from ticketmail.app.usecases.health import AccountHealth
 from ticketmail.domain.outbound.allowance import Allowance
@@ -27,8 +27,9 @@ class QuotaCalls:
 
     async def turn(self) -> None:
         """Ask all at once, and note what they say. Raises SpoolError kin."""
-        names = [name for name in self._gateways if not self._told_lately(name)]
-        for name, said in zip(names, await asyncio.gather(*map(self._asked, names)), strict=True):
+        tell = {name: cast(TellsAllowance, one) for name, one in self._gateways.items() if one.capabilities.tells_allowance}
+        asked = {name: self._asked(name, one) for name, one in tell.items() if not self._told_lately(name)}
+        for name, said in zip(asked, await asyncio.gather(*asked.values()), strict=True):
             if said is not None:
                 await self._health.said(name, said)
 
@@ -36,10 +37,7 @@ class QuotaCalls:
         told = self._health.state(account).told
         return told is not None and self._now_us() - told.told_us < EVERY_S * 1e6 / 2
 
-    async def _asked(self, account: str) -> Allowance | None:
-        gateway = self._gateways[account]
-        if not isinstance(gateway, TellsAllowance):
-            return None
+    async def _asked(self, account: str, gateway: TellsAllowance) -> Allowance | None:
         try:
             return await asyncio.wait_for(gateway.allowance(), PATIENCE_S)
         except Exception as error:  # an adapter of anybody's; what is known of the account stays in force

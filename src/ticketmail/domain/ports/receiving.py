@@ -247,7 +247,7 @@ class Mailbox(Protocol):
         ...
 
     def close(self) -> None:
-        """Log out. Idempotent, never raises."""
+        """Log out. Idempotent, never raises; the next call logs in again."""
         ...
 
 

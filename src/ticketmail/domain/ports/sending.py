@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 from uuid import UUID
 
 from ticketmail.domain.message import Message
@@ -25,6 +25,7 @@ class GatewayCapabilities:
     max_recipients: int | None = None  #: per transaction; None: unknown
     http: bool = False  #: ``Reply.code`` is an HTTP status, to be classified as one
     network: bool = True  #: False: nobody outside is mailed (null, file)
+    tells_allowance: bool = False  #: its provider can be asked what it still takes: it is a ``TellsAllowance``
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +79,11 @@ class Gateway(Protocol):
         ...
 
 
-@runtime_checkable
-class TellsAllowance(Protocol):
-    """What a gateway may be able to do, too: its provider can be asked what it still takes (SES: GetSendQuota)."""
+class TellsAllowance(Gateway, Protocol):
+    """A gateway that ``tells_allowance``: its provider can be asked what it still takes (SES: GetSendQuota)."""
 
     async def allowance(self) -> Allowance | None:
-        """Ask. None: the provider does not say. Sends nothing. Raises OSError or TicketmailError kin if that fails."""
+        """Ask. None: the provider does not say now. Sends nothing. Raises OSError or TicketmailError kin if that fails."""
         ...
 
 

@@ -10,15 +10,14 @@ from collections.abc import Awaitable, Callable
 
 from ticketmail.testing.smtpd.features import Features
 
-_CHALLENGE = "<1.1@ticketmail.testing>"
-
 
 class Login:
-    """One AUTH. ``ask`` says a challenge and gives the client's answer, both in Base64."""
+    """One AUTH, on the ``connection`` of that number. ``ask`` says a challenge and gives the client's answer, both in Base64."""
 
-    def __init__(self, features: Features, ask: Callable[[str], Awaitable[str]]) -> None:
+    def __init__(self, features: Features, ask: Callable[[str], Awaitable[str]], connection: int) -> None:
         self._features = features
         self._ask = ask
+        self._connection = connection
 
     async def user(self, method: str, initial: str) -> str:
         """Who it is by ``method`` (PLAIN, LOGIN, CRAM-MD5, XOAUTH2); '' for nobody. ``initial``: what came with the command."""
@@ -34,11 +33,12 @@ class Login:
         return self._checked(user, _decoded(await self._challenge("Password:")))
 
     async def _cram(self, _: str) -> str:
-        user, _, digest = _decoded(await self._challenge(_CHALLENGE)).rpartition(" ")
+        challenge = f"<{self._connection}.1@ticketmail.testing>"
+        user, _, digest = _decoded(await self._challenge(challenge)).rpartition(" ")
         password = self._features.users.get(user)
         if password is None:
             return ""
-        expected = hmac.new(password.encode(), _CHALLENGE.encode(), hashlib.md5).hexdigest()
+        expected = hmac.new(password.encode(), challenge.encode(), hashlib.md5).hexdigest()
         return user if hmac.compare_digest(expected, digest) else ""
 
     async def _xoauth2(self, initial: str) -> str:

@@ -339,7 +339,7 @@ class SmtpSession:
         elif features.tls_before_auth and not self.tls:
             self._say("538 5.7.11 Encryption required for requested authentication mechanism")
         else:
-            user = await Login(features, self._ask).user(method.upper(), initial)
+            user = await Login(features, self._ask, self.number).user(method.upper(), initial)
             self.login = user
             self._server.logins.append(user)
             self._say("235 2.7.0 Authentication successful" if user else "535 5.7.8 Authentication credentials invalid")
