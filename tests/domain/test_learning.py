@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from ticketmail.domain.outbound.account import AccountLimits, AccountState
 from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
 from ticketmail.domain.outbound.holds import hold_of
-from ticketmail.domain.outbound.learning import Learned, Recent, forgotten, more_connections, slowed, unblocked
+from ticketmail.domain.outbound.learning import Learned, Recent, forgotten, slowed, unblocked
+from ticketmail.domain.outbound.learning_connections import more_connections
 from ticketmail.domain.outbound.permits import take
 from ticketmail.domain.outbound.settling import settle_fault, settle_success
 from ticketmail.testing.smtpd.limits import RateMeter, ServerLimits

@@ -1,4 +1,4 @@
-"""What a mail server taught: the pace it bears, found from its refusals, and how many connections. Pure.
+"""What a mail server taught: the pace it bears, found from its refusals. Pure.
 
 A *cycle* goes from one end of refusing to the next. What went through in it, over its length, is what the server bears in the
 long run, whatever its window is: the first estimate. From there the pace gallops up in steps that double and falls back to the
@@ -9,7 +9,6 @@ and looked for soon, for it may have been a neighbour's burst.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,9 +46,6 @@ _SLOW_PER_S, _TRY_MAILS, _SLOW_STEP = 0.7, 50.0, 0.12
 #: A pace that has been used less than this part says nothing.
 _USED: Final = 0.7
 _FORGOTTEN_US: Final = 30 * 86_400 * _US
-_CONNECTION_S, _CONNECTION_MAILS = 300.0, 300
-#: Idle connections of workers that may have none any more are closed by then.
-_CONNECTION_IDLE_US: Final = 35 * _US
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,31 +207,6 @@ def granted(old: Learned, wanted: int, *, now_us: int) -> tuple[Learned, int, in
 def returned(old: Learned, count: int) -> Learned:
     """Permits that were not used. Their turns are over."""
     return old.model_copy(update={"used": max(0, old.used - count), "cycle_used": max(0, old.cycle_used - count)})
-
-
-def fewer_connections(
-    old: Learned | None, fault: Fault, *, now_us: int, issued_us: int | None, held: Sequence[int]
-) -> tuple[Learned, str]:
-    """After a refusal for too many connections: one fewer than were in use. ``held``: how many each worker may have."""
-    old = old or Learned()
-    settles_us = _CONNECTION_IDLE_US if sum(count > 0 for count in held) > 1 else 0  # what is idle elsewhere still counts there
-    if now_us - old.connections_us < settles_us or (issued_us is not None and issued_us <= old.connections_us):
-        return old, ""
-    in_use = sum(held) or old.connections
-    if not in_use:
-        return old, ""
-    most = max(1, min(in_use, old.connections or in_use) - 1)
-    update = {"connections": most, "connections_us": now_us, "connections_used": 0, "evidence": fault.text[:300]}
-    note = f"{most} connections from now on." if most != old.connections else ""
-    return old.model_copy(update=update | {"learned_us": now_us}), note
-
-
-def more_connections(old: Learned, *, now_us: int, most: int) -> Learned:
-    """One more after a clean time; the same object if not yet."""
-    waited = (now_us - old.connections_us) / _US >= _CONNECTION_S and old.connections_used >= _CONNECTION_MAILS
-    if not old.connections or old.connections >= most or not waited:
-        return old
-    return old.model_copy(update={"connections": old.connections + 1, "connections_us": now_us, "connections_used": 0})
 
 
 def next_turn_us(state: Learned, now_us: int) -> int | None:

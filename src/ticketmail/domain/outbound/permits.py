@@ -8,7 +8,8 @@ from ticketmail.domain.outbound.account import AccountLimits, AccountState, Bloc
 from ticketmail.domain.outbound.allowance import left, let_through, taken_back
 from ticketmail.domain.outbound.breaker import PROBE_LIFE_US, allowed, not_tried, tried
 from ticketmail.domain.outbound.holds import Hold, hold_of, used_up
-from ticketmail.domain.outbound.learning import granted, more_connections, returned
+from ticketmail.domain.outbound.learning import granted, returned
+from ticketmail.domain.outbound.learning_connections import more_connections
 from ticketmail.domain.outbound.leases import leased, next_free_us
 from ticketmail.domain.outbound.slowdown import Slowdown
 from ticketmail.domain.outbound.windows import FRESH, PERMIT_LIFE_S, available, refund, spend, turn_us

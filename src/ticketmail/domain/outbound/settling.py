@@ -9,7 +9,8 @@ from ticketmail.domain.outbound.account import AccountState
 from ticketmail.domain.outbound.allowance import Allowance, heard, left
 from ticketmail.domain.outbound.breaker import IN_A_ROW, after_fault, after_success, retried
 from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
-from ticketmail.domain.outbound.learning import Recent, fewer_connections, hold_s, slowed, taken_late, unblocked
+from ticketmail.domain.outbound.learning import Recent, hold_s, slowed, taken_late, unblocked
+from ticketmail.domain.outbound.learning_connections import fewer_connections
 from ticketmail.domain.outbound.resets import came_back
 from ticketmail.domain.outbound.slowdown import Slowdown, out_of_quota, throttled
 from ticketmail.domain.units import format_duration
