@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -114,6 +114,12 @@ class Desk:
             return Change(state.to_json(), note=note, scope=f"account:{account}", actor="ticketmail"), None
 
         await self.side.book.change("account", account, step)
+
+    async def change(self, step: Callable[[AccountState], AccountState], account: str = "support") -> None:
+        """What makes of the account's state something else."""
+        await self.side.book.change(
+            "account", account, lambda content, _: (Change(step(AccountState.from_json(content)).to_json()), None)
+        )
 
     async def spend(self, limits: AccountLimits, *, recipients: int, size_bytes: int) -> None:
         """A mail of so many recipients and bytes has gone by ``support``."""

@@ -11,11 +11,13 @@ from ticketmail.app.usecases.report import AccountFacts, Hold, HoldKind
 from ticketmail.domain.outbound.account import AccountLimits
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
+from ticketmail.domain.outbound.resets import Resets
 from ticketmail.domain.ports.reading import Pause
 from ticketmail.domain.scope import Scope
 
 S = DeliveryState
 THROTTLED = Fault("throttled-rate", FaultScope.ACCOUNT, Advice.WAIT, retry_after_s=49, text="450 4.7.1 too much mail")
+USED_UP = Fault("quota", FaultScope.ACCOUNT, Advice.WAIT, text="550 5.4.5 Daily limit exceeded")
 NO_LOGIN = Fault("auth-failed", FaultScope.ACCOUNT, Advice.WAIT, alarm=True, text="535 5.7.8 bad credentials")
 
 
@@ -40,6 +42,39 @@ async def test_a_throttled_account_is_named_with_the_servers_words_its_end_and_t
     # Four mails at 10/min, from the hold's end on.
     assert 18 < (answer.eta_us - answer.holds[0].until_us) / 1e6 < 19
     assert "It should leave about 09:01:20 +01:00 (at most 3 mails go before it, it waits for 10/min)." in told
+
+
+async def test_a_quota_of_which_nobody_named_the_reset_is_the_reason_why_no_time_can_be_said(desk) -> None:
+    await desk.start_worker()
+    id_ = desk.accept()
+    await desk.fault(USED_UP)
+    told = desk.told(id_)
+    assert "550 5.4.5 Daily limit exceeded; when its quota resets is not known, and one mail is tried, until 09:01:00" in told
+    assert desk.why(id_).eta_us is None
+    assert (
+        "account 'support' has used up its provider's quota, and when that resets is not known; one mail is tried now and then."
+        in told
+    )
+    await desk.later(120)
+    assert desk.why(id_).eta_us is None, "a try that may be made is no reset"
+
+
+async def test_a_reset_that_the_server_named_is_when_it_leaves(desk) -> None:
+    await desk.start_worker()
+    id_ = desk.accept()
+    await desk.fault(replace(USED_UP, retry_after_s=7200))
+    assert "resets is not known" not in desk.told(id_)
+    assert desk.why(id_).eta_us == desk.clock.at + 7_200_000_000
+
+
+async def test_a_reset_that_was_learned_is_when_it_leaves_not_the_try_before_it(desk) -> None:
+    await desk.start_worker()
+    day_us = 86_400_000_000
+    resets = Resets(after_us=desk.clock.at - day_us // 2, before_us=desk.clock.at - day_us // 4, least_s=86_400, most_s=86_400)
+    await desk.change(lambda state: state.model_copy(update={"resets": resets}))
+    id_ = desk.accept()
+    await desk.fault(USED_UP)
+    assert desk.why(id_).eta_us == resets.before_us + day_us
 
 
 async def test_a_mail_behind_more_than_are_counted_may_be_behind_all(desk, monkeypatch: pytest.MonkeyPatch) -> None:

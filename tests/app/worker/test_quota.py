@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
@@ -15,7 +16,7 @@ from ticketmail.app.usecases.report import AccountFacts, Facts, Times, surroundi
 from ticketmail.domain.outbound.account import AccountLimits, AccountState
 from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
 from ticketmail.domain.outbound.permits import take
-from ticketmail.domain.outbound.settling import settle_fault
+from ticketmail.domain.outbound.settling import settle_fault, settle_success
 from ticketmail.domain.ports.alerting import Alert
 from ticketmail.domain.ports.delivering import Change
 from ticketmail.domain.ports.spooling import SpoolOptions
@@ -49,8 +50,11 @@ class Day:
 
         await self._change(step)
 
-    async def refuse(self) -> None:
-        await self._change(lambda state, now_us: settle_fault(state, QUOTA, now_us=now_us, jitter=0.0)[0])
+    async def refuse(self, fault: Fault) -> None:
+        await self._change(lambda state, now_us: settle_fault(state, fault, now_us=now_us, jitter=0.0)[0])
+
+    async def take(self) -> None:
+        await self._change(lambda state, now_us: settle_success(state, now_us=now_us)[0])
 
     async def look(self) -> list[Alert]:
         """What is told by this look."""
@@ -120,11 +124,34 @@ async def test_a_place_that_is_free_for_a_moment_ends_nothing(day: Day) -> None:
 
 
 async def test_a_quota_that_the_server_names_is_told_in_its_words(day: Day) -> None:
-    await day.refuse()
+    await day.refuse(QUOTA)
     (page,) = await day.look()
-    assert page.text.startswith("The server said 550 5.4.5 Daily sending limit exceeded; one mail is tried at ")
+    assert page.text.startswith("The server said 550 5.4.5 Daily sending limit exceeded; it should have room again at ")
+    assert "in 2 h" in page.text
     assert "Nothing waits for it." in page.text
+
+
+async def test_a_reset_that_nobody_named_is_not_made_up(day: Day) -> None:
+    await day.refuse(replace(QUOTA, retry_after_s=None))
+    (page,) = await day.look()
+    assert "; when it resets is not known; one mail is tried at " in page.text
+
+
+async def test_a_quota_that_the_server_names_is_over_when_a_mail_was_taken_not_when_one_may_be_tried(day: Day) -> None:
+    await day.refuse(replace(QUOTA, retry_after_s=None))
+    await day.look()
     day.clock.go(3 * HOUR)
+    (again,) = await day.look()
+    assert not again.resolved, "nobody has tried"
+    assert "one mail is tried as soon as one is due." in again.text
+    await day.take()
+    assert [one.resolved for one in await day.look()] == [True]
+
+
+async def test_a_quota_for_which_no_mail_comes_to_try_is_forgotten_after_a_day(day: Day) -> None:
+    await day.refuse(QUOTA)
+    await day.look()
+    day.clock.go(24 * HOUR)
     assert [one.resolved for one in await day.look()] == [True]
 
 

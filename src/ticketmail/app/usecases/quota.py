@@ -11,7 +11,8 @@ from ticketmail.app.usecases.report.holds import Surroundings
 from ticketmail.app.usecases.report.outlook import Outlook
 from ticketmail.app.usecases.report.times import Times, span
 from ticketmail.domain.outbound.account import AccountState
-from ticketmail.domain.outbound.holds import health_hold
+from ticketmail.domain.outbound.holds import health_hold, quota_back_us
+from ticketmail.domain.outbound.slowdown import Slowdown
 from ticketmail.domain.outbound.windows import Window, WindowState, next_us, pending
 
 #: From this part of a day's quota on it is nearly used up; below the second it is over.
@@ -19,6 +20,8 @@ NEARLY: Final = 0.9
 OVER_BELOW: Final = 0.85
 DAY_S: Final = 86_400.0
 _FREE: Final = "the next place is free"
+#: A quota that the server called used up is over when a mail is taken; if none comes to try, so long after its last refusal.
+_FORGOTTEN_US: Final = int(DAY_S * 1e6)
 USED_UP, NEARLY_SO = "quota-used-up", "quota-nearly"
 
 
@@ -61,9 +64,10 @@ class QuotaAlarms:
 
 def _ended(windows: Sequence[Window], state: AccountState, now_us: int) -> tuple[str, str, int] | None:
     """Why no more goes today, what comes then, and when (UTC microseconds): the server's word, or a window of a day or longer."""
-    held = health_hold(state, now_us)
-    if held is not None and held.cause == "quota" and held.until_us is not None and state.quota is not None:
-        return f"The server said {state.quota.reason or held.reason}", "one mail is tried", held.until_us
+    quota, held = state.quota, health_hold(state, now_us)
+    if quota is not None and 0 <= now_us - quota.refused_us < _FORGOTTEN_US:
+        then, until_us = _then(state, quota, now_us)
+        return f"The server said {quota.reason or quota.cause}", then, until_us
     if held is not None and held.cause == "limit-told" and held.kind == "quota" and held.until_us is not None:
         return held.reason, _FREE, held.until_us
     ends = [(next_us(one, state.windows.get(one.key, WindowState()), now_us), str(one)) for one in windows]
@@ -71,11 +75,20 @@ def _ended(windows: Sequence[Window], state: AccountState, now_us: int) -> tuple
     return (f"{window} are used", _FREE, until_us) if until_us > now_us else None
 
 
+def _then(state: AccountState, quota: Slowdown, now_us: int) -> tuple[str, int]:
+    """What comes next, and when."""
+    back_us = quota_back_us(state, now_us)
+    if back_us is None:
+        return "when it resets is not known; one mail is tried", quota.until_us
+    named = "it should have room again" if back_us > now_us else "one mail is tried"
+    return named, back_us
+
+
 def _used_up(name: str, why: str, then: str, until_us: int, waiting: dict[str, int], times: Times) -> str:
     lanes = ", ".join(f"{count} {lane}" for lane, count in sorted(waiting.items()))
     stranded = f"{sum(waiting.values())} mails wait for it ({lanes})" if waiting else "Nothing waits for it"
-    reset = f"{then} at {times.full(until_us)}, {times.ago(until_us)}"
-    return f"{why.rstrip('.')}; {reset}. {stranded}. Nothing is lost; `ticketmail limits {name}` shows it."
+    at = f"at {times.full(until_us)}, {times.ago(until_us)}" if until_us > times.now_us else "as soon as one is due"
+    return f"{why.rstrip('.')}; {then} {at}. {stranded}. Nothing is lost; `ticketmail limits {name}` shows it."
 
 
 def _nearly(window: Window, state: AccountState, times: Times) -> str:

@@ -14,6 +14,7 @@ from ticketmail.domain.outbound.breaker import allowed, next_probe_us
 from ticketmail.domain.outbound.causes import cause_of
 from ticketmail.domain.outbound.clocks import is_ahead
 from ticketmail.domain.outbound.learning import next_turn_us
+from ticketmail.domain.outbound.resets import expected_us
 from ticketmail.domain.outbound.slowdown import Slowdown
 from ticketmail.domain.outbound.windows import FRESH, Window, WindowState, next_us
 
@@ -57,6 +58,18 @@ def health_hold(state: AccountState, now_us: int) -> Hold | None:
         long = throttle.until_us - throttle.since_us > _LONG_US  # by the server's word: another account may take over
         return Hold("quota" if long else "throttle", until_us, throttle.cause, cause_of(throttle.cause).sentence)
     return _told_hold(state.told, now_us)
+
+
+def quota_back_us(state: AccountState, now_us: int) -> int | None:
+    """When the provider's quota has room at the latest, as far as it is known: ``now_us`` if it is not used up, the end that the
+    server named, the reset that was learned. None: it is used up, and only a try now and then will tell."""
+    quota = state.quota
+    if quota is None or is_ahead(quota.refused_us, now_us):
+        return now_us
+    if quota.named:
+        return max(now_us, quota.until_us)
+    expected = expected_us(state.resets, quota.since_us)
+    return expected[1] if expected is not None and expected[1] > now_us else None
 
 
 def _end_us(slowdown: Slowdown, now_us: int) -> int:

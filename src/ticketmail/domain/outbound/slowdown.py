@@ -22,7 +22,7 @@ RETRY_MOST_S: Final = 86_400.0
 
 class Slowdown(BaseModel):
     """Nothing before ``until_us``. ``step`` counts how often in a row; ``refused_us``: the last one. After its end one mail at a
-    time is tried (``probe_until_us``) until one is taken."""
+    time is tried (``probe_until_us``) until one is taken. ``named``: the server said that end; else it is a guess."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -31,6 +31,7 @@ class Slowdown(BaseModel):
     until_us: int = 0
     step: int = 0
     probe_until_us: int = 0
+    named: bool = False
     cause: str = ""
     reason: str = ""
 
@@ -90,6 +91,7 @@ def _held(old: Slowdown, fault: Fault, now_us: int, hold_s: float, step: int) ->
         "until_us": max(old.until_us, now_us + int(hold_s * 1e6)),
         "step": step,
         "probe_until_us": 0,
+        "named": fault.retry_after_s is not None,
         "cause": fault.cause,
         "reason": fault.text[:500],
     }
@@ -102,4 +104,4 @@ def _prolonged(old: Slowdown, fault: Fault, now_us: int, jitter: float) -> Slowd
         return old
     asked_s = min(fault.retry_after_s, RETRY_MOST_S) * (1 + 0.1 * jitter)
     until_us = now_us + int(asked_s * 1e6)
-    return old if until_us <= old.until_us else old.model_copy(update={"until_us": until_us})
+    return old if until_us <= old.until_us else old.model_copy(update={"until_us": until_us, "named": True})

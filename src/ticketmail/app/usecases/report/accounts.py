@@ -25,7 +25,7 @@ def account_status(name: str, content: bytes | None, facts: Facts, now_us: int) 
         hold = Hold(HoldKind.ACCOUNT, f"account:{name}", f"account {name!r} cannot be used: {error}", decision=decision)
         return AccountStatus(name, Level.BAD, "unreadable", of_settings.network, (hold,))
     found = domain.hold_of(state, of_settings.limits, now_us=now_us)
-    holds = () if found is None else (_hold(name, found, state),)
+    holds = () if found is None else (_hold(name, found, state, now_us),)
     return AccountStatus(
         name,
         _level(holds, of_settings),
@@ -44,10 +44,12 @@ def state_in(content: bytes) -> AccountState | None:
         return None
 
 
-def _hold(name: str, found: domain.Hold, state: AccountState) -> Hold:
+def _hold(name: str, found: domain.Hold, state: AccountState, now_us: int) -> Hold:
     kind = HoldKind(found.kind)
     said = _said(kind, found.cause, state)
     text = f"account {name!r} is held because {_because(said, found.reason)}"
+    if state.quota is not None and found.cause == state.quota.cause and domain.quota_back_us(state, now_us) is None:
+        text += "; when its quota resets is not known, and one mail is tried"
     since_us = state.breaker.since_us or None if kind is HoldKind.BREAKER else None
     if found.until_us is None:
         return Hold(kind, f"account:{name}", text, decision=f"`ticketmail accounts clear {name} --reason ...`", since_us=since_us)

@@ -21,7 +21,7 @@ from ticketmail.app.usecases.report.times import Times
 from ticketmail.domain.outbound.account import AccountLimits, AccountState
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.forecast import Pace, about_us, ahead_of, pace_of, together
-from ticketmail.domain.outbound.holds import health_hold, hold_of
+from ticketmail.domain.outbound.holds import health_hold, hold_of, quota_back_us
 from ticketmail.domain.outbound.routing import FAILOVER_KINDS
 from ticketmail.domain.outbound.tenants import TenantState, document_of
 from ticketmail.domain.ports.reading import DeliveryView, LaneLoad, Reading
@@ -33,6 +33,7 @@ COUNTED = 100_000
 SPARE = 500
 #: What is sooner than this is at once (microseconds).
 SOON_US = 2_000_000
+_UNTOLD = "when that resets is not known; one mail is tried now and then"
 IN_FLIGHT = (DeliveryState.CLAIMED, DeliveryState.SENDING)
 
 
@@ -201,8 +202,12 @@ class Outlook:
         pool = self.pool_of(route, lane)
         if not pool:
             return Eta(None, self._why_none(route))
-        ahead, account = self._ahead(pool, route, lane, place), " or ".join(pool)
-        at_us, waits_for = self._when(pool, ahead + 1, self._reserve(lane))
+        ahead = self._ahead(pool, route, lane, place)
+        known = tuple(name for name in pool if quota_back_us(self._around.state(name), self.now_us) is not None)
+        if not known:
+            return Eta(None, f"account {pool[0]!r} has used up its provider's quota, and {_UNTOLD}", ahead, account=pool[0])
+        account = " or ".join(known)
+        at_us, waits_for = self._when(known, ahead + 1, self._reserve(lane))
         if at_us is None:
             return Eta(None, f"more waits before it than account {account!r} lets through in 60 days", ahead, waits_for, account)
         at_us = max([at_us, from_us, *(one.until_us for one in pauses if one.until_us is not None)])
@@ -310,11 +315,13 @@ class Outlook:
         return pace_of(state, limits, from_us=self._from_us(account), mails=mails, reserve=reserve)
 
     def _from_us(self, account: str) -> int:
-        """When it may begin again: the end of its breaker, throttle, quota, pause."""
-        held = health_hold(self._around.state(account), self.now_us)
+        """When it may begin again: the end of its breaker, throttle, pause; when its quota is back."""
+        state = self._around.state(account)
+        held = health_hold(state, self.now_us)
         scope = Scope(kind=ScopeKind.ACCOUNT, value=account)
         paused = [one.until_us for one in self._around.pauses if one.scope == scope and one.until_us is not None]
-        return max([self.now_us, *paused, held.until_us or 0 if held is not None else 0])
+        back_us = quota_back_us(state, self.now_us) or 0
+        return max([self.now_us, *paused, back_us, held.until_us or 0 if held is not None else 0])
 
     def _loads(self) -> Iterable[LaneLoad]:
         return self._around.overview.lanes
