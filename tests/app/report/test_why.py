@@ -49,14 +49,20 @@ async def test_a_quota_of_which_nobody_named_the_reset_is_the_reason_why_no_time
     id_ = desk.accept()
     await desk.fault(USED_UP)
     told = desk.told(id_)
-    assert "550 5.4.5 Daily limit exceeded; when its quota resets is not known, and one mail is tried, until 09:01:00" in told
+    assert "550 5.4.5 Daily limit exceeded; when its quota resets is not known, until 09:01:00" in told
     assert desk.why(id_).eta_us is None
-    assert (
-        "account 'support' has used up its provider's quota, and when that resets is not known; one mail is tried now and then."
-        in told
-    )
+    assert "When it leaves cannot be said: account 'support' is held because the server said 550 5.4.5" in told
     await desk.later(120)
     assert desk.why(id_).eta_us is None, "a try that may be made is no reset"
+    assert "account 'support' took no mail when it was asked last, and is asked again with the next one." in desk.told(id_)
+
+
+async def test_a_login_that_is_wrong_gives_no_time(desk) -> None:
+    await desk.start_worker()
+    id_ = desk.accept()
+    await desk.fault(NO_LOGIN)
+    assert desk.why(id_).eta_us is None
+    assert "the server said 535 5.7.8 bad credentials; it is tried again at 09:0" in desk.told(id_)
 
 
 async def test_a_reset_that_the_server_named_is_when_it_leaves(desk) -> None:

@@ -60,6 +60,12 @@ def health_hold(state: AccountState, now_us: int) -> Hold | None:
     return _told_hold(state.told, now_us)
 
 
+def back_us(state: AccountState, now_us: int) -> int | None:
+    """When mail may go by the account again, its own limits apart, as far as that is known. None: it has stopped, and only a try
+    will tell whether its server, its login or its quota is well again."""
+    return None if state.breaker.phase == "open" else quota_back_us(state, now_us)
+
+
 def quota_back_us(state: AccountState, now_us: int) -> int | None:
     """When the provider's quota has room at the latest, as far as it is known: ``now_us`` if it is not used up, the end that the
     server named, the reset that was learned. None: it is used up, and only a try now and then will tell."""

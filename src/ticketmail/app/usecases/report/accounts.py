@@ -49,7 +49,7 @@ def _hold(name: str, found: domain.Hold, state: AccountState, now_us: int) -> Ho
     said = _said(kind, found.cause, state)
     text = f"account {name!r} is held because {_because(said, found.reason)}"
     if state.quota is not None and found.cause == state.quota.cause and domain.quota_back_us(state, now_us) is None:
-        text += "; when its quota resets is not known, and one mail is tried"
+        text += "; when its quota resets is not known"
     since_us = state.breaker.since_us or None if kind is HoldKind.BREAKER else None
     if found.until_us is None:
         return Hold(kind, f"account:{name}", text, decision=f"`ticketmail accounts clear {name} --reason ...`", since_us=since_us)

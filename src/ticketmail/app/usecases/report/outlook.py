@@ -21,7 +21,7 @@ from ticketmail.app.usecases.report.times import Times
 from ticketmail.domain.outbound.account import AccountLimits, AccountState
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.forecast import Pace, about_us, ahead_of, pace_of, together
-from ticketmail.domain.outbound.holds import health_hold, hold_of, quota_back_us
+from ticketmail.domain.outbound.holds import back_us, health_hold, hold_of
 from ticketmail.domain.outbound.routing import FAILOVER_KINDS
 from ticketmail.domain.outbound.tenants import TenantState, document_of
 from ticketmail.domain.ports.reading import DeliveryView, LaneLoad, Reading
@@ -33,7 +33,6 @@ COUNTED = 100_000
 SPARE = 500
 #: What is sooner than this is at once (microseconds).
 SOON_US = 2_000_000
-_UNTOLD = "when that resets is not known; one mail is tried now and then"
 IN_FLIGHT = (DeliveryState.CLAIMED, DeliveryState.SENDING)
 
 
@@ -203,9 +202,9 @@ class Outlook:
         if not pool:
             return Eta(None, self._why_none(route))
         ahead = self._ahead(pool, route, lane, place)
-        known = tuple(name for name in pool if quota_back_us(self._around.state(name), self.now_us) is not None)
+        known = tuple(name for name in pool if back_us(self._around.state(name), self.now_us) is not None)
         if not known:
-            return Eta(None, f"account {pool[0]!r} has used up its provider's quota, and {_UNTOLD}", ahead, account=pool[0])
+            return Eta(None, self._untold(pool[0]), ahead, account=pool[0])
         account = " or ".join(known)
         at_us, waits_for = self._when(known, ahead + 1, self._reserve(lane))
         if at_us is None:
@@ -278,6 +277,13 @@ class Outlook:
         hold = holds[0] if holds else no_route(route, self._around.facts.missing.get(route, ()))
         return f"{hold.text}; somebody has to act: {hold.decision}"
 
+    def _untold(self, account: str) -> str:
+        """Why nobody knows when it takes mail again."""
+        status = self._around.accounts.get(account)
+        if status is None or not status.holds:
+            return f"account {account!r} took no mail when it was asked last, and is asked again with the next one"
+        return f"{status.holds[0].text}; it is tried again at {self._times.at(status.holds[0].until_us or self.now_us)}"
+
     def _ahead(self, pool: tuple[str, ...], route: str, lane: str, place: int) -> int:
         """Mails that go first: of its own lane and route, of its lane's other routes in turn, of other lanes by weight."""
         weights = self._around.facts.weights
@@ -320,8 +326,8 @@ class Outlook:
         held = health_hold(state, self.now_us)
         scope = Scope(kind=ScopeKind.ACCOUNT, value=account)
         paused = [one.until_us for one in self._around.pauses if one.scope == scope and one.until_us is not None]
-        back_us = quota_back_us(state, self.now_us) or 0
-        return max([self.now_us, *paused, back_us, held.until_us or 0 if held is not None else 0])
+        ends = [back_us(state, self.now_us) or 0, held.until_us or 0 if held is not None else 0]
+        return max([self.now_us, *paused, *ends])
 
     def _loads(self) -> Iterable[LaneLoad]:
         return self._around.overview.lanes
