@@ -53,6 +53,14 @@ def test_a_share_shows_both_figures(desk) -> None:
     assert "700 (of 1000)" in out
 
 
+def test_what_each_tenant_may_send_is_shown_before_any_has_sent(desk) -> None:
+    desk.write('spool = "sqlite:///spool.db"\n[accounts.support]\nurl = "null://"\nlimits = ["1000/day", "200/h per tenant"]\n')
+    assert "each tenant: 200/h (settings)" in desk.run("limits").out
+    (account,) = desk.run("limits", "--json").json
+    (one,) = account["of_each_tenant"]
+    assert (one["allowed"], one["used"]) == (200, 0)
+
+
 def test_a_used_up_quota_names_when_the_next_place_is_free(desk) -> None:
     desk.write('spool = "sqlite:///spool.db"\n[accounts.support]\nurl = "null://"\nlimits = ["5/day@UTC"]\n')
     take_permits(desk, ["5/day@UTC"], 5)

@@ -71,6 +71,8 @@ def _show(out: Output, view: LimitsView, times: Times) -> None:
     table.rows += [_row(one, times) for one in view.windows]
     table.rows += [_row(one, times) for one in (view.shared.windows if view.shared else ())]
     out.table(table)
+    for one in view.of_each_tenant:
+        out.line(f"each tenant: {one.window.removesuffix(' per tenant')} ({one.source})")
     if view.tenants:
         table = Table(("tenant", "window", "used", "allowed", "from", "next place", "all free"), right=(2, 3))
         table.rows += [(one.tenant or "(none)", *_row(one.use, times)) for one in view.tenants]

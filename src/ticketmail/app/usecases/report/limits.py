@@ -115,6 +115,7 @@ class LimitsView:
     learned: LearnedPace | None = None
     told: ToldByProvider | None = None
     shared: SharedServer | None = None
+    of_each_tenant: tuple[WindowUse, ...] = ()  #: what each tenant has for itself, as one has it that has sent nothing
     tenants: tuple[TenantUse, ...] = ()  #: those that have used most of theirs, at most 20
 
 
@@ -141,6 +142,7 @@ def limits_view(name: str, around: Surroundings, times: Times) -> LimitsView:
         learned=_learned(state.learned),
         told=_told(state.told, around.now_us),
         shared=_shared(of_settings.shares, around),
+        of_each_tenant=tuple(_use(one, one.limit, TenantState(), of_settings.sources, around.now_us) for one in limits.of_tenant),
         tenants=_tenants(name, of_settings, around),
     )
 
