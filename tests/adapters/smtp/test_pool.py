@@ -89,6 +89,13 @@ async def test_a_session_ends_after_so_many_mails(server: SmtpServer) -> None:
     assert b"QUIT" in server.commands
 
 
+async def test_a_server_that_takes_fewer_on_one_connection_is_asked_for_too_much_once() -> None:
+    async with SmtpServer(limits=ServerLimits(mails_per_connection=3)) as server, gateway_for(server.port) as gateway:
+        outcomes = [await send(gateway, "ann@example.net") for _ in range(13)]
+        assert [place for place, one in enumerate(outcomes) if isinstance(one, Refused)] == [3]
+        assert server.connections_count == 4
+
+
 async def test_a_session_ends_after_so_many_seconds(server: SmtpServer) -> None:
     now = 0.0
     async with gateway_for(server.port, seconds_per_connection=100.0) as gateway:

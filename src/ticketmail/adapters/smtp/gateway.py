@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ticketmail.adapters.smtp.envelope import plan
 from ticketmail.adapters.smtp.errors import GatewayUnusable, SessionFailed, translate
@@ -14,6 +15,7 @@ from ticketmail.adapters.smtp.session import Handshake, Session
 from ticketmail.adapters.smtp.target import Target
 from ticketmail.adapters.smtp.transaction import Transaction
 from ticketmail.adapters.smtp.wire import WireError
+from ticketmail.domain.outbound.classification import classify
 from ticketmail.domain.outbound.outcome import NotReached, Outcome, Phase, Refused
 from ticketmail.domain.ports.sending import GatewayCapabilities, GatewayOptions, OnBody, Outgoing
 
@@ -94,6 +96,7 @@ class SmtpGateway:
             transaction = Transaction(session.wire, fitted, self._target.timeouts_s, on_body)
             outcomes = await transaction.run(pipelined=self._options.pipelining and session.offers.pipelining)
             self._note(lease, transaction)
+            self._learn(lease, outcomes)
             if lease.reused and transaction.stale:
                 raise _Stale
             return outcomes
@@ -102,6 +105,13 @@ class SmtpGateway:
         lease.session.mails += 1
         lease.session.dirty = not transaction.clean
         lease.broken = transaction.closing
+
+    def _learn(self, lease: Lease, outcomes: Sequence[Outcome]) -> None:
+        """A server that takes so many mails on one connection has said so: from now on they end in time."""
+        taken, limits = lease.session.mails - 1, self._pool.limits
+        spent = any(isinstance(one, Refused) and classify(one).cause == "connection-spent" for one in outcomes)
+        if spent and 0 < taken < limits.mails_per_connection:
+            self._pool.limits = replace(limits, mails_per_connection=taken)
 
     async def _open(self) -> Session:
         try:

@@ -79,6 +79,13 @@ _ALL: Final = (
     Cause(
         "connection-cut", "The connection broke while the mail was on its way; it certainly was not taken.", retry="connection"
     ),
+    Cause(
+        "connection-spent",
+        "The mail server takes so many mails on one connection; the mail goes on another one.",
+        "Set `messages_per_connection` to what it takes; else each worker finds out by one refusal.",
+        retry="connection",
+        spends=False,
+    ),
     Cause("desync", "The mail server answered out of turn; the connection was dropped.", retry="connection"),
     # the recipient, for now
     Cause("transient", "The mail server could not take the mail just now."),

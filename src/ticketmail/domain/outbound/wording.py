@@ -42,6 +42,15 @@ TEXT_RULES: Final = (
     ),
     # rates
     Rule(
+        "connection-spent",
+        _M,
+        _RETRY,
+        text=r"(?:messages?|e?-?mails?|transactions?)\b[\w ,]{0,20}\b(?:per|in|on|for|over) "
+        r"(?:\w+ ){0,2}(?:connection|session|channel)\b",
+        code="4..",
+        source="Exim 421 too many messages in one connection; Yahoo 421 max message per connection",
+    ),
+    Rule(
         "throttled-connections",
         _A,
         _WAIT,
