@@ -39,6 +39,7 @@ EXTRA_OF = {
     "aiosmtplib": "worker",
     "aiosmtpd": "lmtp",
     "imapclient": "imap",
+    "httpx": "sendgrid",
     "rich": "worker",
     "structlog": "worker",
     "psycopg": "postgresql",

@@ -107,12 +107,12 @@ def masked(url: str | SecretStr) -> str:
 
 
 def with_login(url: str, user: str, password: str) -> str:
-    """``url`` with ``user`` and ``password`` where it has none of its own."""
+    """``url`` with ``user`` and ``password`` where it has none of its own. A key of a provider has no user."""
     parts = urlsplit(url)
     login, _, host = parts.netloc.rpartition("@")
     own_user, _, own_password = login.partition(":")
     name, secret = unquote(own_user) or user, unquote(own_password) or password
-    if not name:
+    if not (name or secret):
         return url
     filled = quote(name, safe="") + (f":{quote(secret, safe='')}" if secret else "")
     return urlunsplit(parts._replace(netloc=f"{filled}@{host}"))

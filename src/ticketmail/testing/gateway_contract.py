@@ -127,7 +127,9 @@ class GatewayContract:
         outcomes = await gateway.send(mail, on_body=no_matter)
 
         assert [type(outcome) for outcome in outcomes] == [Taken]
-        assert [(path, to) for path, to, _ in server.taken()] == [("help@example.com", frozenset({"ann@example.net"}))]
+        assert [to for _, to, _ in server.taken()] == [{"ann@example.net"}]
+        if gateway.capabilities.keeps_return_path:
+            assert server.taken()[0][0] == "help@example.com"
         if gateway.capabilities.raw and server.taken()[0][2]:
             assert server.taken()[0][2] == mail.mime
 
@@ -145,7 +147,8 @@ class GatewayContract:
         outcomes = await gateway.send(outgoing(return_path=""), on_body=no_matter)
 
         assert isinstance(outcomes[0], Taken)
-        assert server.taken()[0][0] == ""
+        if gateway.capabilities.keeps_return_path:
+            assert server.taken()[0][0] == ""
 
     async def test_many_sends_at_once_each_make_one_mail(self, gateway: Gateway, server: GatewayServer) -> None:
         mails = [outgoing(f"user{number}@example.net") for number in range(20)]

@@ -159,7 +159,7 @@ def remedy_for(error: OSError) -> str:
     if isinstance(error, PermissionError) or wrong:
         return "Correct user, password or token; many providers want an app password or OAuth2."
     if isinstance(failure, Refused):
-        cause = cause_of(classify(failure).cause)
+        cause = cause_of(classify(failure, http=getattr(error, "http", False)).cause)
         return f"{cause.sentence} {cause.remedy}".rstrip()
     if isinstance(error, ssl.SSLError) or (isinstance(failure, NotReached) and failure.tls):
         return "Check the server's name and certificate, `ca_file`, and the clock; smtps:// is for port 465."

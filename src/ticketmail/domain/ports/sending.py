@@ -21,6 +21,7 @@ class GatewayCapabilities:
     per_recipient: bool = True  #: an outcome of its own for each recipient
     idempotency_key: bool = False  #: sending the same key twice makes one mail
     keeps_message_id: bool = True  #: does not replace our Message-ID
+    keeps_return_path: bool = True  #: bounces return to ours, not to the provider
     max_size_bytes: int | None = None  #: known beforehand; None: unknown
     max_recipients: int | None = None  #: per transaction; None: unknown
     http: bool = False  #: ``Reply.code`` is an HTTP status, to be classified as one

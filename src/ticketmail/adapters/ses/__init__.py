@@ -1,0 +1,38 @@
+"""Amazon SES's API v2: ``ses://KEY_ID:SECRET@email.eu-central-1.amazonaws.com``; without a login as AWS's own tools find one."""
+
+from __future__ import annotations
+
+from ticketmail.adapters._http.server import server_of
+from ticketmail.domain.errors import MissingExtra
+from ticketmail.domain.ports.sending import Gateway, GatewayOptions
+
+__all__ = ["create"]
+
+_EXAMPLE = "ses://KEY_ID:SECRET@email.eu-central-1.amazonaws.com"
+_QUERY = ("region", "configuration_set")
+
+
+def create(url: str, options: GatewayOptions) -> Gateway:
+    """The entry point ``ses``. Opens nothing.
+
+    Raises:
+        SettingsError: the URL cannot be understood, or names no region.
+        MissingExtra: httpx or botocore is not installed.
+    """
+    try:
+        from ticketmail.adapters._http.caller import Caller
+        from ticketmail.adapters.ses.signing import Signer
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in ("httpx", "botocore"):
+            raise
+        text = f"Amazon SES needs {error.name}."
+        raise MissingExtra(text, name=options.account, remedy="pip install 'ticketmail[ses]'") from error
+    from ticketmail.adapters.ses.api import Ses, region_of
+    from ticketmail.adapters.ses.gateway import SesGateway
+
+    server = server_of(url, options, example=_EXAMPLE, query=_QUERY)
+    asked = dict(server.query)
+    secret = server.secret.get_secret_value()
+    signer = Signer(server.origin, region_of(server.host, asked.get("region", ""), options.account), server.user, secret)
+    api = Ses(asked.get("configuration_set", ""))
+    return SesGateway(api, Caller(server, options), signer, shown=f"ses://{server.host}", secrets=[secret])
