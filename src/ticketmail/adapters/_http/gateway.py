@@ -16,6 +16,8 @@ from ticketmail.domain.ports.sending import GatewayCapabilities, OnBody, Outgoin
 #: Mails from this size on are made ready in a thread (bytes).
 _LARGE: Final = 256 * 1024
 _MAX_TEXT: Final = 2000
+#: What is shorter is part of words, and nobody's key.
+_SECRET: Final = 8
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -93,7 +95,7 @@ class ApiGateway:
         self._caller = caller
         self._authorise = authorise
         self._shown = shown
-        self._secrets = tuple(filter(None, secrets))
+        self._secrets = tuple(one for one in secrets if len(one) >= _SECRET)
         self._now_s = now_s
 
     def __repr__(self) -> str:

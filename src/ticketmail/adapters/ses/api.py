@@ -59,7 +59,9 @@ class Ses:
         known = {str(name).lower(): value for name, value in said.items()} if isinstance(said, dict) else {}
         kind = answer.headers.get("x-amzn-errortype") or str(known.get("__type") or known.get("code") or "")
         kind = kind.partition(":")[0].rpartition("#")[2]
-        return ": ".join(filter(None, (kind, str(known.get("message") or ""))))
+        # A signature that does not fit is answered with all that was signed, a session's token among it.
+        message = str(known.get("message") or "").partition("The Canonical String")[0]
+        return ": ".join(filter(None, (kind, message.strip())))
 
     def question(self) -> Call:
         return Call("GET", "/v2/email/account")
