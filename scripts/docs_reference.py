@@ -27,7 +27,12 @@ from ticketmail.adapters.kombu.other import Other
 from ticketmail.adapters.kombu.redis import Redis
 from ticketmail.adapters.kombu.sqs import Sqs
 from ticketmail.adapters.memory import broker as memory_broker
+from ticketmail.adapters.null import NullGateway
 from ticketmail.adapters.prometheus import LimitGauges, SpoolGauges
+from ticketmail.adapters.sendgrid.api import SendGrid
+from ticketmail.adapters.sendgrid.profile import SENDGRID_API
+from ticketmail.adapters.ses.api import Ses
+from ticketmail.adapters.ses.profile import SES_API
 from ticketmail.adapters.smtp.profiles import PROFILES
 from ticketmail.adapters.smtp.target import RFC_TIMEOUTS_S
 from ticketmail.app.cli.parsing import build as make_parser
@@ -41,6 +46,7 @@ from ticketmail.domain.outbound.lanes import SHIPPED
 from ticketmail.domain.outbound.profile import Profile
 from ticketmail.domain.outbound.retry import DEFAULTS
 from ticketmail.domain.ports.queueing import BrokerCapabilities
+from ticketmail.domain.ports.sending import GatewayCapabilities
 from ticketmail.domain.units import format_duration
 
 os.environ["COLUMNS"] = "100"  # argparse wraps by it
@@ -70,6 +76,7 @@ def pages() -> dict[str, str]:
     made = {"settings": settings, "cli": cli, "errors": error_page, "causes": causes, "events": events, "metrics": metrics}
     made["profiles"] = profile_page
     made["brokers"] = broker_page
+    made["gateways"] = gateway_page
     made["content"] = docs_content.page
     made["reading"] = reading
     return {name: make() for name, make in made.items()}
@@ -190,7 +197,7 @@ def profile_page() -> str:
     ]
     lines += ["customer; what a plan or a sandbox sets is a note. A package of your own adds profiles by the entry point"]
     lines += ["`ticketmail.profiles` (name = a `ticketmail.domain.outbound.profile.Profile`).\n"]
-    for one in PROFILES:
+    for one in (*PROFILES, SENDGRID_API, SES_API):
         lines += [f"## {one.name}\n", f"{one.title}."]
         lines += [f"Taken for {', '.join(f'`{host}`' for host in one.hosts)}." if one.hosts else "Only where settings name it."]
         lines += [one.note] if one.note else []
@@ -275,6 +282,32 @@ def broker_page() -> str:
         "also": lambda one: one.note or "-",
     }
     lines = ["# Brokers\n", NOTE, "What each means for you: [choosing a road](../explanation/choosing-a-road.md).\n"]
+    lines += [f"| | {' | '.join(found)} |", "|---" * (len(found) + 1) + "|"]
+    lines += [f"| {what} | {' | '.join(say(one) for one, _ in found.values())} |" for what, say in rows.items()]
+    lines += [f"| extra | {' | '.join(f'`{extra}`' if extra else '-' for _, extra in found.values())} |"]
+    return "\n".join(lines) + "\n"
+
+
+def gateway_page() -> str:
+    """What each gateway can do, as its adapter says."""
+    found: dict[str, tuple[GatewayCapabilities, str]] = {
+        "SMTP `smtp://` `smtps://`": (GatewayCapabilities(), "worker"),
+        "SendGrid `sendgrid://`": (SendGrid.capabilities, "sendgrid"),
+        "Amazon SES `ses://`": (Ses.capabilities, "ses"),
+        "nobody `null://` `file:///`": (NullGateway().capabilities, ""),
+    }
+    rows: dict[str, Callable[[GatewayCapabilities], str]] = {
+        "takes the mail as we render it": lambda one: _yes(one.raw),
+        "an answer for each recipient": lambda one: _yes(one.per_recipient),
+        "keeps our Message-ID": lambda one: _yes(one.keeps_message_id),
+        "bounces return to our return path": lambda one: _yes(one.keeps_return_path),
+        "sending the same key twice makes one mail": lambda one: _yes(one.idempotency_key),
+        "can be asked what it still takes": lambda one: _yes(one.tells_allowance),
+        "recipients at once": lambda one: f"{one.max_recipients:,}" if one.max_recipients else "the server says",
+        "largest mail": lambda one: f"{one.max_size_bytes // 2**20}MiB" if one.max_size_bytes else "the server says",
+        "mails somebody": lambda one: _yes(one.network),
+    }
+    lines = ["# Gateways\n", NOTE, "What takes mail for the world. [A provider's API](../how-to/providers.md), step by step.\n"]
     lines += [f"| | {' | '.join(found)} |", "|---" * (len(found) + 1) + "|"]
     lines += [f"| {what} | {' | '.join(say(one) for one, _ in found.values())} |" for what, say in rows.items()]
     lines += [f"| extra | {' | '.join(f'`{extra}`' if extra else '-' for _, extra in found.values())} |"]

@@ -72,10 +72,11 @@ MEANINGS: Final = {
     "TokenSettings.client_secret": "its secret, if it has one",
     "TokenSettings.refresh_token": "with it the refresh-token grant; without it client credentials",
     "TokenSettings.scope": "what is asked for",
-    "AccountSettings.url": "`smtp://`, `smtps://`, `file:///folder`, `null://`, or a scheme of a package of your own",
+    "AccountSettings.url": "`smtp://`, `smtps://`, `sendgrid://`, `ses://`, `file:///folder`, `null://`, "
+    "or a scheme of a package of your own",
     "AccountSettings.gateway": "a name in `[gateways]` instead of a URL",
     "AccountSettings.user": "the login, if the URL names none",
-    "AccountSettings.password": "the password, if the URL holds none",
+    "AccountSettings.password": "the password, or a provider's key, if the URL holds none",
     "AccountSettings.profile": "the vendor's [profile](profiles.md); unset: that of its host, `none`: none",
     "AccountSettings.auth": "how to log in",
     "AccountSettings.token": 'with `auth = "oauth2"`: where access tokens come from',

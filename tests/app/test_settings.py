@@ -249,6 +249,7 @@ def test_a_login_goes_into_a_url_that_has_none() -> None:
     assert with_login("smtp://me:own@host", "other", "pw") == "smtp://me:own@host"
     assert with_login("smtp://me@host", "", "pw") == "smtp://me:pw@host"
     assert with_login("smtp://host", "", "") == "smtp://host"
+    assert with_login("sendgrid://host", "", "key") == "sendgrid://:key@host"
 
 
 def test_lanes_change_the_shipped_ones_and_add_new() -> None:

@@ -22,7 +22,15 @@ from ticketmail.testing.smtpd import Features, SmtpServer
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.M | re.S)
-SECRETS = ("DESK_DB_PASSWORD", "SUPPORT_PASSWORD", "RESCUE_PASSWORD", "CLIENT_SECRET", "REFRESH_TOKEN")
+SECRETS = (
+    "DESK_DB_PASSWORD",
+    "SUPPORT_PASSWORD",
+    "RESCUE_PASSWORD",
+    "CLIENT_SECRET",
+    "REFRESH_TOKEN",
+    "SENDGRID_KEY",
+    "AWS_SECRET",
+)
 #: What a framework does between two blocks of its page: after the block of this number.
 BETWEEN = {
     "docs/how-to/django.md": (

@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ticketmail.domain.outbound.account import AccountState, Block
 from ticketmail.domain.outbound.allowance import UNHEARD_US, Allowance, Told, heard, left, let_through, taken_back
+from ticketmail.domain.outbound.leases import Lease
 from ticketmail.domain.outbound.rate_headers import MOST_S, allowance_of, retry_after_of
+from ticketmail.domain.outbound.settling import settle_allowance
 
 NOW_S = 1_800_000_000.0
 NOW = 1_800_000_000_000_000
@@ -122,6 +125,15 @@ def test_at_the_first_answer_of_all_what_is_on_its_way_is_taken_to_be_gone() -> 
     assert left(told(Allowance(20, 60.0, 100)), NOW) == 15
     assert left(told(Allowance(3, 60.0, 5)), NOW) == 0
     assert left(told(Allowance(3, 60.0)), NOW) == 3, "who knows whether there is more after the reset"
+
+
+def test_a_worker_that_was_given_no_permit_has_nothing_on_its_way() -> None:
+    lease = Lease(held=5, wanted=5, until_us=NOW + 60 * SECOND)
+    idle = AccountState(leases={"w1": lease})
+    sending = idle.model_copy(update={"blocks": {"w1": Block(issued_us=NOW, permits=1)}})
+
+    assert left(settle_allowance(idle, Allowance(2, 60.0, 200), now_us=NOW).told, NOW) == 2
+    assert left(settle_allowance(sending, Allowance(12, 60.0, 200), now_us=NOW).told, NOW) == 2
 
 
 def test_what_was_let_through_since_is_gone_though_the_provider_has_not_counted_it_yet() -> None:

@@ -21,7 +21,7 @@ async def answer_to(status: int, *, body: bytes = b"{}", headers: dict[str, str]
 
     async with ScriptedServer() as acme:
         acme.answer(status, body=body, headers=headers or {})
-        gateway = create(acme.url.replace("http://", "acme+http://key@"), GatewayOptions())
+        gateway = create(acme.url.replace("http://", "acme+http://:key@"), GatewayOptions())
         mail = Outgoing(uuid4(), "<a@example.com>", "help@example.com", ("ann@example.net",), b"Subject: a\r\n\r\nb\r\n", key="k")
         (outcome,) = await gateway.send(mail, on_body=on_body)
         await gateway.aclose()

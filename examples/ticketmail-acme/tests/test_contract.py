@@ -61,6 +61,6 @@ class TestAcmeGateway(GatewayContract):
     @pytest.fixture
     def make_gateway(self, server: Acme) -> MakeGateway:
         def make(**options: object) -> object:
-            return create(server.http.url.replace("http://", f"acme+http://{CANARY}@"), GatewayOptions(**options))
+            return create(server.http.url.replace("http://", f"acme+http://:{CANARY}@"), GatewayOptions(**options))
 
         return make

@@ -1,4 +1,4 @@
-"""Acme Mail's API as a gateway: ``acme://KEY@api.acme.example`` (``acme+http://`` for a test server)."""
+"""Acme Mail's API as a gateway: ``acme://:KEY@api.acme.example`` (``acme+http://`` for a test server)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class AcmeGateway:
         parts = urlsplit(url)
         self._base = f"{'http' if parts.scheme.endswith('+http') else 'https'}://{parts.hostname}:{parts.port or 443}"
         self._client = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {unquote(parts.username or '')}"},
+            headers={"Authorization": f"Bearer {unquote(parts.password or '')}"},
             limits=httpx.Limits(max_connections=options.connections),
             timeout=httpx.Timeout(dict(options.timeouts_s).get("dot", 60.0), connect=10.0),
         )

@@ -86,8 +86,9 @@ def settle_success(state: AccountState, *, now_us: int, permits_issued_us: int |
 
 def settle_allowance(state: AccountState, said: Allowance, *, now_us: int) -> AccountState:
     """The provider said what it still takes. The same object if that is known."""
-    # A worker has claimed the next mail of each connection already.
-    in_flight = 2 * sum(lease.held for lease in state.leases.values() if lease.until_us > now_us)
+    # A worker has claimed the next mail of each connection already; who was given no permit lately has nothing on its way.
+    sending = (lease.held for worker, lease in state.leases.items() if lease.until_us > now_us and worker in state.blocks)
+    in_flight = 2 * sum(sending)
     told = heard(state.told, said, now_us=now_us, in_flight=in_flight)
     return state if told is state.told else state.model_copy(update={"told": told})
 

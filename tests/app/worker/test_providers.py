@@ -1,0 +1,150 @@
+"""Whole workers at providers' APIs: nobody told them a limit, the provider's own word is kept to, and nothing is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import time
+from pathlib import Path
+
+import pytest
+
+from app.worker.scene import all_in, letter, until, views, working
+from ticketmail import TicketMail
+from ticketmail.app.cli import main
+from ticketmail.domain.outbound.delivery import DeliveryState
+from ticketmail.testing.scripted_http import HttpAnswer, HttpRequest, ScriptedServer
+
+KEY = "SG.key-of-nobody"
+
+
+class SendGrid:
+    """Takes ``limit`` requests in each window of ``window_s``, says in headers what is left, and counts what it refuses."""
+
+    def __init__(self, limit: int, window_s: float) -> None:
+        self.limit, self.window_s = limit, window_s
+        self.windows: list[int] = []  #: taken in each
+        self.refused = 0
+        self._ends_s = 0.0
+
+    def __call__(self, request: HttpRequest) -> HttpAnswer:
+        assert request.headers["authorization"] == f"Bearer {KEY}"
+        now_s = time.time()
+        if now_s >= self._ends_s:
+            # A header has whole seconds: the window ends when it says so.
+            self._ends_s = math.ceil(now_s + self.window_s)
+            self.windows.append(0)
+        allowed = self.windows[-1] < self.limit
+        self.windows[-1] += allowed
+        headers = {"Limit": self.limit, "Remaining": self.limit - self.windows[-1], "Reset": int(self._ends_s)}
+        fields = tuple((f"X-RateLimit-{name}", str(value)) for name, value in headers.items())
+        if not allowed:
+            self.refused += 1
+            return HttpAnswer(429, b'{"errors":[{"message":"too many requests","field":null,"help":null}]}', fields)
+        return HttpAnswer(202, headers=(("X-Message-Id", f"id{sum(self.windows)}"), *fields))
+
+
+class Ses:
+    """Takes ``most`` recipients a day, can be asked, and refuses what is too much."""
+
+    def __init__(self, most: int, sent: int) -> None:
+        self.most, self.sent, self.refused = most, sent, 0
+
+    def __call__(self, request: HttpRequest) -> HttpAnswer:
+        if request.method == "GET":
+            said = {"Max24HourSend": float(self.most), "MaxSendRate": 14.0, "SentLast24Hours": float(self.sent)}
+            return HttpAnswer(200, json.dumps({"SendQuota": said, "SendingEnabled": True}).encode())
+        if self.sent >= self.most:
+            self.refused += 1
+            error = (("x-amzn-ErrorType", "ThrottlingException"),)
+            return HttpAnswer(400, b'{"message":"Daily message quota exceeded."}', error)
+        self.sent += 1
+        return HttpAnswer(200, json.dumps({"MessageId": f"0102-{self.sent}"}).encode())
+
+
+def settings_of(tmp_path: Path, **account: str) -> Path:
+    """A user's file."""
+    lines = [
+        f'spool = "sqlite:///{tmp_path}/spool.db"',
+        "[accounts.support]",
+        *(f'{name} = "{of}"' for name, of in account.items()),
+    ]
+    path = tmp_path / "ticketmail.toml"
+    path.write_text("\n".join(lines))
+    return path
+
+
+def shown(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    main(list(argv))
+    return capsys.readouterr().out
+
+
+async def test_what_sendgrid_says_is_left_is_sent_and_the_rest_after_its_reset(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    provider = SendGrid(limit=6, window_s=2)
+    async with ScriptedServer(respond=provider) as http:
+        file = settings_of(
+            tmp_path, url=http.url.replace("http", "sendgrid"), password=KEY, profile="sendgrid-api", connections="1"
+        )
+        with TicketMail(settings=str(file)) as mail:
+            async with working(mail):
+                await mail.asubmit(letter())
+                await until(lambda: b"told" in mail.reading.documents("account").get("support", b""))
+                for number in range(9):
+                    await mail.asubmit(letter(f"c{number}@example.net"))
+                await until(lambda: b'"remaining":0' in mail.reading.documents("account")["support"])
+                limits = shown(capsys, "--settings", str(file), "limits")
+                await until(all_in(mail, DeliveryState.SENT))
+            found = views(mail)
+
+    assert provider.refused == 0
+    first, second = provider.windows
+    # Two may be on their way when it says what is left, for all that is known: by one connection, and the next one's mail.
+    assert provider.limit - 2 <= first <= provider.limit
+    assert first + second == len(found) == 10
+    assert {one.attempts for one in found} == {1}
+    assert "told by the provider: 0 of 6 left until" in limits
+    assert KEY not in limits + shown(capsys, "--settings", str(file), "settings")
+
+
+async def test_the_quota_that_ses_tells_when_asked_holds_the_account_before_it_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("ticketmail.app.worker.ASK_EVERY_S", 0.05)
+    monkeypatch.setattr("ticketmail.app.usecases.quota_calls.EVERY_S", 0.1)
+    provider = Ses(most=200, sent=198)
+    async with ScriptedServer(respond=provider) as http:
+        url = http.url.replace("http", "ses") + "?region=eu-central-1"
+        file = settings_of(tmp_path, url=url, user="AKIDEXAMPLE", password=KEY, profile="ses-api")
+        with TicketMail(settings=str(file)) as mail:
+            for number in range(5):
+                await mail.asubmit(letter(f"c{number}@example.net"))
+            async with working(mail):
+                await until(lambda: provider.sent == 200)
+                limits = shown(capsys, "--settings", str(file), "limits")
+                waiting = [one for one in views(mail) if one.state is DeliveryState.QUEUED]
+                (why,) = mail.why(waiting[0].submission_id)
+                provider.sent = 150  # of the last 24 hours
+                await until(all_in(mail, DeliveryState.SENT))
+
+    assert provider.refused == 0
+    assert provider.sent == 153
+    assert {one.attempts for one in waiting} == {0}
+    assert "told by the provider: 0 of 200 left until" in limits
+    assert "the provider said that no more mail goes until its reset" in why.holds[0].text
+
+
+async def test_doctor_asks_the_provider_and_names_the_next_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async with ScriptedServer() as http:
+        http.answer(200, json={"scopes": ["mail.send"]})
+        http.answer(401, json={"errors": [{"message": "authorization required", "field": None}]})
+        file = settings_of(tmp_path, url=http.url.replace("http", "sendgrid"), password=KEY)
+        good = await asyncio.to_thread(shown, capsys, "--settings", str(file), "doctor")
+        bad = await asyncio.to_thread(shown, capsys, "--settings", str(file), "doctor")
+
+    assert "sendgrid://127.0.0.1 answers. The key may send mail." in good
+    assert "answers 401 authorization required" in bad
+    assert "Correct user, password or token" in bad
+    assert KEY not in good + bad
