@@ -122,12 +122,13 @@ class Database:
         return self._compilers.setdefault(language.sa.driver, Compiler(language, self.tables))
 
     def announce(self, tx: Tx) -> None:
-        """After the commit: wake who waits for what ``tx`` brought. Never raises."""
+        """After the commit: wake who waits for what ``tx`` brought. Never raises. Other processes are told of mail alone: only
+        workers listen, whom events would wake in vain, each of them for each mail of all."""
         if tx.rings:
             self.mail_bell.ring()
         if tx.tells:
             self.event_bell.ring()
-        if (tx.rings or tx.tells) and self.store.capabilities.rings:
+        if tx.rings and self.store.capabilities.rings:
             with contextlib.suppress(Exception), self._leased() as connection:
                 self.store.ring(connection, self.bell_name)
 
