@@ -208,19 +208,22 @@ class Worker:
             self._pump.freed.clear()  # else waiting would end at once, again and again
             await self._renewed(side)
             return False
+        asks = not self._pump.full
         busy = await self._pump.round(self._id)
-        self._well()
+        if asks:
+            self._well()
         await self._renewed(side)
         return busy
 
     async def _idle(self, side: WorkerSide, wait_s: float) -> None:
-        freed = asyncio.ensure_future(self._pump.freed.wait())
-        stopping = asyncio.ensure_future(self._stopping.wait())
-        rung = asyncio.ensure_future(self._rung(side, wait_s))
-        await asyncio.wait({freed, stopping, rung}, return_when=asyncio.FIRST_COMPLETED, timeout=wait_s)
-        for one in (freed, stopping, rung):
+        waits = [self._pump.freed.wait(), self._stopping.wait()]
+        if not self._pump.full:  # else nobody could take what has come
+            waits.append(self._rung(side, wait_s))
+        waiting = [asyncio.ensure_future(one) for one in waits]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED, timeout=wait_s)
+        for one in waiting:
             one.cancel()
-        await asyncio.gather(freed, stopping, rung, return_exceptions=True)
+        await asyncio.gather(*waiting, return_exceptions=True)
 
     async def _rung(self, side: WorkerSide, wait_s: float) -> None:
         """A doorbell that is broken must not turn waiting into a busy loop."""

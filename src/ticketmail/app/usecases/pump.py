@@ -23,6 +23,8 @@ _log = logging.getLogger("ticketmail.pump")
 #: A mail whose lease was lost this often is sent with nothing else in flight, so that it proves itself poison or not.
 LONE_AFTER = 2
 _LEASE_RENEWED_S = 10.0
+#: How long a worker that finds mail goes by the routes and lanes that it has seen waiting (seconds).
+_PAIRS_S = 0.1
 #: How long a mail waits that only another account, which is held, may send (microseconds).
 ELSEWHERE_US = 5_000_000
 
@@ -53,6 +55,10 @@ class AccountLane:
     def room(self) -> int:
         """Mails that may be claimed now: twice the connections, so that each has its next at hand."""
         return max(0, 2 * min(self.limits.slots, max(1, self.connections)) - self.in_flight)
+
+    def is_full(self, now_us: int) -> bool:
+        """It has what it may have for now: no room, or turns that are far ahead."""
+        return self.connections > 0 and (self.room <= 0 or self.turns_until_us > now_us + AHEAD_US // 2)
 
 
 class Pump:
@@ -86,6 +92,8 @@ class Pump:
         self._lone: list[Errand] = []
         self._headroom: dict[str, float] = {}
         self._equals: dict[str, tuple[str, ...]] = {}  # by route: the accounts that share its mail now
+        self._pairs: Sequence[tuple[str, str]] = ()
+        self._pairs_until_s = -1e9
         self.tasks: set[asyncio.Task[None]] = set()
         self.freed = asyncio.Event()
         self.left_behind = False  #: claims could not be given back: they stay with this worker's row until it is retired
@@ -94,6 +102,12 @@ class Pump:
     def in_flight(self) -> int:
         """Mails claimed by this worker and not finished."""
         return len(self.tasks)
+
+    @property
+    def full(self) -> bool:
+        """No account would take another mail now: a round would find nothing to do, and ask the spool for nothing."""
+        now_us = self._now_us()
+        return not self._lone and bool(self._accounts) and all(one.is_full(now_us) for one in self._accounts.values())
 
     def use(self, routes: Routes, limits: Mapping[str, AccountLimits]) -> None:
         """Other routes and accounts from now on. What is in flight ends as it began."""
@@ -109,7 +123,17 @@ class Pump:
         self.freed.clear()
         if self._lone:
             return self._run_lone(worker_id)
-        plan = self._plan(await self._deliveries.routes())
+        if self.full:
+            for account in self._accounts.values():
+                await self._lease(worker_id, account)
+            return False
+        if self._monotonic_s() < self._pairs_until_s and await self._serve(worker_id):
+            return True
+        self._pairs, self._pairs_until_s = await self._deliveries.routes(), self._monotonic_s() + _PAIRS_S
+        return await self._serve(worker_id)
+
+    async def _serve(self, worker_id: UUID) -> bool:
+        plan = self._plan(self._pairs)
         started = [await self._feed(worker_id, self._accounts[name], pairs, reserve) for (name, reserve), pairs in plan.items()]
         return any(started)
 
@@ -132,7 +156,7 @@ class Pump:
     async def _feed(self, worker_id: UUID, account: AccountLane, pairs: list[tuple[str, str]], reserve: float) -> bool:
         await self._lease(worker_id, account)
         room, issued_us = account.room, self._now_us()
-        if room <= 0 or account.connections <= 0 or account.turns_until_us > issued_us + AHEAD_US // 2:
+        if account.connections <= 0 or account.is_full(issued_us):
             return False
         grant, wanted = None, room
         if account.backlog and self._health.metered(account.name):
