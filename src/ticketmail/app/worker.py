@@ -216,7 +216,7 @@ class Worker:
         return busy
 
     async def _idle(self, side: WorkerSide, wait_s: float) -> None:
-        waits = [self._pump.freed.wait(), self._stopping.wait()]
+        waits: list[Awaitable[object]] = [self._pump.freed.wait(), self._stopping.wait()]
         if not self._pump.full:  # else nobody could take what has come
             waits.append(self._rung(side, wait_s))
         waiting = [asyncio.ensure_future(one) for one in waits]
