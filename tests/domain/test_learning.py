@@ -12,7 +12,6 @@ from ticketmail.domain.outbound.account import AccountLimits, AccountState
 from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
 from ticketmail.domain.outbound.holds import hold_of
 from ticketmail.domain.outbound.learning import Learned, Recent, forgotten, slowed, unblocked
-from ticketmail.domain.outbound.learning_connections import more_connections
 from ticketmail.domain.outbound.permits import take
 from ticketmail.domain.outbound.settling import settle_fault, settle_success
 from ticketmail.testing.smtpd.limits import RateMeter, ServerLimits
@@ -21,7 +20,6 @@ SECOND = 1_000_000
 NOW = 1_800_000_000 * SECOND
 FREE = AccountLimits()
 TOO_FAST = Fault("throttled-rate", FaultScope.ACCOUNT, Advice.WAIT, text="450 4.7.1 too much mail")
-TOO_MANY = Fault("throttled-connections", FaultScope.ACCOUNT, Advice.WAIT, text="421 too many connections")
 BUSY = Fault("gateway-busy", FaultScope.GATEWAY, Advice.WAIT, text="421 shutting down")
 
 
@@ -240,18 +238,3 @@ def test_a_recipients_fault_teaches_nothing() -> None:
     state, _ = settle_fault(AccountState(), fault, now_us=NOW, jitter=0.0, recent=Recent(9, NOW, 9))
 
     assert state == AccountState()
-
-
-def test_connections_are_learned_and_one_more_is_tried_after_a_clean_time() -> None:
-    state, _ = take(AccountState(), FREE, worker="w", permits=1, connections=5, now_us=NOW)
-    for later in (1, 20):
-        state, _ = settle_fault(state, TOO_MANY, now_us=NOW + later * SECOND, jitter=0.0)
-        state, _ = take(state, FREE, worker="w", permits=0, connections=5, now_us=NOW + later * SECOND + 1)
-    assert state.learned is not None
-    assert state.learned.connections == 3
-    assert state.leases["w"].held == 3
-
-    clean = state.learned.model_copy(update={"connections_used": 300})
-    assert more_connections(clean, now_us=NOW + 400 * SECOND, most=5).connections == 4
-    assert more_connections(clean, now_us=NOW + 100 * SECOND, most=5) is clean
-    assert more_connections(clean, now_us=NOW + 400 * SECOND, most=3) is clean

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
@@ -13,6 +12,7 @@ from ticketmail.app.refreshing import Desk, Refreshing
 from ticketmail.app.settings import Settings
 from ticketmail.app.settings_limits import servers_of
 from ticketmail.app.settings_outbound import lanes_of, policy_of, routes_of
+from ticketmail.app.usecases.account_lane import Slots
 from ticketmail.app.usecases.alert import Alerts
 from ticketmail.app.usecases.compile import Compiler
 from ticketmail.app.usecases.completions import Judgement
@@ -96,6 +96,7 @@ def equip(mail: TicketMail, mounting: Mounting) -> Engine:
     pump = Pump(
         deliveries=side.deliveries,
         health=health,
+        gateways=desk.gateways,
         deliver=Observed(_deliver(mail, mounting, health), mounting),
         routes=routes_of(settings),
         lanes=lanes_of(settings),
@@ -162,7 +163,7 @@ class Observed:
         self._tracer = mounting.tracer
         self._monotonic_s = mounting.timing.clock.monotonic_s
 
-    async def deliver(self, worker_id: UUID, errand: Errand, *, slot: asyncio.Semaphore | None = None) -> Report:
+    async def deliver(self, worker_id: UUID, errand: Errand, *, slot: Slots | None = None) -> Report:
         """As :meth:`Deliver.deliver`."""
         mail = errand.mail
         about = {"account": errand.account, "lane": mail.lane, "submission_id": str(mail.submission_id)}

@@ -16,7 +16,7 @@ from ticketmail.domain.address import Address
 from ticketmail.domain.errors import ContractBroken
 from ticketmail.domain.outbound.allowance import Allowance
 from ticketmail.domain.outbound.outcome import Outcome, Phase, Refused, Reply, Taken
-from ticketmail.domain.ports.sending import Gateway, GatewayCapabilities, OnBody, Outgoing, TellsAllowance
+from ticketmail.domain.ports.sending import Gateway, GatewayCapabilities, KeepsConnections, OnBody, Outgoing, TellsAllowance
 
 #: Front of a redirected mail: who would have got it.
 REDIRECTED_HEADER = "X-Ticketmail-Redirected-From"
@@ -58,6 +58,10 @@ class GuardedGateway:
     async def allowance(self) -> Allowance | None:
         """As the port says, of a gateway that tells; in shadow mode too, for it sends nothing."""
         return await cast(TellsAllowance, self._inner).allowance()
+
+    def keep(self, most: int) -> int:
+        """As the port says, of a gateway that keeps connections."""
+        return cast(KeepsConnections, self._inner).keep(most)
 
     async def aclose(self) -> None:
         """As the port says."""
@@ -151,6 +155,10 @@ class Retiring:
     async def allowance(self) -> Allowance | None:
         """As the port says, of a gateway that tells."""
         return await cast(TellsAllowance, self._inner).allowance()
+
+    def keep(self, most: int) -> int:
+        """As the port says, of a gateway that keeps connections."""
+        return cast(KeepsConnections, self._inner).keep(most)
 
     async def retire(self) -> None:
         """Close it as soon as nothing is on its way."""

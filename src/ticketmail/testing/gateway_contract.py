@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 from uuid import uuid4
 
 import pytest
 
 from ticketmail.domain.outbound.outcome import NotReached, Outcome, Phase, Refused, Taken, Unclear
-from ticketmail.domain.ports.sending import Gateway, Outgoing
+from ticketmail.domain.ports.sending import Gateway, KeepsConnections, Outgoing
 
 __all__ = ["CANARY", "CannotPlay", "GatewayContract", "GatewayServer", "MakeGateway", "outgoing"]
 
@@ -118,6 +118,24 @@ class GatewayContract:
 
     async def test_it_can_be_asked_for_its_allowance_if_it_says_so(self, gateway: Gateway) -> None:
         assert hasattr(gateway, "allowance") is gateway.capabilities.tells_allowance
+
+    async def test_it_can_be_told_how_many_connections_to_keep_if_it_says_so(self, gateway: Gateway) -> None:
+        assert hasattr(gateway, "keep") is gateway.capabilities.keeps_connections
+
+    async def test_connections_that_it_must_not_keep_are_closed_and_it_sends_on(
+        self, gateway: Gateway, server: GatewayServer
+    ) -> None:
+        if not gateway.capabilities.keeps_connections:
+            pytest.skip("it keeps no connections")
+        keeper = cast(KeepsConnections, gateway)
+        assert keeper.keep(2) == 0
+        await asyncio.gather(*(gateway.send(outgoing(), on_body=no_matter) for _ in range(3)))
+
+        assert 1 <= keeper.keep(2) <= 2
+        assert keeper.keep(0) == 0
+        await gateway.send(outgoing(), on_body=no_matter)
+        assert keeper.keep(2) == 0, "at most none were to be kept"
+        assert len(server.taken()) == 4
 
     # Takes
 

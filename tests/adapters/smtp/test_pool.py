@@ -56,6 +56,19 @@ async def test_no_more_sessions_than_allowed_however_many_send(server: SmtpServe
     assert server.connections_count == 3
 
 
+async def test_the_youngest_idle_sessions_are_closed_where_fewer_are_to_be_kept(server: SmtpServer) -> None:
+    async with gateway_for(server.port, connections=3) as gateway:
+        await send(gateway)
+        await asyncio.gather(*(send(gateway) for _ in range(9)))
+        assert gateway.keep(3) == 3
+
+        assert gateway.keep(1) == 1
+        await until(lambda: server.connections_open == 1)
+        await asyncio.gather(*(send(gateway) for _ in range(9)))  # of a burst one is kept again
+        await until(lambda: server.connections_open == 1)
+        assert gateway.keep(1) == 1
+
+
 async def test_check_keeps_to_the_cap_too(server: SmtpServer) -> None:
     async with gateway_for(server.port, connections=1) as gateway:
         await send(gateway)

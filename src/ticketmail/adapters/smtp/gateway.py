@@ -54,7 +54,7 @@ class SmtpGateway:
     @property
     def capabilities(self) -> GatewayCapabilities:
         """``max_size_bytes`` is what the server's last EHLO said (SIZE); None before the first session."""
-        return GatewayCapabilities(max_size_bytes=self._size_limit_bytes)
+        return GatewayCapabilities(max_size_bytes=self._size_limit_bytes, keeps_connections=True)
 
     async def send(self, mail: Outgoing, *, on_body: OnBody) -> Sequence[Outcome]:
         try:
@@ -85,6 +85,9 @@ class SmtpGateway:
             return SmtpProof(await self._open(), self._target)
         except SessionFailed as error:
             raise GatewayUnusable(error.failure) from None
+
+    def keep(self, most: int) -> int:
+        return self._pool.keep(most)
 
     async def aclose(self) -> None:
         await self._pool.aclose()

@@ -48,10 +48,12 @@ class Pool:
     _idle: deque[Session] = field(default_factory=deque, init=False, repr=False)
     _leaving: set[Wire] = field(default_factory=set, init=False, repr=False)
     _lent: int = field(default=0, init=False)
+    _most: int = field(init=False)
     _closed: bool = field(default=False, init=False)
     _sweep: asyncio.TimerHandle | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self._most = self.limits.connections
         self._slots = asyncio.Semaphore(max(1, self.limits.connections))
 
     @asynccontextmanager
@@ -86,6 +88,18 @@ class Pool:
             wire.abort()
         self._leaving.clear()
         await asyncio.sleep(0)  # let an aborted transport close its socket
+
+    def keep(self, most: int) -> int:
+        """See :class:`ticketmail.domain.ports.sending.KeepsConnections`."""
+        self._most = most
+        if self._above() > 0 and self._idle:  # the youngest: a server with a cap refuses those who come last
+            surplus = sorted(self._idle, key=lambda session: -session.opened_s)[: self._above()]
+            self._retire_idle(lambda session: session in surplus)
+        return len(self._idle) + self._lent
+
+    def _above(self) -> int:
+        """How many are open that should not be."""
+        return len(self._idle) + self._lent - self._most
 
     @property
     def idle(self) -> int:
@@ -125,7 +139,7 @@ class Pool:
         session.used_s = self._now()
         if lease.broken or not session.wire.usable:
             session.wire.abort()
-        elif self._closed or self._too_old(session) or session.mails >= self.limits.mails_per_connection:
+        elif self._closed or self._above() > 0 or self._too_old(session) or session.mails >= self.limits.mails_per_connection:
             self._retire(session)
         else:
             self._idle.append(session)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from ticketmail.app.usecases.account_lane import NoSlot, Slots
 from ticketmail.app.usecases.completions import Completions, Judgement
 from ticketmail.app.usecases.health import AccountHealth
 from ticketmail.app.usecases.outgoing import ContentMissing, Packer
@@ -62,7 +64,7 @@ class Deliver:
     wanted: WantedCheck | None = None
     fitting: dict[str, int] = field(default_factory=dict, init=False)
 
-    async def deliver(self, worker_id: UUID, errand: Errand, *, slot: asyncio.Semaphore | None = None) -> Report:
+    async def deliver(self, worker_id: UUID, errand: Errand, *, slot: Slots | None = None) -> Report:
         """Send one mail and record what became of each recipient. ``slot`` bounds connections, not records.
 
         Never raises for what a mail, a server or a gateway does. Raises SpoolError if the spool cannot be read or written
@@ -90,8 +92,14 @@ class _Attempt:
         self._completions = Completions(errand.mail, errand.account, deliver.judgement)
         self._open: tuple[ClaimedDelivery, ...] = ()
         self._sending: Transmission | None = None
+        self._place = AsyncExitStack()  # among the account's connections
+        self._placed_us = errand.issued_us
 
-    async def run(self, slot: asyncio.Semaphore | None) -> Report:
+    async def run(self, slot: Slots | None) -> Report:
+        async with self._place:
+            return await self._tried(slot)
+
+    async def _tried(self, slot: Slots | None) -> Report:
         ended, self._open = self._completions.without_trying()
         if ended:
             await self._record(ended)
@@ -139,11 +147,27 @@ class _Attempt:
             self._open = ()
             raise NotStarted("unwanted")
 
-    async def _sent(self, outgoing: Outgoing, slot: asyncio.Semaphore | None) -> Sequence[Outcome]:
+    async def _sent(self, outgoing: Outgoing, slot: Slots | None) -> Sequence[Outcome]:
         if slot is None:
             return await self._transmitted(outgoing)
-        async with slot:
-            return await self._transmitted(outgoing)
+        try:
+            await self._place.enter_async_context(slot)
+        except NoSlot:
+            raise NotStarted("the connections are other workers' now") from None
+        self._placed_us = self._by.judgement.now_us()
+        outcomes = await self._transmitted(outgoing)
+        if self._too_many(outcomes):  # the place is not there for the next mail, which would be refused, too
+            slot.allow(slot.most - 1)
+        else:
+            await self._place.aclose()
+        return outcomes
+
+    def _too_many(self, outcomes: Sequence[Outcome]) -> bool:
+        assert self._sending is not None
+        with suppress(Exception):  # whatever it is comes up where the outcomes are decided, and is told there
+            faults = map(self._sending.means.fault_of, outcomes)
+            return any(fault is not None and fault.cause == "throttled-connections" for fault in faults)
+        return False
 
     async def _transmitted(self, outgoing: Outgoing) -> Sequence[Outcome]:
         means = self._by.means(self._errand.account)
@@ -204,7 +228,8 @@ class _Attempt:
             if said is not None:
                 await health.said(account, said)
             if ours:
-                await health.fault(account, ours[0], issued_us=self._errand.issued_us)
+                connections = ours[0].cause == "throttled-connections"
+                await health.fault(account, ours[0], issued_us=self._placed_us if connections else self._errand.issued_us)
             else:
                 # A recipient's refusal proves that the server is well, too.
                 await health.success(account, issued_us=self._errand.issued_us)

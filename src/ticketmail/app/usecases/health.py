@@ -152,6 +152,11 @@ class AccountHealth:
                 await self._change(name, lambda state, now_us: (drop_worker(state, worker), None))
         await self._servers.drop(worker)
 
+    def leased(self, account: str, worker: str) -> int:
+        """Connections that the worker may have, by the last state seen."""
+        lease = self.state(account).leases.get(worker)
+        return lease.held if lease is not None else 0
+
     def metered(self, account: str) -> bool:
         """Whether its mails need permits."""
         return metered(self.state(account), self._limits[account]) or self._servers.counts(account)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
+from ticketmail.app.usecases.account_lane import AccountLane, Slots
 from ticketmail.app.usecases.deliver import Errand, Report
 from ticketmail.app.usecases.health import AccountHealth
 from ticketmail.domain.outbound.account import AccountLimits
@@ -17,14 +18,16 @@ from ticketmail.domain.outbound.permits import Grant
 from ticketmail.domain.outbound.routing import Routes, preferred, serving
 from ticketmail.domain.outbound.windows import AHEAD_US
 from ticketmail.domain.ports.delivering import ClaimedMail, Deliveries, Fenced, Want
+from ticketmail.domain.ports.sending import Gateway
 from ticketmail.domain.ports.timing import Sleeper
 
 _log = logging.getLogger("ticketmail.pump")
 #: A mail whose lease was lost this often is sent with nothing else in flight, so that it proves itself poison or not.
 LONE_AFTER = 2
-_LEASE_RENEWED_S = 10.0
 #: How long a worker that finds mail goes by the routes and lanes that it has seen waiting (seconds).
 _PAIRS_S = 0.1
+#: How often connections are asked for; by a worker that has none, or more open than it may have, sooner.
+_LEASE_RENEWED_S, _LEASE_SOON_S = 10.0, 1.0
 #: How long a mail waits that only another account, which is held, may send (microseconds).
 ELSEWHERE_US = 5_000_000
 
@@ -32,33 +35,9 @@ ELSEWHERE_US = 5_000_000
 class Delivering(Protocol):
     """What sends one mail: the use case ``Deliver``, or something round it that watches."""
 
-    async def deliver(self, worker_id: UUID, errand: Errand, *, slot: asyncio.Semaphore | None = None) -> Report:
+    async def deliver(self, worker_id: UUID, errand: Errand, *, slot: Slots | None = None) -> Report:
         """As ``Deliver.deliver``."""
         ...
-
-
-class AccountLane:
-    """One account's work in this process: what is in flight, and how many connections the shared lease allows."""
-
-    def __init__(self, name: str, limits: AccountLimits) -> None:
-        self.name = name
-        self.limits = limits
-        self.connections = 0
-        self.leased_at_s = -1e9
-        self.in_flight = 0
-        self.slot = asyncio.Semaphore(limits.slots)
-        self.sleeping = 0  #: mails that wait for their turn, besides
-        self.turns_until_us = 0  #: the last of these turns
-        self.backlog = False  #: the last claim found more than there were permits for
-
-    @property
-    def room(self) -> int:
-        """Mails that may be claimed now: twice the connections, so that each has its next at hand."""
-        return max(0, 2 * min(self.limits.slots, max(1, self.connections)) - self.in_flight)
-
-    def is_full(self, now_us: int) -> bool:
-        """It has what it may have for now: no room, or turns that are far ahead."""
-        return self.connections > 0 and (self.room <= 0 or self.turns_until_us > now_us + AHEAD_US // 2)
 
 
 class Pump:
@@ -69,6 +48,7 @@ class Pump:
         *,
         deliveries: Deliveries,
         health: AccountHealth,
+        gateways: Mapping[str, Gateway],
         deliver: Delivering,
         routes: Routes,
         lanes: Lanes,
@@ -80,6 +60,7 @@ class Pump:
     ) -> None:
         self._deliveries = deliveries
         self._health = health
+        self._gateways = gateways
         self._deliver = deliver
         self._routes = routes
         self._lanes = lanes
@@ -115,7 +96,7 @@ class Pump:
         lanes = {name: self._accounts.get(name) or AccountLane(name, one) for name, one in limits.items()}
         for name, lane in lanes.items():
             if lane.limits != limits[name]:
-                lane.limits, lane.leased_at_s = limits[name], -1e9
+                lane.limits, lane.ask_at_s = limits[name], -1e9
         self._accounts = lanes
 
     async def round(self, worker_id: UUID) -> bool:
@@ -270,24 +251,24 @@ class Pump:
         return hold is None
 
     async def _lease(self, worker_id: UUID, account: AccountLane) -> None:
-        """Connections are leases that every worker renews; a change of their number moves the semaphore."""
-        if self._monotonic_s() - account.leased_at_s < _LEASE_RENEWED_S and account.connections > 0:
-            return
-        await self._permits(worker_id, account, 0)
+        """Connections are leases that every worker renews; one that a refusal took away is missed at once."""
+        taken_away = self._health.leased(account.name, worker_id.hex) < account.connections
+        if taken_away or self._monotonic_s() >= account.ask_at_s:
+            await self._permits(worker_id, account, 0)
 
     async def _permits(self, worker_id: UUID, account: AccountLane, count: int, reserve: float = 0.0) -> Grant:
+        in_use = account.in_use(self._gateways.get(account.name))
         grant = await self._health.take(
             account.name,
             worker_id.hex,
             permits=count,
             connections=account.limits.slots,
-            in_use=min(account.in_flight, account.limits.slots),
+            in_use=in_use,
             reserve=reserve,
         )
-        account.leased_at_s = self._monotonic_s()
-        if grant.connections != account.connections:
-            account.connections = grant.connections
-            account.slot = asyncio.Semaphore(max(1, grant.connections))
+        account.may_have(grant.connections)
+        settled = 0 < grant.connections >= account.in_use(self._gateways.get(account.name))
+        account.ask_at_s = self._monotonic_s() + (_LEASE_RENEWED_S if settled else _LEASE_SOON_S)
         return grant
 
     def _wants(self, account: str, pairs: list[tuple[str, str]], capacity: int, but: frozenset[str]) -> list[Want]:
@@ -328,7 +309,7 @@ class Pump:
             if wait_s > 0 and self._health.stopped_since(account.name, errand.issued_us):
                 await self._unsent(worker_id, errand)
                 return
-            report = await self._deliver.deliver(worker_id, errand, slot=account.slot)
+            report = await self._deliver.deliver(worker_id, errand, slot=account.slots)
             self._report(errand, report)
             if not report.asked:
                 await self._not_by(worker_id, errand)

@@ -72,7 +72,8 @@ class Learned(BaseModel):
     ever began. ``was`` and ``was_bad``: the bracket before the fall at ``fell_us``, if it is looked for (0: it is not);
     ``looks``: those that were refused since. ``once``: what was good before, and looked for in vain so often. ``next_us``: the
     next mail's turn. ``evidence`` is the server's line, ``learned_us`` when it said it. ``connections`` (0: unknown) changed at
-    ``connections_us``.
+    ``connections_us``, upwards if they were ``connections_tried``; since then a worker used all of its own
+    ``connections_used`` times. ``connections_refused``: so often has one more been refused, one after another.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -107,6 +108,8 @@ class Learned(BaseModel):
     connections: int = 0
     connections_us: int = 0
     connections_used: int = 0
+    connections_tried: bool = False
+    connections_refused: int = 0
 
     @property
     def pace(self) -> float:
@@ -199,7 +202,6 @@ def granted(old: Learned, wanted: int, *, now_us: int) -> tuple[Learned, int, in
         "next_us": first_us + count * interval_us,
         "used": state.used + count,
         "cycle_used": state.cycle_used + count,
-        "connections_used": state.connections_used + count,
     }
     return state.model_copy(update=update), count, first_us, interval_us
 

@@ -1,40 +1,71 @@
-"""How many connections a mail server bears, as it taught: one fewer after a refusal, one more after a clean time. Pure."""
+"""How many connections a mail server bears, as it taught: one fewer after a refusal, one more after a clean time. Pure.
+
+A refused connection is taken from the worker that opened it, so that nobody else has to give one up, and the others go on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from ticketmail.domain.outbound.faults import Fault
 from ticketmail.domain.outbound.learning import Learned
+from ticketmail.domain.outbound.leases import Lease
 
 _US: Final = 1_000_000
-#: One more is tried after so many seconds and mails without a refusal.
-_CLEAN_S, _CLEAN_MAILS = 300.0, 300
-#: Idle connections of workers that may have none any more are closed by then.
-_IDLE_US: Final = 35 * _US
+#: One more is tried after so many seconds without a refusal, twice as many after each that was refused, so often at the most.
+_CLEAN_S, _DOUBLINGS = 30.0, 4
+#: By then workers have been seen so often to use all that they may have: more would be of use.
+_USED: Final = 3
 
 
-def fewer_connections(
-    old: Learned | None, fault: Fault, *, now_us: int, issued_us: int | None, held: Sequence[int]
-) -> tuple[Learned, str]:
-    """After a refusal for too many connections: one fewer than were in use. ``held``: how many each worker may have."""
-    old = old or Learned()
-    settles_us = _IDLE_US if sum(count > 0 for count in held) > 1 else 0  # what is idle elsewhere still counts there
-    if now_us - old.connections_us < settles_us or (issued_us is not None and issued_us <= old.connections_us):
-        return old, ""
-    in_use = sum(held) or old.connections
-    if not in_use:
-        return old, ""
-    most = max(1, min(in_use, old.connections or in_use) - 1)
-    update = {"connections": most, "connections_us": now_us, "connections_used": 0, "evidence": fault.text[:300]}
-    note = f"{most} connections from now on." if most != old.connections else ""
-    return old.model_copy(update=update | {"learned_us": now_us}), note
+@dataclass(frozen=True, slots=True)
+class RefusedConnection:
+    """What a refusal means. ``others``: connections of ours go on, so the account need not wait."""
+
+    learned: Learned
+    leases: Mapping[str, Lease]
+    others: bool
+    note: str = ""
 
 
-def more_connections(old: Learned, *, now_us: int, most: int) -> Learned:
-    """One more after a clean time; the same object if not yet."""
-    waited = (now_us - old.connections_us) / _US >= _CLEAN_S and old.connections_used >= _CLEAN_MAILS
-    if not old.connections or old.connections >= most or not waited:
+def refused_connection(
+    old: Learned | None, leases: Mapping[str, Lease], fault: Fault, *, worker: str, now_us: int, tried_us: int | None
+) -> RefusedConnection:
+    """After a refusal for too many connections: one fewer than were leased, and that one is the ``worker``'s. Where the last
+    one was tried before the one before it was known (``tried_us``), it is an echo."""
+    learned = old or Learned()
+    in_use = sum(lease.held for lease in leases.values() if lease.until_us > now_us)
+    if tried_us is not None and tried_us <= learned.connections_us and not learned.connections_tried:
+        return RefusedConnection(learned, leases, others=in_use > 0)
+    most = max(1, min(in_use, learned.connections or in_use) - 1)
+    refused = learned.connections_refused + 1 if learned.connections_tried else learned.connections_refused
+    update = {
+        "connections": most,
+        "connections_us": now_us,
+        "connections_used": 0,
+        "connections_tried": False,
+        "connections_refused": refused,
+        "evidence": fault.text[:300],
+        "learned_us": now_us,
+    }
+    note = f"{most} connections from now on." if most != learned.connections else ""
+    own = leases.get(worker)
+    if own is not None and own.held > 0:
+        leases = {**leases, worker: own.model_copy(update={"held": own.held - 1})}
+    return RefusedConnection(learned.model_copy(update=update), leases, in_use > 1, note)
+
+
+def more_connections(old: Learned, *, now_us: int, most: int, all_used: bool) -> Learned:
+    """When a worker asks for connections, and uses all that it had (``all_used``) or not: one more after a clean time. The same
+    object if nothing changed."""
+    if not old.connections or old.connections >= most or not all_used:
         return old
-    return old.model_copy(update={"connections": old.connections + 1, "connections_us": now_us, "connections_used": 0})
+    clean_s = _CLEAN_S * 2.0 ** min(old.connections_refused, _DOUBLINGS)
+    used = old.connections_used + 1
+    if used < _USED or now_us - old.connections_us < clean_s * _US:
+        return old.model_copy(update={"connections_used": used})
+    more = {"connections": old.connections + 1, "connections_us": now_us, "connections_used": 0, "connections_tried": True}
+    refused = 0 if old.connections_tried else old.connections_refused  # the one before was borne
+    return old.model_copy(update=more | {"connections_refused": refused})

@@ -45,7 +45,7 @@ def take(
     All windows count what is granted, or none does; fewer permits than asked for are granted if that is what is left. Renews
     the worker's lease. ``reserve``: the part of windows above a minute that this mail leaves to other lanes.
     """
-    state = _with_connections(state, limits, now_us)
+    state = _with_connections(state, limits, worker, in_use, now_us)
     leases, slots = leased(state.leases, slots_of(state, limits), worker, wanted=connections, in_use=in_use, now_us=now_us)
     state = state.model_copy(update={"leases": leases})
     life_us = min((window.life_us for window in limits.ours), default=int(PERMIT_LIFE_S * 1e6))
@@ -88,10 +88,12 @@ def _permitted(
     return state.model_copy(update=update), Grant(count, slots, now_us + life_us, None, first_us, interval_us)
 
 
-def _with_connections(state: AccountState, limits: AccountLimits, now_us: int) -> AccountState:
+def _with_connections(state: AccountState, limits: AccountLimits, worker: str, in_use: int, now_us: int) -> AccountState:
     if state.learned is None:
         return state
-    learned = more_connections(state.learned, now_us=now_us, most=limits.slots)
+    lease = state.leases.get(worker)
+    all_used = lease is not None and 0 < lease.held <= in_use
+    learned = more_connections(state.learned, now_us=now_us, most=limits.slots, all_used=all_used)
     return state if learned is state.learned else state.model_copy(update={"learned": learned})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from ticketmail.domain.outbound.account import AccountState
@@ -10,7 +9,7 @@ from ticketmail.domain.outbound.allowance import Allowance, heard, left
 from ticketmail.domain.outbound.breaker import IN_A_ROW, after_fault, after_success, retried
 from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
 from ticketmail.domain.outbound.learning import Recent, hold_s, slowed, taken_late, unblocked
-from ticketmail.domain.outbound.learning_connections import fewer_connections
+from ticketmail.domain.outbound.learning_connections import refused_connection
 from ticketmail.domain.outbound.resets import came_back
 from ticketmail.domain.outbound.slowdown import Slowdown, out_of_quota, throttled
 from ticketmail.domain.units import format_duration
@@ -99,10 +98,12 @@ def _throttled(
     if left(state.told, now_us) == 0:  # the provider's own figures say when to go on: there is nothing to find out
         return state, ""
     if fault.cause == "throttled-connections":
-        held = [lease.held for lease in state.leases.values() if lease.until_us > now_us]
-        learned, note = fewer_connections(state.learned, fault, now_us=now_us, issued_us=issued_us, held=held)
-        if note:  # fewer from now on: those go on at once, whatever the server's documents say of waiting
-            fault = replace(fault, retry_after_s=None)
+        met = refused_connection(state.learned, state.leases, fault, worker=recent.worker, now_us=now_us, tried_us=issued_us)
+        if met.others and met.learned is state.learned:
+            return state, ""
+        if met.others:  # they go on, whatever the server's documents say of waiting
+            return state.model_copy(update={"learned": met.learned, "leases": met.leases}), met.note
+        learned, note = met.learned, met.note
     else:
         sure = fault.cause in _THROTTLES
         learned, note = slowed(state.learned, fault, now_us=now_us, issued_us=issued_us, recent=recent, sure=sure)

@@ -27,6 +27,7 @@ class GatewayCapabilities:
     http: bool = False  #: ``Reply.code`` is an HTTP status, to be classified as one
     network: bool = True  #: False: nobody outside is mailed (null, file)
     tells_allowance: bool = False  #: its provider can be asked what it still takes: it is a ``TellsAllowance``
+    keeps_connections: bool = False  #: connections stay open between mails, and the server counts them: ``KeepsConnections``
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,15 @@ class TellsAllowance(Gateway, Protocol):
 
     async def allowance(self) -> Allowance | None:
         """Ask. None: the provider does not say now. Sends nothing. Raises OSError or TicketmailError kin if that fails."""
+        ...
+
+
+class KeepsConnections(Gateway, Protocol):
+    """A gateway that ``keeps_connections``. Idle ones count at the server, too: those that others are to have must be closed."""
+
+    def keep(self, most: int) -> int:
+        """Have at most ``most`` connections from now on: close idle ones above that now, the youngest first, and busy ones when
+        their mail is done. Returns how many are open, busy ones included. Never blocks."""
         ...
 
 

@@ -73,10 +73,11 @@ class ModelGateway:
         self._most = mails_per_connection
         self._idle_s = idle_s
         self._own: list[_Connection] = []
+        self._kept: int | None = None
 
     @property
     def capabilities(self) -> GatewayCapabilities:
-        return GatewayCapabilities(network=False)
+        return GatewayCapabilities(network=False, keeps_connections=True)
 
     async def send(self, mail: Outgoing, *, on_body: OnBody) -> Sequence[Outcome]:
         connection = self._idle()
@@ -92,12 +93,19 @@ class ModelGateway:
             raise
         connection.busy, connection.idle_since_s = False, self._server.now_s()
         asyncio.get_running_loop().call_later(self._idle_s, self._sweep, connection)
-        if connection.mails >= self._most or refused or (isinstance(outcome, Refused) and outcome.reply.code == 421):
+        above = self._kept is not None and len(self._own) > self._kept
+        if above or connection.mails >= self._most or refused or (isinstance(outcome, Refused) and outcome.reply.code == 421):
             self._close(connection)
         return [outcome] * len(mail.recipients)
 
     async def check(self) -> str:
         return "A model of a server."
+
+    def keep(self, most: int) -> int:
+        self._kept = most
+        for connection in [one for one in reversed(self._own) if not one.busy][: max(0, len(self._own) - most)]:
+            self._close(connection)
+        return len(self._own)
 
     async def aclose(self) -> None:
         for connection in list(self._own):
