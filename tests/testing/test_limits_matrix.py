@@ -62,6 +62,14 @@ def test_mails_whose_turn_had_not_come_when_the_server_refused_wait_for_another(
 
 
 @pytest.mark.parametrize("workers", [1, 4])
+def test_the_connections_that_a_server_takes_are_known_at_once(workers: int) -> None:
+    got = run(ALL["3 connections 10/s"], workers, Span(2, 62, 0, 0))
+
+    assert got.missed == []
+    assert got.usage.refused <= 3, "one for each try of one more, after 30 s"
+
+
+@pytest.mark.parametrize("workers", [1, 4])
 def test_workers_that_are_told_a_limit_keep_it(workers: int) -> None:
     """Kept in any minute, whatever minute the server means: that costs a tenth of it."""
     got = run(ALL["window 600/min"], workers, Span(0, 62, 0, 0), told=("600/min",))
