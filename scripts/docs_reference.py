@@ -29,6 +29,8 @@ from ticketmail.adapters.kombu.sqs import Sqs
 from ticketmail.adapters.memory import broker as memory_broker
 from ticketmail.adapters.null import NullGateway
 from ticketmail.adapters.prometheus import LimitGauges, SpoolGauges
+from ticketmail.adapters.resend.api import Resend
+from ticketmail.adapters.resend.profile import RESEND_API
 from ticketmail.adapters.sendgrid.api import SendGrid
 from ticketmail.adapters.sendgrid.profile import SENDGRID_API
 from ticketmail.adapters.ses.api import Ses
@@ -197,7 +199,7 @@ def profile_page() -> str:
     ]
     lines += ["customer; what a plan or a sandbox sets is a note. A package of your own adds profiles by the entry point"]
     lines += ["`ticketmail.profiles` (name = a `ticketmail.domain.outbound.profile.Profile`).\n"]
-    for one in (*PROFILES, SENDGRID_API, SES_API):
+    for one in (*PROFILES, SENDGRID_API, SES_API, RESEND_API):
         lines += [f"## {one.name}\n", f"{one.title}."]
         lines += [f"Taken for {', '.join(f'`{host}`' for host in one.hosts)}." if one.hosts else "Only where settings name it."]
         lines += [one.note] if one.note else []
@@ -294,6 +296,7 @@ def gateway_page() -> str:
         "SMTP `smtp://` `smtps://`": (GatewayCapabilities(), "worker"),
         "SendGrid `sendgrid://`": (SendGrid.capabilities, "sendgrid"),
         "Amazon SES `ses://`": (Ses.capabilities, "ses"),
+        "Resend `resend://`": (Resend.capabilities, "resend"),
         "nobody `null://` `file:///`": (NullGateway().capabilities, ""),
     }
     rows: dict[str, Callable[[GatewayCapabilities], str]] = {

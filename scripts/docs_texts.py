@@ -72,7 +72,7 @@ MEANINGS: Final = {
     "TokenSettings.client_secret": "its secret, if it has one",
     "TokenSettings.refresh_token": "with it the refresh-token grant; without it client credentials",
     "TokenSettings.scope": "what is asked for",
-    "AccountSettings.url": "`smtp://`, `smtps://`, `sendgrid://`, `ses://`, `file:///folder`, `null://`, "
+    "AccountSettings.url": "`smtp://`, `smtps://`, `sendgrid://`, `ses://`, `resend://`, `file:///folder`, `null://`, "
     "or a scheme of a package of your own",
     "AccountSettings.gateway": "a name in `[gateways]` instead of a URL",
     "AccountSettings.user": "the login, if the URL names none",

@@ -30,6 +30,7 @@ SECRETS = (
     "REFRESH_TOKEN",
     "SENDGRID_KEY",
     "AWS_SECRET",
+    "RESEND_KEY",
 )
 #: What a framework does between two blocks of its page: after the block of this number.
 BETWEEN = {

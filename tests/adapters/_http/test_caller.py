@@ -102,6 +102,14 @@ async def test_a_name_that_nobody_knows() -> None:
     assert classify(failure).cause == "gateway-name"
 
 
+@pytest.mark.parametrize("host", ["xn--\u2603x", f"{'a' * 70}.example", "a..b"])
+async def test_a_host_that_is_no_name(host: str) -> None:
+    failure = await failure_of(caller_to(f"x://{host}"))
+
+    assert isinstance(failure, NotReached)
+    assert "name" in failure.error
+
+
 async def test_a_certificate_that_nobody_signed_is_a_matter_of_trust(tmp_path: Path) -> None:
     ours, other = trustme.CA(), trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -182,7 +190,8 @@ def test_a_time_out_of_nothing_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scheme", "package", "extra"), [("sendgrid", "httpx", "sendgrid"), ("ses", "httpx", "ses"), ("ses", "botocore", "ses")]
+    ("scheme", "package", "extra"),
+    [("sendgrid", "httpx", "sendgrid"), ("ses", "httpx", "ses"), ("resend", "httpx", "resend"), ("ses", "botocore", "ses")],
 )
 def test_a_package_that_is_missing_names_the_extra(
     monkeypatch: pytest.MonkeyPatch, scheme: str, package: str, extra: str

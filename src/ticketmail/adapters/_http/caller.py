@@ -11,7 +11,7 @@ import json
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import httpx
@@ -92,7 +92,7 @@ class Caller:
         try:
             async with deadline:
                 return await self._exchange(call, body())
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise CallFailed(_failure(error, began=began)) from None
         except TimeoutError:
             if not deadline.expired():
@@ -143,7 +143,7 @@ def _trust(ca_file: str) -> ssl.SSLContext:
         raise CallFailed(NotReached(text, Phase.TLS, tls=True)) from None
 
 
-def _failure(error: httpx.HTTPError, *, began: bool) -> NotReached | Unclear:
+def _failure(error: Exception, *, began: bool) -> NotReached | Unclear:
     """What went wrong on the way. Texts of the libraries are not shown: they may quote a header, which holds the key."""
     if began:
         return Unclear(f"{_KINDS.get(type(error), 'the connection broke')} after the mail was on its way")
@@ -179,15 +179,7 @@ _KINDS: Final[Mapping[type[Exception], str]] = {
     httpx.LocalProtocolError: "the request cannot be written",
     httpx.ProxyError: "a proxy refused",
     httpx.UnsupportedProtocol: "the URL is none",
+    httpx.InvalidURL: "the host's name is none",
     httpx.DecodingError: "the answer cannot be read",
     httpx.TooManyRedirects: "redirected too often",
 }
-
-
-def bearer(key: str) -> Callable[[Call], Awaitable[Call]]:
-    """For providers that take their key as it is."""
-
-    async def authorise(call: Call) -> Call:
-        return replace(call, headers=(*call.headers, ("Authorization", f"Bearer {key}")))
-
-    return authorise

@@ -6,12 +6,15 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Final, Protocol
 
+from ticketmail.adapters._http.apart import Parts, Sealed, taken_apart
 from ticketmail.adapters._http.caller import Answer, Call, Caller, CallFailed
+from ticketmail.adapters._http.server import ApiServer
 from ticketmail.domain.outbound.outcome import NotReached, Outcome, Phase, Refused, Reply, Taken, Unclear
 from ticketmail.domain.outbound.rate_headers import allowance_of, retry_after_of
-from ticketmail.domain.ports.sending import GatewayCapabilities, OnBody, Outgoing
+from ticketmail.domain.ports.sending import GatewayCapabilities, GatewayOptions, OnBody, Outgoing
 
 #: Mails from this size on are made ready in a thread (bytes).
 _LARGE: Final = 256 * 1024
@@ -43,6 +46,10 @@ class Api(Protocol):
         """A call that shows whether the key is good, and sends nothing."""
         ...
 
+    def answers(self, answer: Answer) -> bool:
+        """Whether this is the answer to it, and no refusal."""
+        ...
+
     def found(self, answer: Answer) -> str:
         """A sentence on the answer to it. Raises ValueError saying what is wrong."""
         ...
@@ -54,6 +61,15 @@ class CannotBeSaid(Exception):
     def __init__(self, reply: Reply) -> None:
         super().__init__(str(reply))
         self.reply = reply
+
+
+def parts_of(mail: Outgoing, provider: str) -> Parts:
+    """The mail for an API that takes no MIME. Raises CannotBeSaid."""
+    try:
+        return taken_apart(mail.mime)
+    except Sealed as error:
+        text = f"{provider}'s API takes a mail in parts only, and this one cannot be taken apart: {error}. Send it by SMTP"
+        raise CannotBeSaid(Reply(400, f"{text} (found before sending)")) from None
 
 
 class NoCredentials(Exception):
@@ -132,7 +148,7 @@ class ApiGateway:
         await self._caller.aclose()
 
     async def _asked(self, call: Call) -> Answer:
-        """The answer to a question. Raises ApiUnusable unless it is 200."""
+        """The answer to a question. Raises ApiUnusable if it is none."""
         try:
             answer = await self._caller.call(await self._authorise(call))
         except NoCredentials as error:
@@ -140,7 +156,7 @@ class ApiGateway:
         except CallFailed as error:
             failure = error.failure
             raise ApiUnusable(f"{self._shown}: {failure.error}", NotReached(failure.error, failure.phase)) from None
-        if answer.status != 200:
+        if not self._api.answers(answer):
             reply = self._reply(answer)
             raise ApiUnusable(f"{self._shown} answers {reply}", Refused(reply, Phase.AUTH))
         return answer
@@ -165,3 +181,12 @@ class ApiGateway:
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return Reply(answer.status, _CONTROLS.sub(" ", text)[:_MAX_TEXT].strip())
+
+
+def keyed(api: Api, server: ApiServer, options: GatewayOptions, *, key: str, scheme: str) -> ApiGateway:
+    """The gateway to a provider that takes its key as it is (``Authorization: Bearer``)."""
+
+    async def authorise(call: Call) -> Call:
+        return replace(call, headers=(*call.headers, ("Authorization", f"Bearer {key}")))
+
+    return ApiGateway(api, Caller(server, options), authorise, shown=f"{scheme}://{server.host}", secrets=[key])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ticketmail.adapters._http.needing import needing
 from ticketmail.adapters._http.server import required_key, server_of
-from ticketmail.domain.errors import MissingExtra
 from ticketmail.domain.ports.sending import Gateway, GatewayOptions
 
 __all__ = ["create"]
@@ -18,16 +18,8 @@ def create(url: str, options: GatewayOptions) -> Gateway:
         SettingsError: the URL cannot be understood, or has no key.
         MissingExtra: httpx is not installed.
     """
-    try:
-        from ticketmail.adapters._http.caller import Caller
-        from ticketmail.adapters._http.gateway import ApiGateway
-    except ImportError as error:
-        if (error.name or "").partition(".")[0] != "httpx":
-            raise
-        raise MissingExtra("SendGrid needs httpx.", name=options.account, remedy="pip install 'ticketmail[sendgrid]'") from error
-    from ticketmail.adapters._http.caller import bearer
-    from ticketmail.adapters.sendgrid.api import SendGrid
-
+    with needing("sendgrid", options):
+        from ticketmail.adapters._http.gateway import keyed
+        from ticketmail.adapters.sendgrid.api import SendGrid
     server = server_of(url, options, example=_EXAMPLE)
-    key = required_key(server, options, example=_EXAMPLE)
-    return ApiGateway(SendGrid(), Caller(server, options), bearer(key), shown=f"sendgrid://{server.host}", secrets=[key])
+    return keyed(SendGrid(), server, options, key=required_key(server, options, example=_EXAMPLE), scheme="sendgrid")

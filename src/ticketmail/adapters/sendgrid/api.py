@@ -7,11 +7,10 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from ticketmail.adapters._http.apart import File, Parts, Party, Sealed, taken_apart
+from ticketmail.adapters._http.apart import File, Parts, Party
 from ticketmail.adapters._http.caller import Answer, Call
-from ticketmail.adapters._http.gateway import CannotBeSaid
+from ticketmail.adapters._http.gateway import parts_of
 from ticketmail.adapters.mime.addresses import ascii_route
-from ticketmail.domain.outbound.outcome import Reply
 from ticketmail.domain.ports.sending import GatewayCapabilities, Outgoing
 
 #: Refused among ``headers``, beside those that are made of the parts.
@@ -35,12 +34,9 @@ class SendGrid:
     )
 
     def mail(self, mail: Outgoing) -> Call:
-        try:
-            parts = taken_apart(mail.mime)
-        except Sealed as error:
-            text = f"SendGrid's API takes a mail in parts only, and this one cannot be taken apart: {error}. Send it by SMTP"
-            raise CannotBeSaid(Reply(400, f"{text} (found before sending)")) from None
-        body = json.dumps(body_of(mail, parts), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        body = json.dumps(body_of(mail, parts_of(mail, self.name)), ensure_ascii=False, separators=(",", ":")).encode(
+            "utf-8", "replace"
+        )
         return Call("POST", "/v3/mail/send", body, (("Content-Type", "application/json"),))
 
     def remote_id(self, answer: Answer) -> str | None:
@@ -54,6 +50,9 @@ class SendGrid:
 
     def question(self) -> Call:
         return Call("GET", "/v3/scopes")
+
+    def answers(self, answer: Answer) -> bool:
+        return answer.status == 200
 
     def found(self, answer: Answer) -> str:
         said = answer.json()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ticketmail.adapters._http.needing import needing
 from ticketmail.adapters._http.server import server_of
-from ticketmail.domain.errors import MissingExtra
 from ticketmail.domain.ports.sending import Gateway, GatewayOptions
 
 __all__ = ["create"]
@@ -19,17 +19,11 @@ def create(url: str, options: GatewayOptions) -> Gateway:
         SettingsError: the URL cannot be understood, or names no region.
         MissingExtra: httpx or botocore is not installed.
     """
-    try:
+    with needing("ses", options):
         from ticketmail.adapters._http.caller import Caller
+        from ticketmail.adapters.ses.api import Ses, region_of
+        from ticketmail.adapters.ses.gateway import SesGateway
         from ticketmail.adapters.ses.signing import Signer
-    except ImportError as error:
-        if (error.name or "").partition(".")[0] not in ("httpx", "botocore"):
-            raise
-        text = f"Amazon SES needs {error.name}."
-        raise MissingExtra(text, name=options.account, remedy="pip install 'ticketmail[ses]'") from error
-    from ticketmail.adapters.ses.api import Ses, region_of
-    from ticketmail.adapters.ses.gateway import SesGateway
-
     server = server_of(url, options, example=_EXAMPLE, query=_QUERY)
     asked = dict(server.query)
     secret = server.secret.get_secret_value()

@@ -66,6 +66,9 @@ class Ses:
     def question(self) -> Call:
         return Call("GET", "/v2/email/account")
 
+    def answers(self, answer: Answer) -> bool:
+        return answer.status == 200
+
     def found(self, answer: Answer) -> str:
         """GetAccount, for people."""
         said = answer.json()

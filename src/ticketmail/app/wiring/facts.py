@@ -14,8 +14,9 @@ from ticketmail.app.wiring.sending import account_url, gateway_options, server_o
 from ticketmail.domain.errors import TicketmailError
 from ticketmail.domain.outbound.server import Server
 
-#: Ours that mail nobody; others are asked.
+#: Ours that mail nobody, and that mail somebody, for which no library need be loaded; others are asked.
 _SILENT = ("null", "file")
+_SPEAKING = ("smtp", "smtps", "sendgrid", "ses", "resend")
 
 
 def facts_of(settings: Settings) -> Facts:
@@ -60,7 +61,7 @@ def _mails_somebody(settings: Settings, name: str) -> bool:
     scheme = scheme_of(url)
     if scheme in _SILENT:
         return False
-    if scheme in ("smtp", "smtps"):
+    if scheme in _SPEAKING:
         return True
     try:
         return open_gateway(url, gateway_options(settings, name), name=name).capabilities.network
