@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import email.errors
 import email.policy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from email.message import EmailMessage
-from email.parser import BytesParser, Parser
+from email.parser import BytesParser, HeaderParser
 from typing import Any, Final
 
 from ticketmail.adapters.mime.addresses import ascii_route
+from ticketmail.adapters.mime.raw import check_raw
+from ticketmail.domain.address import Address
+from ticketmail.domain.errors import InvalidSubmission
 
 #: What a mail taken apart would lose: its seal.
 _SEALED: Final = frozenset(
@@ -49,7 +51,7 @@ class File:
 class Parts:
     """``headers`` are those that are not in another field, encoded as in the mail, so ASCII."""
 
-    sender: Party | None
+    sender: Party
     to: tuple[Party, ...]
     cc: tuple[Party, ...]
     reply_to: tuple[Party, ...]
@@ -64,17 +66,18 @@ def taken_apart(mime: bytes) -> Parts:
     """Raises Sealed: a signed, encrypted or machine-readable mail, or one that cannot be read."""
     try:
         return _taken_apart(mime)
+    except InvalidSubmission as error:
+        raise Sealed(f"it cannot be read: {error}") from None
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, email.errors.MessageError) as error:
-        # What the standard library raises for the mails that it cannot read.
+        # What the standard library raises for the bodies that it cannot read.
         raise Sealed(f"it cannot be read ({type(error).__name__})") from None
 
 
 def _taken_apart(mime: bytes) -> Parts:
-    head = _head(mime)
-    mail: Any = BytesParser(policy=email.policy.default).parsebytes(mime)
+    said = check_raw(mime)
     text, html = None, None
     files: list[File] = []
-    for part in _leaves(mail):
+    for part in _leaves(BytesParser(policy=email.policy.default).parsebytes(mime)):
         kind, loose = part.get_content_type(), part.is_attachment() or part.get_filename()
         if kind == "text/plain" and text is None and not loose:
             text = _text(part)
@@ -83,22 +86,16 @@ def _taken_apart(mime: bytes) -> Parts:
         else:
             files.append(_file(part, len(files) + 1))
     return Parts(
-        sender=next(iter(_parties(head, "From")), None),
-        to=_parties(head, "To"),
-        cc=_parties(head, "Cc"),
-        reply_to=_parties(head, "Reply-To"),
-        subject=str(head["Subject"] or "").strip(),
+        sender=_parties((said.sender,))[0],  # checked: there is one
+        to=_parties(said.to),
+        cc=_parties(said.cc),
+        reply_to=_parties(said.reply_to),
+        subject=said.subject,
         text=text,
         html=html,
         files=tuple(files),
-        headers=tuple(_others(head)),
+        headers=tuple(_others(mime)),
     )
-
-
-def _head(mime: bytes) -> EmailMessage:
-    """The headers, read as UTF-8 (RFC 6532), which the parser of bytes does not."""
-    head, _, _ = mime.partition(b"\r\n\r\n")
-    return Parser(policy=email.policy.default).parsestr(head.decode("utf-8", "replace"), headersonly=True)
 
 
 def _leaves(part: Any, depth: int = 0) -> Iterator[Any]:
@@ -128,13 +125,13 @@ def _file(part: Any, number: int) -> File:
     return File(name, kind, content, str(part["Content-ID"]).strip().strip("<>") if inline else "")
 
 
-def _parties(head: EmailMessage, name: str) -> tuple[Party, ...]:
-    found: Sequence[Any] = [one for header in head.get_all(name, []) for one in header.addresses]
-    return tuple(Party(ascii_route(one.addr_spec), one.display_name.strip()) for one in found)
+def _parties(addresses: Iterable[Address | None]) -> tuple[Party, ...]:
+    return tuple(Party(ascii_route(one.addr_spec), one.name) for one in addresses if one is not None)
 
 
-def _others(head: EmailMessage) -> Iterator[tuple[str, str]]:
-    for name, value in head.raw_items():
+def _others(mime: bytes) -> Iterator[tuple[str, str]]:
+    head, _, _ = mime.partition(b"\r\n\r\n")
+    for name, value in HeaderParser(policy=email.policy.compat32).parsestr(head.decode("utf-8", "replace")).raw_items():
         lower = name.lower()
         if lower not in _MADE and not lower.startswith("content-"):
             yield name, "".join(str(value).splitlines()).strip()

@@ -82,7 +82,7 @@ def body_of(mail: Outgoing, parts: Parts) -> dict[str, Any]:
         text = "Resend needs a recipient whom the others may see. Submit it with per_recipient=True, or send it by SMTP"
         raise CannotBeSaid(Reply(400, f"{text} (found before sending)"))
     body: dict[str, Any] = {
-        "from": _shown(parts.sender) if parts.sender is not None else "",
+        "from": _shown(parts.sender),
         "to": to or blind,
         "subject": parts.subject,
         "text": parts.text or "",  # left out, Resend would make one of the HTML

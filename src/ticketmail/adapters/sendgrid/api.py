@@ -66,7 +66,7 @@ def body_of(mail: Outgoing, parts: Parts) -> dict[str, Any]:
     """The request. The submission's id travels as a custom argument, for SendGrid's events bring that back."""
     body: dict[str, Any] = {
         "personalizations": list(_personalizations(mail.recipients, parts)),
-        "from": _party(parts.sender) if parts.sender is not None else {},
+        "from": _party(parts.sender),
         "subject": parts.subject,
         "content": [
             {"type": kind, "value": value} for kind, value in (("text/plain", parts.text), ("text/html", parts.html)) if value
