@@ -15,6 +15,7 @@ from ticketmail.adapters.prometheus import meter as module
 from ticketmail.domain.errors import SpoolUnreachable
 from ticketmail.domain.outbound.account import AccountLimits, AccountState
 from ticketmail.domain.outbound.delivery import DeliveryState
+from ticketmail.domain.outbound.learning import Learned
 from ticketmail.domain.outbound.permits import take
 from ticketmail.domain.ports.reading import LaneLoad, Overview, WorkerView
 
@@ -137,6 +138,17 @@ class Accounts:
 
     def now_us(self) -> int:
         return NOW
+
+
+def test_what_a_server_taught_is_told() -> None:
+    state = AccountState(learned=Learned(per_s=2.5, connections=3))
+    meter = PrometheusMeter()
+    meter.register(LimitGauges(Accounts(support=state.to_json()), lambda: {"support": AccountLimits(), "fresh": AccountLimits()}))
+    found = samples(meter)
+    assert found["ticketmail_limit_learned_per_second", (("account", "support"),)] == 2.5
+    assert ("ticketmail_limit_learned_per_second", (("account", "fresh"),)) not in found
+    assert found["ticketmail_connections_allowed", (("account", "support"),)] == 3
+    assert found["ticketmail_connections_allowed", (("account", "fresh"),)] == 5
 
 
 def test_limits_are_told_by_account_and_window() -> None:

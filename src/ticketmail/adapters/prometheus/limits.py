@@ -8,7 +8,7 @@ from prometheus_client.core import GaugeMetricFamily
 
 from ticketmail.adapters.prometheus.spool import KeptGauges
 from ticketmail.domain.errors import ContractBroken
-from ticketmail.domain.outbound.account import AccountLimits, AccountState
+from ticketmail.domain.outbound.account import AccountLimits, AccountState, slots_of
 from ticketmail.domain.outbound.holds import hold_of
 from ticketmail.domain.outbound.windows import WindowState, pending
 from ticketmail.domain.ports.reading import Reading
@@ -31,6 +31,7 @@ class LimitGauges(KeptGauges):
         ends = _family("account_hold_seconds", "seconds until the hold ends", "account", "kind")
         leased = _family("connections_leased", "connections that workers have", "account")
         slots = _family("connections_allowed", "connections that are ours", "account")
+        learned = _family("limit_learned_per_second", "mails a second that the server taught by refusing more", "account")
         for name, limits, state in _states(self._limits(), documents):
             for window in limits.ours:
                 counting = pending(window, state.windows.get(window.key, WindowState()), now_us)
@@ -41,9 +42,11 @@ class LimitGauges(KeptGauges):
                 held.add_metric([name, hold.kind], 1)
                 if hold.until_us is not None:
                     ends.add_metric([name, hold.kind], max(0.0, (hold.until_us - now_us) / 1e6))
+            if state.learned is not None and state.learned.pace:
+                learned.add_metric([name], state.learned.pace)
             leased.add_metric([name], sum(one.held for one in state.leases.values() if one.until_us > now_us))
-            slots.add_metric([name], limits.slots)
-        return [used, allowed, held, ends, leased, slots]
+            slots.add_metric([name], slots_of(state, limits))
+        return [used, allowed, held, ends, leased, slots, learned]
 
 
 def _states(

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ticketmail.app.usecases.report.models import AccountFacts, AccountStatus, Facts, Hold, HoldKind, Level
 from ticketmail.domain.errors import ContractBroken
 from ticketmail.domain.outbound import holds as domain
-from ticketmail.domain.outbound.account import AccountLimits, AccountState
+from ticketmail.domain.outbound.account import AccountLimits, AccountState, slots_of
 from ticketmail.domain.outbound.windows import WindowState, available
 
 #: Holds of an account that are trouble, not pace.
@@ -89,7 +89,7 @@ def _state(holds: tuple[Hold, ...], state: AccountState, *, listed: bool) -> str
 
 def _used(state: AccountState, limits: AccountLimits, now_us: int) -> Iterable[str]:
     held = sum(lease.held for lease in state.leases.values() if lease.until_us > now_us)
-    yield f"{held} of {limits.slots} connections"
+    yield f"{held} of {slots_of(state, limits)} connections"
     for window in limits.ours:
         left = available(window, state.windows.get(window.key, WindowState()), now_us)
         if window.kind == "smooth":  # a bucket's content means nothing a second later
