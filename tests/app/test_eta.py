@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from ticketmail import Message, TicketMail
-from ticketmail.app.usecases.eta import FIRST_S, FRESH_S, OLD_S, Foresight
+from ticketmail.app.usecases import eta
+from ticketmail.app.usecases.eta import FIRST_S, FRESH_S, KEPT_FOR_S, OLD_S, Foresight
 from ticketmail.app.usecases.report import Facts
 from ticketmail.domain.errors import SpoolUnreachable
 from ticketmail.domain.ports.delivering import WorkerInfo
@@ -99,8 +100,9 @@ def test_looks_begin_a_second_after_the_start_and_are_seconds_apart() -> None:
     for s, looks in ((FIRST_S / 2, 0), (FIRST_S, 1), (FRESH_S / 2, 1), (FRESH_S, 2)):
         clock.s += s
         foresight.of([])
-        foresight.close() if looks == 2 else _settle(foresight)
+        _settle(foresight)
         assert spool.looks == looks
+    foresight.close()
 
 
 def test_a_look_that_takes_long_is_taken_seldom() -> None:
@@ -115,6 +117,7 @@ def test_a_look_that_takes_long_is_taken_seldom() -> None:
     foresight.of([])
     _settle(foresight)
     assert spool.looks == 2
+    foresight.close()
 
 
 def test_a_hand_over_does_not_wait_for_a_look_and_close_does() -> None:
@@ -140,6 +143,28 @@ def test_an_old_look_says_nothing_any_more(mail: TicketMail) -> None:
     assert foresight.of([]) is None
 
 
+def test_a_host_that_hands_over_now_and_then_has_a_fresh_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eta, "KEPT_S", 0.001)
+    monkeypatch.setattr(eta, "FRESH_S", 0.0)
+    clock = Clock()
+    spool = Slow(clock, takes_s=0.0)
+    foresight = Foresight(spool, Facts, clock)  # type: ignore[arg-type]
+    clock.s += FIRST_S
+    foresight.of([])
+    clock.s += OLD_S
+    _until(lambda: spool.looks >= 3)
+    clock.s += KEPT_FOR_S
+    assert foresight._thread is not None
+    foresight._thread.join(10)
+    assert not foresight._thread.is_alive(), "nothing was handed over for an hour"
+
+
 def _settle(foresight: Foresight) -> None:
-    if foresight._thread is not None:
-        foresight._thread.join(10)
+    _until(lambda: foresight._thread is None or foresight.resting)
+
+
+def _until(done: Callable[[], bool]) -> None:
+    end_s = time.monotonic() + 10
+    while not done():
+        assert time.monotonic() < end_s
+        time.sleep(0.001)

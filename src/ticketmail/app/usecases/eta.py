@@ -1,7 +1,8 @@
 """The receipt's ETA: from a look at the spool that this process took some seconds ago, so that a hand-over stays a millisecond.
 
 A look counts all that waits, which takes longer the more there is: it is taken in a thread, at most every 5 s and at most a
-fiftieth of the time. Until there is one, a receipt says that none was taken.
+fiftieth of the time. Until there is one, a receipt says that none was taken. For an hour after a hand-over it is kept fresh, or a
+host that hands over a mail now and then would never have one.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ FIRST_S: Final = 1.0
 FRESH_S: Final = 5.0
 #: An older look says nothing any more (seconds).
 OLD_S: Final = 60.0
+#: After a hand-over there is a look so often, and for so long (seconds).
+KEPT_S: Final = 30.0
+KEPT_FOR_S: Final = 3600.0
 #: Looks take at most this part of the time.
 PART: Final = 1 / 50
 #: How long ``close`` waits for a look that is under way (seconds).
@@ -68,7 +72,9 @@ class Foresight:
         self._clock = clock
         self._view: _View | None = None
         self._next_s = clock.monotonic_s() + FIRST_S
+        self._asked_s = 0.0
         self._thread: threading.Thread | None = None
+        self._wake, self.resting = threading.Event(), False
         self._pid = os.getpid()
         self._closed = False
 
@@ -104,18 +110,32 @@ class Foresight:
     def close(self) -> None:
         """Take no more looks, and wait for one that is under way: it uses the spool. Idempotent."""
         self._closed = True
+        self._wake.set()
         if self._thread is not None and self._pid == os.getpid():
             self._thread.join(CLOSE_S)
 
     def _look_if_due(self) -> None:
         if self._pid != os.getpid():  # a thread of the parent's does not live here
-            self._pid, self._thread = os.getpid(), None
-        if self._closed or self._clock.monotonic_s() < self._next_s or (self._thread is not None and self._thread.is_alive()):
+            self._pid, self._thread, self._wake = os.getpid(), None, threading.Event()
+        self._asked_s = now_s = self._clock.monotonic_s()
+        if self._closed or now_s < self._next_s:
             return
-        self._next_s = self._clock.monotonic_s() + FRESH_S
-        thread = threading.Thread(target=self.look, name="ticketmail-eta", daemon=True)
+        self._next_s = now_s + FRESH_S
+        if self._thread is not None and self._thread.is_alive():
+            self.resting = False
+            self._wake.set()
+            return
+        thread = threading.Thread(target=self._keep_looking, name="ticketmail-eta", daemon=True)
         try:
             thread.start()
         except RuntimeError:  # the interpreter is going down: no new threads
             return
         self._thread = thread
+
+    def _keep_looking(self) -> None:
+        """Until nothing was handed over for an hour, or ``close``."""
+        while not self._closed and self._clock.monotonic_s() - self._asked_s < KEPT_FOR_S:
+            self.look()
+            self.resting = True
+            self._wake.wait(max(KEPT_S, self._next_s - self._clock.monotonic_s()))
+            self._wake.clear()
