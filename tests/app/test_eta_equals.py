@@ -12,8 +12,8 @@ from ticketmail.domain.ports.delivering import WorkerInfo
 from ticketmail.testing.sandbox import Sandbox, memory
 
 
-def hand_over(tm: Sandbox, count: int, tenant: str = "") -> None:
-    message = Message(sender="desk@example.com", to="ann@example.net", subject="Your printer", text="On its way.")
+def hand_over(tm: Sandbox, count: int, tenant: str = "", sender: str = "desk@example.com") -> None:
+    message = Message(sender=sender, to="ann@example.net", subject="Your printer", text="On its way.")
     tm.mail.submit_many([Submission(message=message, tenant=tenant) for _ in range(count)])
 
 
@@ -34,6 +34,17 @@ def test_accounts_that_share_mail_take_half_as_long(accounts: int) -> None:
     routes = {"*": [list(limited)]}
     with memory(accounts=limited, routes=routes) as tm:
         hand_over(tm, 40)
+        pairs = forecast_and_truth_s(tm, 200)
+
+    assert all(said >= truth - 0.5 for said, truth in pairs)
+    assert max(said for said, _ in pairs) <= 1.15 * max(truth for _, truth in pairs) + 5
+
+
+def test_accounts_of_one_gateway_wait_for_what_they_may_do_together() -> None:
+    accounts = {name: {"gateway": "relay", "senders": [f"{name}@example.com"]} for name in ("sales", "news")}
+    gateways = {"relay": {"url": "null://", "limits": ["30/min"]}}
+    with memory(accounts=accounts, gateways=gateways) as tm:
+        hand_over(tm, 20, sender="sales@example.com")
         pairs = forecast_and_truth_s(tm, 200)
 
     assert all(said >= truth - 0.5 for said, truth in pairs)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ticketmail.app.usecases.report import AccountFacts, Level, Status
+from ticketmail.domain.outbound.account import AccountLimits, AccountState
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
+from ticketmail.domain.outbound.permits import take
+from ticketmail.domain.outbound.server import Server
+from ticketmail.domain.ports.delivering import Change
 from ticketmail.domain.ports.reading import Pause
 from ticketmail.domain.scope import Scope
 
@@ -97,6 +101,20 @@ async def test_a_broken_login_is_bad_and_a_throttle_is_pace(desk) -> None:
     assert found.level is Level.BAD
     assert (found.accounts[0].level, found.accounts[0].state) == (Level.BAD, "held (breaker)")
     assert subjects(found, Level.BAD) == ["breaker"]
+
+
+async def test_a_gateway_that_is_held_is_told_once_however_many_accounts_it_has(desk) -> None:
+    await desk.start_worker()
+    relay = AccountFacts(shares=Server("relay", AccountLimits.parse(["2/day"])))
+    desk.facts = replace(desk.facts, accounts={"sales": relay, "news": relay}, routes={"*": ("sales", "news")})
+    desk.accept()
+
+    def step(content: bytes | None, now_us: int) -> tuple[Change, None]:
+        state, _ = take(AccountState(), relay.shares.limits, worker="w/news", permits=2, connections=1, now_us=now_us)
+        return Change(state.to_json()), None
+
+    await desk.side.book.change("gateway", "relay", step)
+    assert [hold.scope for hold in desk.status().holds] == ["gateway:relay"]
 
 
 async def test_a_route_without_an_account_is_bad_and_counted(desk) -> None:

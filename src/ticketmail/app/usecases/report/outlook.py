@@ -16,13 +16,14 @@ from ticketmail.app.usecases.report.holds import (
     recipients_of,
     reserve_hold,
 )
-from ticketmail.app.usecases.report.models import Hold
+from ticketmail.app.usecases.report.models import AccountFacts, Hold
 from ticketmail.app.usecases.report.times import Times
 from ticketmail.domain.outbound.account import AccountLimits, AccountState
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.outbound.forecast import Pace, about_us, ahead_of, pace_of, together
 from ticketmail.domain.outbound.holds import back_us, health_hold, hold_of
 from ticketmail.domain.outbound.routing import FAILOVER_KINDS
+from ticketmail.domain.outbound.server import Server
 from ticketmail.domain.outbound.tenants import TenantState, document_of
 from ticketmail.domain.ports.reading import DeliveryView, LaneLoad, Reading
 from ticketmail.domain.scope import Scope, ScopeKind
@@ -94,6 +95,7 @@ class Outlook:
         self._around = around
         self._times = times
         self._paces: dict[tuple[tuple[str, ...], float], tuple[Pace, int]] = {}
+        self._shared: dict[str, tuple[Pace, int]] = {}
         self._tenants: dict[tuple[tuple[str, ...], str], tuple[Pace, int]] = {}
         self._accounts: dict[tuple[str, float], str | None] = {}
         self._kept: dict[tuple[str, str], bool] = {}
@@ -209,6 +211,10 @@ class Outlook:
         at_us, waits_for = self._when(known, ahead + 1, self._reserve(lane))
         if at_us is None:
             return Eta(None, f"more waits before it than account {account!r} lets through in 60 days", ahead, waits_for, account)
+        shared_us, shared = self._at_gateway(known, ahead + 1)
+        if shared_us is None:
+            return Eta(None, f"more waits before it than gateway {shared!r} lets through in 60 days", ahead, "", account)
+        at_us, waits_for = max((at_us, waits_for), (shared_us, shared))
         at_us = max([at_us, from_us, *(one.until_us for one in pauses if one.until_us is not None)])
         return Eta(at_us, "", ahead, waits_for, account)
 
@@ -315,6 +321,30 @@ class Outlook:
         at_us, waits_for = pace.when_us(count), pace.waiting_for(count)
         held = health_hold(self._around.state(pool[0]), self.now_us)
         return at_us, waits_for or (f"the end of a hold ({held.cause})" if held is not None else "")
+
+    def _at_gateway(self, pool: tuple[str, ...], count: int) -> tuple[int | None, str]:
+        """When the gateway that all of ``pool`` share lets ``count`` of its mails through; its other accounts send by turns."""
+        servers = [self._around.facts.accounts.get(name, AccountFacts()).shares for name in pool]
+        server = servers[0]
+        if server is None or not server.counts or any(one != server for one in servers):
+            return self.now_us, ""
+        others = sum(load.due for load in self._loads() if self._is_beside(load, pool, server))
+        count += min(others, count)
+        pace, most = self._shared.get(server.name, (None, 0))
+        if pace is None or most < count:
+            most = 2 * count + SPARE
+            state = self._around.servers.get(server.name) or AccountState()
+            pace = pace_of(state, server.limits, from_us=self.now_us, mails=most)
+            self._shared[server.name] = (pace, most)
+        return pace.when_us(count), f"{pace.waiting_for(count)} of gateway {server.name}"
+
+    def _is_beside(self, load: LaneLoad, pool: tuple[str, ...], server: Server) -> bool:
+        """Leaves by another account of the server, one that is not stopped."""
+        account = self.account_of(load.route, load.lane)
+        if account is None or account in pool or self._around.facts.accounts.get(account, AccountFacts()).shares != server:
+            return False
+        status = self._around.accounts.get(account)
+        return status is None or all(one.kind.value not in FAILOVER_KINDS for one in status.holds)
 
     def _pace(self, account: str, mails: int, reserve: float) -> Pace:
         state, limits = self._around.state(account), self._around.limits(account)
