@@ -225,7 +225,16 @@ def test_an_account_of_the_settings_is_probed_by_its_name(desk, server: SmtpServ
 def test_a_gateway_that_cannot_be_asked_says_so(desk) -> None:
     ran = desk.run("doctor", "--probe", "null://")
     assert ran.code == 1
+    assert "OK   login: null:// takes every mail" in ran.out
     assert "only sending would prove it" in ran.out
+
+
+def test_a_provider_that_is_not_there_is_said_and_its_key_is_not(desk) -> None:
+    ran = desk.run("doctor", "--probe", "resend://:re_the-secret@127.0.0.1:9")
+    assert ran.code == 2
+    assert "BAD  login: resend://127.0.0.1: no connection" in ran.out
+    assert "Nothing listens there" in ran.out
+    assert "the-secret" not in ran.out + ran.err
 
 
 @pytest.mark.parametrize(

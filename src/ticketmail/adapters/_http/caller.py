@@ -159,9 +159,12 @@ def _failure(error: Exception, *, began: bool) -> NotReached | Unclear:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """The first of the chain that is the system's, else the last."""
-    while (inner := error.__cause__ or error.__context__) is not None and not isinstance(error, OSError):
-        error = inner
+    """The first of the chain that the system numbered, else the last."""
+    while not (isinstance(error, OSError) and error.errno is not None):
+        inner = error.__cause__ or error.__context__
+        if inner is None:
+            break
+        error = inner.exceptions[0] if isinstance(inner, BaseExceptionGroup) else inner
     return error
 
 

@@ -62,7 +62,7 @@ async def probe(gateway: Gateway, wish: Wish, *, clock: Clock, sleeper: Sleeper,
     """Look at one mailbox. ``remedy`` names the next step for what a network or server did. Never raises for what they do."""
     proof = Proof()
     if not isinstance(gateway, Provable):
-        proof.add(Level.WARN, "login", "This gateway cannot be asked; only sending would prove it.", "Send a mail through it.")
+        await _on_check(proof, gateway, remedy)
         return proof
     try:
         session = await gateway.prove()
@@ -84,6 +84,16 @@ async def probe(gateway: Gateway, wish: Wish, *, clock: Clock, sleeper: Sleeper,
 
 
 # --- without sending --------------------------------------------------------------------------------------------------------
+
+
+async def _on_check(proof: Proof, gateway: Gateway, remedy: Callable[[OSError], str]) -> None:
+    """Of a gateway that has no sessions, such as a provider's API."""
+    try:
+        proof.add(Level.OK, "login", await gateway.check())
+    except OSError as error:
+        proof.add(Level.BAD, "login", str(error), remedy(error))
+        return
+    proof.add(Level.WARN, "senders", "Who it may send as: only sending would prove it.", "Send a mail through it.")
 
 
 def _on_greeting(proof: Proof, greeting: Greeting, times: Times) -> None:
