@@ -135,6 +135,21 @@ async def test_the_quota_that_ses_tells_when_asked_holds_the_account_before_it_r
     assert "the provider said that no more mail goes until its reset" in why.holds[0].text
 
 
+async def test_a_mail_whose_answer_was_lost_goes_to_resend_again_as_the_same(tmp_path: Path) -> None:
+    async with ScriptedServer(respond=lambda request: HttpAnswer(200, b'{"id":"49a3999c"}')) as http:
+        http.cut(after_body=True)
+        accounts = {"support": {"url": http.url.replace("http", "resend"), "password": KEY, "profile": "resend-api"}}
+        given = {"spool": f"sqlite:///{tmp_path}/spool.db", "accounts": accounts, "unknown": {"evidence_after": ["100ms"]}}
+        with TicketMail(settings=given) as mail:
+            await mail.asubmit(letter(("ann@example.net", "bob@example.net")))
+            async with working(mail):
+                await until(all_in(mail, DeliveryState.SENT))
+
+    first, second = http.requests
+    assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
+    assert first.body == second.body
+
+
 async def test_doctor_asks_the_provider_and_names_the_next_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     async with ScriptedServer() as http:
         http.answer(200, json={"scopes": ["mail.send"]})
