@@ -33,6 +33,17 @@ def test_what_is_no_window_of_a_tenant_is_refused(text: str) -> None:
         Window.parse(text)
 
 
+def test_a_mail_that_was_counted_a_slot_after_its_permit_was_given_is_given_back() -> None:
+    """The permit comes first, then the claim, then the count: a minute may begin in between."""
+    state, _ = let(TenantState(), LIMITS, "acme", [Amount(), Amount()], now_us=NOW, worker="w")
+    after = not_sent(state, LIMITS, Amount(), issued_us=NOW - 60 * SECOND, worker="w")
+    assert sum(after.windows["messages/3600s"].slots.values()) == 1
+    assert (
+        sum(not_sent(state, LIMITS, Amount(), issued_us=NOW + 60 * SECOND, worker="w").windows["messages/3600s"].slots.values())
+        == 2
+    )
+
+
 def test_what_is_written_is_read_again() -> None:
     for text in ("5/h per tenant", "10/h recipients per tenant", "2000/day@Europe/Berlin per tenant"):
         assert str(Window.parse(text)) == text

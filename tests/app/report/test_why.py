@@ -216,6 +216,13 @@ async def test_a_sender_without_a_route_waits_for_somebody_to_add_one(desk) -> N
     assert "no account may send for the route 'example.org'" in desk.told(id_)
 
 
+async def test_a_sender_that_nobody_may_send_for_leads_to_who_names_it(desk) -> None:
+    await desk.start_worker()
+    desk.facts = replace(desk.facts, routes={"help@example.com": ("support",)})
+    id_ = desk.accept(route="*")
+    assert "no account may send for senders without a route (`ticketmail doctor` names them)" in desk.told(id_)
+
+
 async def test_an_account_in_trouble_is_passed_over_for_a_well_one(desk) -> None:
     await desk.start_worker()
     desk.facts = replace(

@@ -239,10 +239,11 @@ def refund(state: WindowState, issued_us: int, amount: int, worker: str) -> Wind
         kept = max(0, state.last_amount - amount)
         return state.model_copy(update={"tat_us": state.base_us + kept * state.interval_us, "last_amount": kept})
     if state.slot_us:
-        slot = issued_us // state.slot_us
-        left = max(0, state.slots.get(slot, 0) - amount)
-        slots = {number: count for number, count in {**state.slots, slot: left}.items() if count}
-        return state.model_copy(update={"slots": slots})
+        slots = dict(state.slots)
+        for slot in sorted(number for number in slots if number >= issued_us // state.slot_us):  # it may have been counted later
+            back = min(amount, slots[slot])
+            slots[slot], amount = slots[slot] - back, amount - back
+        return state.model_copy(update={"slots": {number: count for number, count in slots.items() if count}})
     if state.start_us <= issued_us:
         return state.model_copy(update={"used": max(0, state.used - amount)})
     return state

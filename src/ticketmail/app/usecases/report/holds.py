@@ -131,11 +131,12 @@ def covers(scope: Scope, view: DeliveryView) -> bool:
 
 def no_route(route: str, missing: Sequence[str] = (), count: int = 0) -> Hold:
     """Nothing may send for this route. ``missing`` are accounts that it names, and may not use."""
+    whose = f"the route {route!r}" if route != "*" else "senders without a route (`ticketmail doctor` names them)"
     named = f"; it names {', '.join(missing)}: gone, or not allowed to send as its sender" if missing else ""
     return Hold(
         HoldKind.NO_ROUTE,
         f"route:{route}",
-        f"no account may send for the route {route!r}{f' ({count} waiting)' if count else ''}{named}",
+        f"no account may send for {whose}{f' ({count} waiting)' if count else ''}{named}",
         decision="add one under [routes] or [accounts] in the settings",
     )
 
