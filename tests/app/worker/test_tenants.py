@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from ticketmail import Message, Submission
-from ticketmail.app.usecases.report import Times, limits_view, surroundings
+from ticketmail.app.usecases.report import Times, limits_view, status, surroundings
 from ticketmail.app.wiring.facts import facts_of
 from ticketmail.domain.outbound.tenants import whose
 from ticketmail.testing.sandbox import Sandbox, memory
@@ -41,6 +41,19 @@ def test_a_tenant_waits_for_its_own_limit_and_the_others_go_on() -> None:
         with pytest.raises(TimeoutError):
             tm.run_until_idle(60)
         assert went(tm) == {"": 7, "acme": 10, "globex": 4}
+
+
+def test_status_names_the_tenants_that_have_mail_due_and_no_room() -> None:
+    with memory(accounts=HOURLY) as tm:
+        for tenant, count in (("acme", 7), ("globex", 5)):
+            hand_over(tm, tenant, count)
+        with pytest.raises(TimeoutError):
+            tm.run_until_idle(60)
+        found = status(tm.mail.reading, facts_of(tm.mail.settings))
+        (hold,) = [one for one in found.holds if one.scope.startswith("tenant:")]
+
+    assert hold.scope == "tenant:acme", "globex has used up its limit, too, but nothing of it waits"
+    assert hold.text.endswith("has used up its limit of 5/h at the account 'desk' (2 waiting)")
 
 
 def test_people_see_which_tenant_is_held_by_what_and_until_when() -> None:

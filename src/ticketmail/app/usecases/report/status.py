@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
@@ -32,13 +33,15 @@ from ticketmail.app.usecases.report.models import (
 )
 from ticketmail.app.usecases.report.roads import on_roads, roads_of
 from ticketmail.app.usecases.report.times import Times, span
-from ticketmail.domain.outbound.tenants import TenantState
+from ticketmail.domain.outbound.tenants import TenantState, tenant_hold, whose
 from ticketmail.domain.ports.reading import LaneLoad, Reading, WorkerView
 
 #: Workers that died are shown for so long (microseconds).
 SHOW_DEAD_US = 24 * 3_600_000_000
 #: Events that wait longer than this have no listener (seconds).
 OLD_EVENT_S = 600.0
+#: So many tenants that are held are named.
+_TENANTS = 20
 #: Holds that are how it should be: the mail flows, no faster than it may.
 PACE = frozenset({HoldKind.RATE, HoldKind.THROTTLE, HoldKind.CONNECTIONS})
 
@@ -64,7 +67,7 @@ def status(reading: Reading, facts: Facts, times: Times | None = None, around: S
     times = times or Times(around.now_us)
     overview = around.overview
     lanes = tuple(_lane(lane, list(loads), around) for lane, loads in _by_lane(overview.lanes))
-    holds = tuple(dict.fromkeys(_all_holds(around, times)))
+    holds = tuple(dict.fromkeys([*_all_holds(around, times), *_tenants_held(reading, around)]))
     roads = roads_of(reading)
     mailboxes = mailboxes_of(reading, facts, around.now_us)
     findings = (
@@ -137,6 +140,23 @@ def _kept_holds(around: Surroundings) -> Iterable[Hold]:
         if hold is not None:
             waiting[hold] = waiting.get(hold, 0) + load.due
     return (hold_counted(hold, count) for hold, count in waiting.items())
+
+
+def _tenants_held(reading: Reading, around: Surroundings) -> list[Hold]:
+    """Tenants that have used up what they may send, and have mail due: those with most of it."""
+    due: Counter[str] = Counter()
+    for route in {load.route for load in around.overview.lanes if load.due} if around.tenants else ():
+        for (_, tenant), count in reading.due_of_tenants(route).items():
+            due[tenant] += count
+    found: list[tuple[int, Hold]] = []
+    for document, state in sorted(around.tenants.items()):
+        account, tenant = whose(document)
+        held = tenant_hold(state, around.limits(account), tenant, around.now_us) if due[tenant] else None
+        if held is not None:
+            text = f"{held.reason[:1].lower()}{held.reason[1:].rstrip('.')} {account!r}"
+            hold = Hold(HoldKind(held.kind), f"tenant:{tenant}", text, until_us=held.until_us)
+            found.append((due[tenant], hold_counted(hold, due[tenant])))
+    return [hold for _, hold in sorted(found, key=lambda one: -one[0])[:_TENANTS]]
 
 
 def hold_counted(hold: Hold, count: int) -> Hold:
