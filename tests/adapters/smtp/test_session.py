@@ -378,6 +378,41 @@ async def test_a_send_cancelled_while_a_session_opens_leaves_no_connection(point
         assert isinstance(await send(gateway), Taken)
 
 
+@pytest.mark.parametrize("point", ["connect", "ehlo", "starttls", "auth"])
+async def test_a_cancel_that_comes_with_the_servers_answer_is_heeded(trust: Trust, point: str) -> None:
+    """Whichever turn of the event loop it comes in: ``asyncio.wait_for`` of Python 3.11 loses some (bpo-42130)."""
+    features = Features(users={"help": "right"}, starttls=trust.server)
+    async with SmtpServer(features=features) as server:
+        for turns in range(12):
+            gateway = create(f"smtp://help:right@localhost:{server.port}?ca_file={trust.ca_file}", GatewayOptions())
+            reached = asyncio.Event()
+            server.decide(lambda moment, reached=reached: reached.set() if moment.point == point else None)
+            task = asyncio.create_task(gateway.send(outgoing(), on_body=no_matter))
+            await reached.wait()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            heeded = task.cancel()
+            await asyncio.wait([task])
+
+            await gateway.aclose()
+
+            assert task.cancelled() == heeded, f"{turns} turns after {point}"
+
+
+async def test_a_greeting_that_is_late_over_tls_leaves_nothing_of_its_connection(trust: Trust) -> None:
+    async with SmtpServer(features=Features(implicit_tls=trust.server)) as server:
+        server.hang("connect", times=1)
+        options = GatewayOptions(connections=1, ca_file=trust.ca_file, timeouts_s=(("banner", 0.2),))
+        gateway = create(f"smtps://localhost:{server.port}", options)
+
+        late = (await gateway.send(outgoing(), on_body=no_matter))[0]
+
+        assert isinstance(late, NotReached)
+        assert late.phase is Phase.BANNER
+        await until(lambda: server.connections_open == 0)
+        assert isinstance(await send(gateway), Taken)
+
+
 async def test_the_size_limit_is_a_capability_once_it_is_known(server: SmtpServer) -> None:
     gateway = create(f"smtp://127.0.0.1:{server.port}", GatewayOptions())
     assert gateway.capabilities.max_size_bytes is None

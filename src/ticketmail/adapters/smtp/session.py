@@ -3,12 +3,16 @@
 What it relies on is asserted by tests/adapters/smtp/test_session_contract.py: ``SMTP(sock=…)``, ``connect``, ``ehlo``,
 ``starttls``, ``auth_*``, and the public attributes ``transport``, ``esmtp_extensions``, ``server_auth_methods``. After the login
 the transport is taken from it (``asyncio.Transport.set_protocol``); its private parts are not touched.
+
+Its own time-outs are switched off (``timeout=None``), ours are ``asyncio.timeout``: its are ``asyncio.wait_for``, which on Python
+3.11 loses a cancellation that comes together with the answer (bpo-42130), and the send would go on.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
@@ -85,30 +89,44 @@ class Handshake:
     async def _connect(self) -> aiosmtplib.SMTP:
         target = self.target
         sock = await dial(target.host, target.port, target.timeouts_s[Phase.CONNECT])
-        client = aiosmtplib.SMTP(
-            hostname=target.host,
-            sock=sock,
-            local_hostname=target.helo or _own_name(sock),
-            use_tls=target.tls == "implicit",
-            start_tls=False,
-            tls_context=self.context,
-            timeout=target.timeouts_s[Phase.BANNER],
-        )
+        client = self._client(sock)
         self.phase = Phase.BANNER
         try:
-            self._banner = (await client.connect()).message
+            async with self._in_time():
+                self._banner = (await client.connect()).message
         except BaseException:
-            sock.close()
+            _end(sock)
             raise
         return client
 
+    def _client(self, sock: socket.socket) -> aiosmtplib.SMTP:
+        target = self.target
+        try:
+            return aiosmtplib.SMTP(
+                hostname=target.host,
+                sock=sock,
+                local_hostname=target.helo or _own_name(sock),
+                use_tls=target.tls == "implicit",
+                start_tls=False,
+                tls_context=self.context,
+                timeout=None,
+            )
+        except BaseException:
+            sock.close()
+            raise
+
+    def _in_time(self) -> asyncio.Timeout:
+        return asyncio.timeout(self.target.timeouts_s[self.phase])
+
     async def _greet(self, client: aiosmtplib.SMTP) -> None:
         try:
-            await client.ehlo(timeout=self.target.timeouts_s[Phase.EHLO])
+            async with self._in_time():
+                await client.ehlo()
         except aiosmtplib.SMTPHeloError as error:
             if error.code not in (500, 501, 502, 504, 550):  # RFC 5321 section 3.2: fall back for servers that do not know EHLO
                 raise
-            await client.helo(timeout=self.target.timeouts_s[Phase.EHLO])
+            async with self._in_time():
+                await client.helo()
 
     async def _encrypt(self, client: aiosmtplib.SMTP) -> None:
         """STARTTLS where it is offered. Once TLS was tried there is no way back to plain text."""
@@ -117,7 +135,8 @@ class Handshake:
             return
         self.phase = Phase.TLS
         if client.supports_extension("starttls"):
-            await client.starttls(tls_context=self.context, timeout=target.timeouts_s[Phase.TLS])
+            async with self._in_time():
+                await client.starttls(tls_context=self.context)
             self.phase = Phase.EHLO
             await self._greet(client)
         elif target.tls == "required" or not target.plaintext:
@@ -128,20 +147,22 @@ class Handshake:
         if not self.target.logs_in:
             return
         self.phase = Phase.AUTH
-        timeout = self.target.timeouts_s[Phase.AUTH]
         if self.target.auth == "oauth2":
-            await client.auth_xoauth2(self.target.username, await self._access_token(), timeout=timeout)
+            token = await self._access_token()
+            async with self._in_time():
+                await client.auth_xoauth2(self.target.username, token)
             return
         secret = self.target.password.get_secret_value()
         self._hide(secret)
-        await self._password_login(client, secret, timeout)
+        await self._password_login(client, secret)
 
-    async def _password_login(self, client: aiosmtplib.SMTP, secret: str, timeout: float) -> None:
+    async def _password_login(self, client: aiosmtplib.SMTP, secret: str) -> None:
         """One mechanism; the next only if the server says that it does not do this one, so that a wrong password counts once."""
         methods = self._mechanisms(client)
         for number, (_, method) in enumerate(methods):
             try:
-                await method(self.target.username, secret, timeout=timeout)
+                async with self._in_time():
+                    await method(self.target.username, secret)
                 return
             except aiosmtplib.SMTPAuthenticationError as error:
                 if error.code not in (500, 501, 502, 503, 504, 534) or number == len(methods) - 1 or not client.is_connected:
@@ -258,6 +279,13 @@ def _own_name(sock: socket.socket) -> str:
         return name
     address = str(sock.getsockname()[0])
     return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
+
+
+def _end(sock: socket.socket) -> None:
+    """End a connection whose socket asyncio's transport has: that reads the end, and closes it. A close here would leave the loop
+    with a number that the next connection is given, too."""
+    with contextlib.suppress(OSError):  # the server has gone, or the transport has closed it
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 def _drop(client: aiosmtplib.SMTP) -> None:
