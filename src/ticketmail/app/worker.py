@@ -177,7 +177,8 @@ class Worker:
             await self._pump_on(side)
             self._roads.stop()
             await self._drained(side)
-            await asyncio.wait_for(roads, ROADS_END_S)
+            async with asyncio.timeout(ROADS_END_S):
+                await roads
         except TimeoutError:
             _log.warning("the roads do not end in time; what they held comes again")
         finally:

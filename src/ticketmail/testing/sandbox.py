@@ -228,7 +228,8 @@ class Sandbox:
         process.start(self.worker().run())
         while not process.killed.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(process.killed.wait(), 0.25)
+                async with asyncio.timeout(0.25):
+                    await process.killed.wait()
             if not self._due():
                 process.kill("idle")
         return process

@@ -69,7 +69,8 @@ class Bridge:
         if not self._inbox:
             self._filled.clear()
             try:
-                await asyncio.wait_for(self._filled.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._filled.wait()
             except TimeoutError:
                 pass
         if not self._inbox and self._trouble is not None:

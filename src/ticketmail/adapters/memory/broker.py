@@ -121,7 +121,8 @@ class _MemoryReceiver:
         found = self._take(limit)
         if not found and wait_s > 0:
             try:
-                await asyncio.wait_for(self._filled.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._filled.wait()
             except TimeoutError:
                 pass
             found = self._take(limit)

@@ -95,7 +95,8 @@ class Listener:
             if left <= 0:
                 return
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), left if same else min(left, _LOOK_S))
+                async with asyncio.timeout(left if same else min(left, _LOOK_S)):
+                    await woken.wait()
 
     def _ring(self) -> None:
         """From any thread."""

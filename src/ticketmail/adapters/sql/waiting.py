@@ -60,7 +60,8 @@ class Listener:
             if left <= 0:
                 return False
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), min(left, self._database.store.poll_s))
+                async with asyncio.timeout(min(left, self._database.store.poll_s)):
+                    await woken.wait()
 
     def close(self) -> None:
         """Stop listening. Idempotent."""

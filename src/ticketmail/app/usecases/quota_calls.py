@@ -39,7 +39,8 @@ class QuotaCalls:
 
     async def _asked(self, account: str, gateway: TellsAllowance) -> Allowance | None:
         try:
-            return await asyncio.wait_for(gateway.allowance(), PATIENCE_S)
+            async with asyncio.timeout(PATIENCE_S):
+                return await gateway.allowance()
         except Exception as error:  # an adapter of anybody's; what is known of the account stays in force
             _log.warning("account %s: its provider does not say what it still takes: %s", account, error)
             return None

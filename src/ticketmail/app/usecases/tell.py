@@ -225,7 +225,8 @@ async def acall(handler: TicketHandler, event: Any) -> None:
 
 async def _wait_for(stop: asyncio.Event, seconds: float) -> None:
     try:
-        await asyncio.wait_for(stop.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await stop.wait()
     except TimeoutError:
         pass
 

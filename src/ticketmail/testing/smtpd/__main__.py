@@ -123,7 +123,8 @@ async def _tell(server: SmtpServer, path: Path | None, ended: asyncio.Event) -> 
     """Until the end, keep the file of statistics fresh."""
     while not ended.is_set():
         try:
-            await asyncio.wait_for(ended.wait(), _TOLD_EVERY_S if path else None)
+            async with asyncio.timeout(_TOLD_EVERY_S if path else None):
+                await ended.wait()
         except TimeoutError:
             pass
         if path is not None:

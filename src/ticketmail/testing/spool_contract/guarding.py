@@ -260,7 +260,8 @@ class GuardContract:
         worker = await work()
         while await worker.deliveries.wait(0.3):
             pass  # the echo of opening
-        assert await asyncio.wait_for(worker.deliveries.wait(0.05), 5) is False
+        async with asyncio.timeout(5):
+            assert await worker.deliveries.wait(0.05) is False
 
     async def test_a_worker_of_another_site_gets_no_row(self, spool: Any, make_spool: Any, clock: ContractClock) -> None:
         from ticketmail.domain.errors import SiteMismatch
