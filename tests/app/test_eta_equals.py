@@ -40,12 +40,14 @@ def test_accounts_that_share_mail_take_half_as_long(accounts: int) -> None:
     assert max(said for said, _ in pairs) <= 1.15 * max(truth for _, truth in pairs) + 5
 
 
-def test_accounts_of_one_gateway_wait_for_what_they_may_do_together() -> None:
+@pytest.mark.parametrize("others", [0, 10, 60])
+def test_accounts_of_one_gateway_take_turns_at_what_they_may_do_together(others: int) -> None:
     accounts = {name: {"gateway": "relay", "senders": [f"{name}@example.com"]} for name in ("sales", "news")}
     gateways = {"relay": {"url": "null://", "limits": ["30/min"]}}
     with memory(accounts=accounts, gateways=gateways) as tm:
         hand_over(tm, 20, sender="sales@example.com")
-        pairs = forecast_and_truth_s(tm, 200)
+        hand_over(tm, others, sender="news@example.com")
+        pairs = forecast_and_truth_s(tm, 400)
 
     assert all(said >= truth - 0.5 for said, truth in pairs)
     assert max(said for said, _ in pairs) <= 1.15 * max(truth for _, truth in pairs) + 5

@@ -73,6 +73,7 @@ class AccountLane:
         self.slots = Slots(limits.slots)
         self.sleeping = 0  #: mails that wait for their turn, besides
         self.turns_until_us = 0  #: the last of these turns
+        self.served_us = 0  #: when mails of it were claimed last
         self.backlog = False  #: the last claim found more than there were permits for
 
     @property

@@ -115,8 +115,12 @@ class Pump:
 
     async def _serve(self, worker_id: UUID) -> bool:
         plan = self._plan(self._pairs)
-        started = [await self._feed(worker_id, self._accounts[name], pairs, reserve) for (name, reserve), pairs in plan.items()]
-        return any(started)
+        started = False
+        # Accounts that share a server's limit take turns: who was served longest ago asks first.
+        for (name, reserve), pairs in sorted(plan.items(), key=lambda one: self._accounts[one[0][0]].served_us):
+            if await self._feed(worker_id, self._accounts[name], pairs, reserve):
+                self._accounts[name].served_us, started = self._now_us(), True
+        return started
 
     def _plan(self, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, float], list[tuple[str, str]]]:
         """By account, and by the part of a day's quota that is left to other lanes: the (route, lane) pairs to serve now."""
