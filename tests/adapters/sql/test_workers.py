@@ -6,14 +6,17 @@ import asyncio
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from typing import Any
 
 import pytest
-from sql_support import SECOND, WORKER, HandClock, entry
+from sql_support import SECOND, WORKER, HandClock, Worker, claims, entry
 
 from ticketmail.adapters.sql import create
 from ticketmail.domain.errors import SiteMismatch
 from ticketmail.domain.ports.spooling import SpoolOptions
+from ticketmail.testing.spool_contract.acts import event_of
+from ticketmail.testing.spool_contract.kit import taken
 
 
 async def dies(worker: Any, clock: HandClock) -> None:
@@ -55,6 +58,26 @@ async def test_waiting_ends_when_another_process_hands_over(spool: Any, work: An
     child = await asyncio.create_subprocess_exec(sys.executable, "-c", program, stderr=subprocess.PIPE)
     assert await worker.deliveries.wait(30) is True
     assert await child.wait() == 0
+
+
+@pytest.mark.postgresql
+async def test_other_processes_are_rung_for_new_mail_and_not_for_events(postgresql_url: str, options: SpoolOptions) -> None:
+    """Only workers listen: each would be woken for each mail that any of them has sent."""
+    import psycopg
+
+    spool, letter = create(postgresql_url, options), entry()
+    side = spool.worker_side()
+    worker = Worker(side, (await side.workers.register(WORKER)).worker_id)
+    with closing(spool), psycopg.connect(postgresql_url, autocommit=True) as listener:
+        listener.execute("LISTEN ticketmail_bell")
+        spool.intake.accept([letter])
+        (mail,) = await worker.claim()
+        await worker.deliveries.begin(worker.id, "a", claims(mail))
+        await worker.deliveries.record(worker.id, [taken(one, events=(event_of(letter),)) for one in claims(mail)])
+        await side.aclose()
+        listener.execute("NOTIFY ticketmail_bell, 'the end'")
+        with closing(listener.notifies()) as heard:
+            assert [next(heard).payload, next(heard).payload] == ["", "the end"]
 
 
 async def test_a_claim_committed_beside_its_workers_burial_is_taken_back(spool: Any, work: Any) -> None:
