@@ -87,14 +87,14 @@ def test_the_only_connection_is_refused_because_of_others_and_waits() -> None:
 
 def test_one_more_is_tried_after_a_clean_time_if_workers_use_what_they_have() -> None:
     used = idle = three_of_five()
-    for second in range(10, 50, 10):
+    for second in range(10, 80, 10):
         used = asked(used, "a", NOW + second * SECOND, in_use=3)
         idle = asked(idle, "a", NOW + second * SECOND, in_use=2)
 
     assert (cap(used), cap(idle)) == (4, 3)
 
 
-@pytest.mark.parametrize(("in_vain", "waits_s"), [(1, 60), (2, 120), (4, 480), (9, 480)])
+@pytest.mark.parametrize(("in_vain", "waits_s"), [(1, 120), (2, 240), (3, 480), (9, 480)])
 def test_a_try_in_vain_doubles_the_clean_time_before_the_next(in_vain: int, waits_s: int) -> None:
     state, at_us = three_of_five(), NOW
     for _ in range(in_vain):
@@ -111,13 +111,13 @@ def test_a_try_in_vain_doubles_the_clean_time_before_the_next(in_vain: int, wait
     assert (at_us - began_us) / SECOND == waits_s
 
 
-def test_a_limit_that_was_raised_is_found_one_connection_each_half_minute() -> None:
+def test_a_limit_that_was_raised_is_found_one_connection_a_minute() -> None:
     state, at_us = three_of_five(), NOW
     while cap(state) < 5:
         at_us += 10 * SECOND
         state = asked(state, "a", at_us, in_use=cap(state))
 
-    assert (at_us - NOW) / SECOND == 70, "asked each ten seconds"
+    assert (at_us - NOW) / SECOND == 130, "asked each ten seconds"
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.integers(1, 40)), max_size=60))

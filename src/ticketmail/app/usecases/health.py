@@ -14,7 +14,7 @@ from ticketmail.domain.outbound.allowance import Allowance
 from ticketmail.domain.outbound.faults import Fault
 from ticketmail.domain.outbound.holds import Hold, hold_of, stopped_since
 from ticketmail.domain.outbound.learning import Recent
-from ticketmail.domain.outbound.permits import Grant, charge, drop_worker, give_back, take
+from ticketmail.domain.outbound.permits import Grant, charge, drop_worker, give_back, take, unrestricted
 from ticketmail.domain.outbound.server import Server
 from ticketmail.domain.outbound.settling import settle_allowance, settle_change, settle_fault, settle_success
 from ticketmail.domain.ports.delivering import Book, Change
@@ -160,6 +160,11 @@ class AccountHealth:
     def metered(self, account: str) -> bool:
         """Whether its mails need permits."""
         return metered(self.state(account), self._limits[account]) or self._servers.counts(account)
+
+    def unrestricted(self, account: str) -> bool:
+        """Whether its mails need no permits, by the last state seen: a worker that did not see that another was refused is soon
+        refused itself, and sees it then."""
+        return not self._servers.counts(account) and unrestricted(self.state(account), self._limits[account])
 
     def stopped_since(self, account: str, issued_us: int) -> bool:
         """Whether it has begun to be held after that permit was given, by the last state seen."""

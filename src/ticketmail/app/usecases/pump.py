@@ -151,7 +151,9 @@ class Pump:
                 return False
         claimed = await self._claim(worker_id, account.name, pairs, wanted)
         mails, began = await self._shared(worker_id, account, claimed, reserve)
-        if grant is None and mails:
+        if grant is None and self._health.unrestricted(account.name):
+            grant = Grant(len(mails), account.connections, issued_us)
+        elif grant is None and mails:
             grant = await self._permits(worker_id, account, len(mails), reserve)
         elif grant is not None and len(mails) < wanted:
             await self._health.give_back(account.name, worker_id.hex, wanted - len(mails))

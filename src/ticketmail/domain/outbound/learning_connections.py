@@ -15,7 +15,7 @@ from ticketmail.domain.outbound.leases import Lease
 
 _US: Final = 1_000_000
 #: One more is tried after so many seconds without a refusal, twice as many after each that was refused, so often at the most.
-_CLEAN_S, _DOUBLINGS = 30.0, 4
+_CLEAN_S, _DOUBLINGS = 60.0, 3
 #: By then workers have been seen so often to use all that they may have: more would be of use.
 _USED: Final = 3
 
@@ -36,10 +36,14 @@ def refused_connection(
     """After a refusal for too many connections: one fewer than were leased, and that one is the ``worker``'s. Where the last
     one was tried before the one before it was known (``tried_us``), it is an echo."""
     learned = old or Learned()
-    in_use = sum(lease.held for lease in leases.values() if lease.until_us > now_us)
+    live = {name: lease.held for name, lease in leases.items() if lease.until_us > now_us}
+    in_use, own = sum(live.values()), live.get(worker, 0)
     if tried_us is not None and tried_us <= learned.connections_us and not learned.connections_tried:
         return RefusedConnection(learned, leases, others=in_use > 0)
-    most = max(1, min(in_use, learned.connections or in_use) - 1)
+    if not in_use:
+        return RefusedConnection(learned, leases, others=False)
+    left = in_use - 1 if own else in_use
+    most = max(1, min(left, learned.connections or left))
     refused = learned.connections_refused + 1 if learned.connections_tried else learned.connections_refused
     update = {
         "connections": most,
@@ -51,10 +55,9 @@ def refused_connection(
         "learned_us": now_us,
     }
     note = f"{most} connections from now on." if most != learned.connections else ""
-    own = leases.get(worker)
-    if own is not None and own.held > 0:
-        leases = {**leases, worker: own.model_copy(update={"held": own.held - 1})}
-    return RefusedConnection(learned.model_copy(update=update), leases, in_use > 1, note)
+    if own:
+        leases = {**leases, worker: leases[worker].model_copy(update={"held": own - 1})}
+    return RefusedConnection(learned.model_copy(update=update), leases, left > 0, note)
 
 
 def more_connections(old: Learned, *, now_us: int, most: int, all_used: bool) -> Learned:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ticketmail.domain.outbound.account import AccountLimits, AccountState, Block, slots_of
+from ticketmail.domain.outbound.account import AccountLimits, AccountState, Block, metered, slots_of
 from ticketmail.domain.outbound.allowance import left, let_through, taken_back
 from ticketmail.domain.outbound.breaker import PROBE_LIFE_US, allowed, not_tried, tried
 from ticketmail.domain.outbound.holds import Hold, hold_of, used_up
@@ -58,6 +58,11 @@ def take(
     if hold is not None:
         return state, Grant(0, slots, now_us, hold)
     return _permitted(state, limits, worker, min(permits, _most(state, limits, now_us, reserve)), slots, life_us, now_us)
+
+
+def unrestricted(state: AccountState, limits: AccountLimits) -> bool:
+    """Nothing counts mails now: who has connections need not ask for permits."""
+    return not metered(state, limits) and state.quota is None and state.breaker.phase == "closed"
 
 
 def _permitted(
