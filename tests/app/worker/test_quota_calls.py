@@ -53,3 +53,16 @@ async def test_what_the_provider_says_is_kept_to_and_one_that_fails_holds_up_nob
     assert len(waiting) == 3
     assert {one.attempts for one in waiting} == {0}
     assert "the provider said that no more mail goes until its reset" in why.holds[0].text
+
+
+@pytest.mark.parametrize("says", [True, False])
+async def test_mails_are_counted_where_the_provider_may_say_what_it_still_takes(tmp_path: Path, says: bool) -> None:
+    gateway = Provider(99) if says else NullGateway()
+    settings = {"spool": f"sqlite:///{tmp_path}/spool.db", "accounts": {"a": {"url": "null://"}}}
+    with TicketMail(settings=settings) as mail:
+        async with working(mail, gateways={"a": gateway}):
+            await mail.asubmit(letter())
+            await until(lambda: gateway.taken == 1)
+            document = mail.reading.documents("account").get("a", b"")
+
+    assert (b"blocks" in document) is says

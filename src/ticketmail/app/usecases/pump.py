@@ -151,7 +151,7 @@ class Pump:
                 return False
         claimed = await self._claim(worker_id, account.name, pairs, wanted)
         mails, began = await self._shared(worker_id, account, claimed, reserve)
-        if grant is None and self._health.unrestricted(account.name):
+        if grant is None and not self._counted(account):
             grant = Grant(len(mails), account.connections, issued_us)
         elif grant is None and mails:
             grant = await self._permits(worker_id, account, len(mails), reserve)
@@ -161,6 +161,12 @@ class Pump:
         if grant is not None:
             began |= await self._set_going(worker_id, account, mails, grant, issued_us)
         return began
+
+    def _counted(self, account: AccountLane) -> bool:
+        """Whether each mail needs its permit. Of a provider that says what it still takes it must be known what is on its way."""
+        gateway = self._gateways.get(account.name)
+        says = gateway is not None and (gateway.capabilities.http or gateway.capabilities.tells_allowance)
+        return says or not self._health.unrestricted(account.name)
 
     async def _shared(
         self, worker_id: UUID, account: AccountLane, claimed: Sequence[ClaimedMail], reserve: float
