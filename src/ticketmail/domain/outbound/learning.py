@@ -22,7 +22,8 @@ _US: Final = 1_000_000
 _FLOOR_PER_S, _FIRST_PER_S = 1 / 60, 0.5
 #: A pace is judged after so many mails, and after so many seconds at the least. A look, which may use what a server let us save
 #: up, after more.
-_JUDGED_MAILS, _JUDGED_S, _JUDGED_MOST_S, _LOOK_S = 8.0, 2.0, 60.0, 8.0
+_JUDGED_MAILS, _JUDGED_S, _JUDGED_MOST_S = 8.0, 2.0, 60.0
+_LOOK_MAILS, _LOOK_S = 16.0, 4.0
 #: A period of refusing longer than this tells of a quota, not of a pace.
 _PERIOD_MOST_S: Final = 120.0
 _FIRST_STEP, _STEP, _STEP_MOST = 0.3, 0.06, 0.5
@@ -35,7 +36,7 @@ _QUIET_MAILS, _QUIET_S = 90.0, 30.0
 _BOLD: Final = 1.5
 #: What was good before a fall is looked for after so many seconds, and mails that were gained by it; each further time half as
 #: late again, and so often. It must be this much better.
-_RETURN_S, _RETURN_MAILS, _LATER, _RETURNS, _BETTER = 2.0, 75.0, 1.75, 7, 1.25
+_RETURN_S, _RETURN_MAILS, _LATER, _RETURNS, _BETTER = 2.0, 75.0, 1.5, 7, 1.25
 #: A slow account, which never looks boldly, looks for it for a day more, after so many mails.
 _ONCE_MAILS, _ONCE_US = 120.0, 86_400 * _US
 #: After a try was refused, what is good goes on for so many of the server's windows.
@@ -278,7 +279,7 @@ def _look(state: Learned, now_us: int) -> float:
     may leave no time to find a bracket, or one that was true in a burst only: a bold look ends that."""
     if not state.good:
         return 0.0
-    waits_s = max(_QUIET_S, _QUIET_MAILS / min(state.good, state.good**2))
+    waits_s = max(_QUIET_S, _QUIET_MAILS / min(state.good, state.good**2)) * _out_of_step(state.looked_us)
     looked_s, quiet_s = (now_us - state.looked_us) / _US, (now_us - state.quiet_us) / _US
     once = _slow(state) and state.once > _BETTER * state.good and not state.was and now_us - state.fell_us < _ONCE_US
     if once and quiet_s >= _ONCE_MAILS / state.good:
@@ -289,6 +290,12 @@ def _look(state: Learned, now_us: int) -> float:
         return state.good * (_BOLD if state.looks % 2 and not _slow(state) else 1 + _STEP)
     fell = state.fell_us > state.looked_us and looked_s > 2 * max(waits_s, state.period_s)
     return state.good * _BOLD if fell else 0.0
+
+
+def _out_of_step(at_us: int) -> float:
+    """1 to 1.5, by chance, for which the last digits of a moment stand: else looks keep step with a neighbour that has its own
+    rhythm, and always meet its bursts."""
+    return 1 + at_us // 1000 % 1000 / 2000
 
 
 def _found(old: Learned) -> Learned:
@@ -324,7 +331,7 @@ def _judged_s(state: Learned) -> float:
         return max(min(_RESTS * _window_s(state), _JUDGED_MOST_S), mails / state.per_s)
     excess = (state.per_s - known) / known if known else _STEP_MOST
     shows_s = _window_s(state) / max(excess, _LEAST_CUT)
-    least_s = _LOOK_S if state.back else _JUDGED_S
+    least_s = max(_LOOK_S, _LOOK_MAILS / state.per_s) if state.back else _JUDGED_S
     if _slow(state) and (state.back or _careful(state)):  # what a server lets a slow account save up lasts for long
         return _JUDGED_MOST_S
     return max(least_s, _JUDGED_MAILS / state.per_s, min(shows_s, _JUDGED_MOST_S))
