@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from ticketmail.domain.outbound.account import AccountLimits, AccountState, slots_of
 from ticketmail.domain.outbound.faults import Advice, Fault, FaultScope
-from ticketmail.domain.outbound.learning import Recent
+from ticketmail.domain.outbound.learning import Learned, Recent
+from ticketmail.domain.outbound.learning_connections import more_connections
 from ticketmail.domain.outbound.permits import take
 from ticketmail.domain.outbound.settling import settle_fault
 
@@ -118,6 +119,23 @@ def test_a_limit_that_was_raised_is_found_one_connection_a_minute() -> None:
         state = asked(state, "a", at_us, in_use=cap(state))
 
     assert (at_us - NOW) / SECOND == 130, "asked each ten seconds"
+
+
+def test_a_clock_that_was_ahead_and_is_set_right_makes_no_refusal_an_echo_and_no_wait_longer() -> None:
+    day_us = 86_400 * SECOND
+    state = asked(refused(asked(AccountState(), "a", NOW + day_us), "a", NOW + day_us), "a", NOW, in_use=4)
+
+    assert cap(refused(state, "a", NOW + SECOND)) == 3
+    for second in range(3):
+        state = asked(state, "a", NOW + second * SECOND, in_use=4)
+    assert cap(state) == 5
+
+
+def test_no_more_connections_are_tried_than_the_settings_allow() -> None:
+    learned = Learned(connections=3, connections_us=NOW, connections_used=99)
+
+    assert more_connections(learned, now_us=NOW + 999 * SECOND, most=3, all_used=True) is learned
+    assert more_connections(learned, now_us=NOW + 999 * SECOND, most=5, all_used=True).connections == 4
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.integers(1, 40)), max_size=60))

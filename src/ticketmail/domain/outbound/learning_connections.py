@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from ticketmail.domain.outbound.clocks import is_ahead
 from ticketmail.domain.outbound.faults import Fault
 from ticketmail.domain.outbound.learning import Learned
 from ticketmail.domain.outbound.leases import Lease
@@ -38,7 +39,8 @@ def refused_connection(
     learned = old or Learned()
     live = {name: lease.held for name, lease in leases.items() if lease.until_us > now_us}
     in_use, own = sum(live.values()), live.get(worker, 0)
-    if tried_us is not None and tried_us <= learned.connections_us and not learned.connections_tried:
+    changed_us = _changed_us(learned, now_us)
+    if tried_us is not None and tried_us <= changed_us and not learned.connections_tried:
         return RefusedConnection(learned, leases, others=in_use > 0)
     if not in_use:
         return RefusedConnection(learned, leases, others=False)
@@ -67,8 +69,13 @@ def more_connections(old: Learned, *, now_us: int, most: int, all_used: bool) ->
         return old
     clean_s = _CLEAN_S * 2.0 ** min(old.connections_refused, _DOUBLINGS)
     used = old.connections_used + 1
-    if used < _USED or now_us - old.connections_us < clean_s * _US:
+    if used < _USED or now_us - _changed_us(old, now_us) < clean_s * _US:
         return old.model_copy(update={"connections_used": used})
     more = {"connections": old.connections + 1, "connections_us": now_us, "connections_used": 0, "connections_tried": True}
     refused = 0 if old.connections_tried else old.connections_refused  # the one before was borne
     return old.model_copy(update=more | {"connections_refused": refused})
+
+
+def _changed_us(learned: Learned, now_us: int) -> int:
+    """When their number changed last; 0 if a clock said so that has been set back since: every refusal would be an echo."""
+    return 0 if is_ahead(learned.connections_us, now_us) else learned.connections_us
