@@ -294,10 +294,22 @@ class RoadKiller:
         until(lambda: bool(self._site.publishing()), _AIM_S, "a host publishes", every_s=0.0005)
         host = self._dice.choice(self._site.publishing() or [one for one in self._site.hosts if one.runs])
         time.sleep(self._dice.uniform(0.0, 0.003))
+        self._caught_in_a_call(host)
         host.kill()
         self.kills.hosts += 1
         self.kills.publishing += self._site.was_publishing(host)
         host.start()
+
+    def _caught_in_a_call(self, host: Child) -> None:
+        """Stands still in one, if it comes to that in time."""
+        end_s = time.monotonic() + _AIM_S
+        while host.runs and time.monotonic() < end_s:
+            host.send(signal.SIGSTOP)
+            time.sleep(0.01)  # by then it stands
+            if self._site.was_publishing(host):
+                return
+            host.send(signal.SIGCONT)
+            time.sleep(self._dice.uniform(0.0, 0.003))
 
     def _again(self, child: Child) -> None:
         child.kill()
