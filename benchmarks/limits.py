@@ -68,6 +68,7 @@ def _results(runs: list[Callable[[], Result]], parallel: int) -> Iterator[Result
             for future in as_completed([pool.submit(run) for run in runs]):
                 yield future.result()
         except SystemExit:
+            pool.shutdown(wait=False, cancel_futures=True)  # else the next ones begin
             for process in active_children():
                 process.terminate()
             raise

@@ -93,11 +93,18 @@ def _run(command: Sequence[str]) -> int:
     try:
         with locked() as state:
             environment = {**os.environ, **state.variables()}
-        return subprocess.run(command, env=environment, check=False).returncode
-    except KeyboardInterrupt:
-        return 130
+        return _ended(subprocess.Popen(command, env=environment))
     finally:
         _stop(mine)
+
+
+def _ended(child: subprocess.Popen[bytes]) -> int:
+    """Its exit code. Who asks this process to end, asks the child, and the services stop when that has ended; a terminal asks
+    both."""
+    signal.signal(signal.SIGTERM, lambda number, _: child.send_signal(number))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    code = child.wait()
+    return 128 - code if code < 0 else code
 
 
 def _say(text: str) -> None:

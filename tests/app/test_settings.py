@@ -239,6 +239,18 @@ def test_every_secret_is_known_to_the_redaction_of_logs() -> None:
     assert {CANARY, CANARY * 2, CANARY * 3, CANARY * 4, f"/{CANARY}"} <= found
 
 
+@pytest.mark.parametrize("url", ["sendgrid://SG.key@api", "smtp://token:token@smtp.example.com", "acme://token@"])
+def test_a_key_in_a_users_place_is_masked(url: str) -> None:
+    assert "***" in masked(url)
+    assert "key" not in masked(url)
+    assert "token" not in masked(url)
+
+
+@pytest.mark.parametrize("url", ["smtp://desk@mail:587", "imaps://desk@mail", "postgresql+psycopg://desk@db/desk", "lmtp://mail"])
+def test_a_user_without_a_password_is_shown(url: str) -> None:
+    assert masked(url) == url
+
+
 def test_a_masked_url_keeps_what_people_need() -> None:
     assert masked("postgresql://desk:pw@db:5432/desk?sslmode=require") == "postgresql://desk:***@db:5432/desk?sslmode=***"
     assert masked("sqlite:////var/lib/desk.db") == "sqlite:////var/lib/desk.db"

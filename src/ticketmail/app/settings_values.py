@@ -87,6 +87,10 @@ OptionalAddress = Annotated[Address | None, BeforeValidator(_address)]
 Recipient = Annotated[str, AfterValidator(_recipient)]
 #: A URL that may hold a password.
 SecretUrl = SecretStr
+#: URLs with a user and no password: that stands elsewhere, or there is none.
+_WITH_USERS = frozenset(
+    ["imap", "imaps", "amqp", "amqps", "redis", "rediss", "kafka", "postgresql", "postgres", "mysql", "mariadb"]
+)
 
 
 def masked(url: str | SecretStr) -> str:
@@ -96,14 +100,21 @@ def masked(url: str | SecretStr) -> str:
         parts = urlsplit(text)
     except ValueError:
         return "***"
-    user, at, host = parts.netloc.rpartition("@")
-    shown = f"{user.partition(':')[0]}:***" if ":" in user else user
+    login, at, host = parts.netloc.rpartition("@")
+    shown = _shown_login(login, parts.scheme)
     query = "&".join(f"{pair.partition('=')[0]}=***" for pair in parts.query.split("&")) if parts.query else ""
     # The path of an alert webhook is its secret; databases' and files' paths are not.
     path = "/***" if parts.scheme in ("http", "https") and len(parts.path) > 1 else parts.path
     shown_url = urlunsplit((parts.scheme, shown + at + host, path, query, ""))
     # urlunsplit drops an empty netloc's slashes: sqlite:////var/x would become sqlite://var/x.
     return shown_url if parts.netloc else f"{parts.scheme}://{path}{'?' * bool(query)}{query}"
+
+
+def _shown_login(login: str, scheme: str) -> str:
+    """A provider's key stands alone where elsewhere a user does, or as user and password both (Postmark's SMTP)."""
+    user, colon, password = login.partition(":")
+    is_key = user == password if scheme.startswith("smtp") else not colon and scheme.partition("+")[0] not in _WITH_USERS
+    return ("***" if user and is_key else user) + (":***" if colon else "")
 
 
 def with_login(url: str, user: str, password: str) -> str:

@@ -196,6 +196,17 @@ def test_rate_sends_until_the_first_refusal(desk) -> None:
     assert "450 4.7.0" in finding(found, "rate")["text"]
 
 
+@pytest.mark.parametrize("most", [1, 2, 5])
+def test_what_one_connection_takes_is_no_rate_and_is_there_to_paste(desk, most: int) -> None:
+    with SmtpServer(features=LOGIN, limits=ServerLimits(mails_per_connection=most)).in_thread() as server:
+        found = probed(desk, server, "--send-to", "me@example.net", "--rate", "10")
+        assert server.taken_count == 3 + 10
+    assert [one["text"] for one in found["findings"] if one["level"] == "bad"] == []
+    assert finding(found, "messages per connection")["text"].startswith(f"The server takes {most} mails on one connection")
+    assert finding(found, "rate")["text"].startswith("10 mails in")
+    assert tomllib.loads(found["toml"])["accounts"]["help"]["messages_per_connection"] == most
+
+
 def test_rate_without_a_recipient_is_wrong_usage(desk, server: SmtpServer) -> None:
     ran = desk.run("doctor", "--probe", url(server), "--rate", "3")
     assert ran.code == 2

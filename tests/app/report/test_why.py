@@ -84,7 +84,7 @@ async def test_a_reset_that_was_learned_is_when_it_leaves_not_the_try_before_it(
 
 
 async def test_a_mail_behind_more_than_are_counted_may_be_behind_all(desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_module("ticketmail.app.usecases.report.outlook"), "COUNTED", 2)
+    monkeypatch.setattr(import_module("ticketmail.app.usecases.report.etas"), "COUNTED", 2)
     await desk.start_worker()
     for at in range(4):
         id_ = desk.accept(f"{at}@example.net")

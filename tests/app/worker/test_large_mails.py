@@ -1,11 +1,23 @@
-"""Mails with more recipients than a limit lets through at once go all the same, and what is over is waited for."""
+"""Mails with more recipients or bytes than a limit lets through at once go all the same, and what is over is waited for."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
 
 import pytest
 
 from ticketmail import Message
+from ticketmail.adapters.memory.deliveries import MemoryDeliveries
+from ticketmail.domain.ports.delivering import ClaimedMail, Want
 from ticketmail.testing.sandbox import memory
+
+LINE = "x" * 69 + "\n"
+
+
+def note(size_bytes: int) -> Message:
+    text = LINE * (size_bytes // len(LINE))
+    return Message(sender="desk@example.com", to="ann@example.net", subject="Logs", text=text)
 
 
 @pytest.mark.parametrize("limit", ["30/min recipients", "9/min recipients"])
@@ -16,3 +28,34 @@ def test_a_mail_to_many_is_not_held_for_ever_by_a_limit_of_recipients(limit: str
             tm.mail.submit(Message(sender="desk@example.com", to=everybody, subject="Maintenance", text="Tonight."))
         tm.run_until_idle(600)
         assert len(tm.sent) == 36
+
+
+def test_mails_without_room_are_looked_at_again_when_there_is_some_and_not_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    claimed: list[UUID] = []
+    claim = MemoryDeliveries.claim
+
+    async def counted(self: MemoryDeliveries, worker_id: UUID, wants: Sequence[Want]) -> Sequence[ClaimedMail]:
+        mails = await claim(self, worker_id, wants)
+        claimed.extend(mail.submission_id for mail in mails)
+        return mails
+
+    monkeypatch.setattr(MemoryDeliveries, "claim", counted)
+    with memory(accounts={"desk": {"url": "null://", "limits": ["100kB/10min"]}}) as tm:
+        for _ in range(3):
+            tm.mail.submit(note(60_000))
+        tm.run_until_idle(3600)
+        assert len(tm.sent) == 3
+
+    looks = (2 * 600 + 600) / 5  # two mails wait for ten minutes, then one: each fifth second, not each time the worker polls
+    assert len(claimed) < looks + 20
+
+
+def test_a_small_mail_goes_before_a_large_one_that_waits_for_room() -> None:
+    with memory(accounts={"desk": {"url": "null://", "limits": ["100kB/10min"]}}) as tm:
+        for size_bytes in (60_000, 60_000, 1_000):
+            tm.mail.submit(note(size_bytes), ticket=str(size_bytes + len(tm.deliveries)))
+        start_us = tm.clock.now_us()
+        tm.run_until_idle(3600)
+        went = [arrived.at_us - start_us for arrived in tm.arrived]
+
+    assert [at_us < 60_000_000 for at_us in sorted(went)] == [True, True, False]

@@ -74,6 +74,7 @@ class AccountLane:
         self.sleeping = 0  #: mails that wait for their turn, besides
         self.turns_until_us = 0  #: the last of these turns
         self.served_us = 0  #: when mails of it were claimed last
+        self.no_room_until_us = 0  #: until then no window of bytes or recipients has room for any of the mails claimed last
         self.backlog = False  #: the last claim found more than there were permits for
 
     @property
@@ -83,7 +84,8 @@ class AccountLane:
 
     def is_full(self, now_us: int) -> bool:
         """It has what it may have for now: no room, or turns that are far ahead."""
-        return self.connections > 0 and (self.room <= 0 or self.turns_until_us > now_us + AHEAD_US // 2)
+        waits = self.turns_until_us > now_us + AHEAD_US // 2 or self.no_room_until_us > now_us
+        return self.connections > 0 and (waits or self.room <= 0)
 
     def in_use(self, gateway: Gateway | None) -> int:
         """Connections that are open, after idle ones above what it may have were closed; of a gateway that keeps none: mails

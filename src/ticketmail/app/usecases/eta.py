@@ -15,8 +15,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from ticketmail.app.usecases.report.etas import Eta
 from ticketmail.app.usecases.report.models import Facts
-from ticketmail.app.usecases.report.outlook import Eta, Outlook
+from ticketmail.app.usecases.report.outlook import Outlook
 from ticketmail.app.usecases.report.status import surroundings
 from ticketmail.app.usecases.report.times import Times
 from ticketmail.domain.errors import TicketmailError

@@ -46,11 +46,14 @@ class Wish:
 
 @dataclass(slots=True)
 class Proof:
-    """What was found. ``connections`` None: no limit was met. ``marks``: settings that were proved, as TOML values."""
+    """What was found. ``connections``, ``per_connection`` None: no limit was met. ``on_one``: mails that the connection in use
+    has taken. ``marks``: settings that were proved, as TOML values."""
 
     findings: list[Finding] = field(default_factory=list)
     greeting: Greeting | None = None
     connections: int | None = None
+    per_connection: int | None = None
+    on_one: int = 0
     marks: dict[str, str] = field(default_factory=dict)
 
     def add(self, level: Level, subject: str, text: str, remedy: str = "") -> None:
@@ -204,11 +207,24 @@ async def _on_sending(proof: Proof, gateway: Gateway, wish: Wish, clock: Clock) 
     await _send(proof, gateway, "return path", _outgoing(own, wish.send_to, tagged, now_us), f"With return path {tagged}")
     if wish.rate:
         await _on_rate(proof, gateway, wish, clock)
+    if proof.per_connection is not None:
+        text = f"The server takes {proof.per_connection} mails on one connection; the next ones went on another."
+        proof.add(Level.OK, "messages per connection", text, "Set messages_per_connection, as below.")
+
+
+async def _outcome(proof: Proof, gateway: Gateway, mail: Outgoing) -> Outcome:
+    """What became of the mail; of its second try, on another connection, where the first had taken all that one may."""
+    (outcome,) = await gateway.send(mail, on_body=_begin)
+    if proof.on_one and not isinstance(outcome, Taken) and classify(outcome).cause == "connection-spent":
+        proof.per_connection, proof.on_one = proof.on_one, 0
+        (outcome,) = await gateway.send(mail, on_body=_begin)
+    proof.on_one += isinstance(outcome, Taken)
+    return outcome
 
 
 async def _send(proof: Proof, gateway: Gateway, subject: str, mail: Outgoing, text: str) -> bool:
     """Whether it was taken."""
-    (outcome,) = await gateway.send(mail, on_body=_begin)
+    outcome = await _outcome(proof, gateway, mail)
     if isinstance(outcome, Taken):
         proof.add(Level.OK, subject, f"{text}: sent; look for it: subject {_subject(mail)!r}, {mail.message_id}.")
         return True
@@ -226,7 +242,7 @@ async def _on_rate(proof: Proof, gateway: Gateway, wish: Wish, clock: Clock) -> 
     began_s = clock.monotonic_s()
     for _ in range(wish.rate):
         at_s = clock.monotonic_s()
-        (outcome,) = await gateway.send(_outgoing(own, wish.send_to, own, clock.now_us()), on_body=_begin)
+        outcome = await _outcome(proof, gateway, _outgoing(own, wish.send_to, own, clock.now_us()))
         if not isinstance(outcome, Taken):
             text = f"{len(took_s)} mails were taken in {span(clock.monotonic_s() - began_s)}, the next was not: {_said(outcome)}."
             proof.add(Level.OK, "rate", text, "Set limits to what your provider says.")
@@ -289,6 +305,8 @@ def settings_text(
         lines.append('# limits = ["30/min", "2000/day"]  # what your provider says')
     if proof.connections is not None:
         lines.append(f"connections = {proof.connections}")
+    if proof.per_connection is not None:
+        lines.append(f"messages_per_connection = {proof.per_connection}")
     if proof.greeting is not None and proof.greeting.size_limit_bytes is not None:
         lines.append(f"max_size = {proof.greeting.size_limit_bytes}")
     lines += [f"{setting} = {value}" for setting, value in proof.marks.items()]

@@ -9,15 +9,16 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from ticketmail.app.usecases.account_lane import AccountLane, Slots
+from ticketmail.app.usecases.claiming import Claims
 from ticketmail.app.usecases.deliver import Errand, Report
 from ticketmail.app.usecases.health import AccountHealth
 from ticketmail.domain.outbound.account import AccountLimits
 from ticketmail.domain.outbound.holds import Hold
-from ticketmail.domain.outbound.lanes import Lanes, share
+from ticketmail.domain.outbound.lanes import Lanes
 from ticketmail.domain.outbound.permits import Grant
 from ticketmail.domain.outbound.routing import Routes, preferred, serving
 from ticketmail.domain.outbound.windows import AHEAD_US
-from ticketmail.domain.ports.delivering import ClaimedMail, Deliveries, Fenced, Want
+from ticketmail.domain.ports.delivering import ClaimedMail, Deliveries, Fenced
 from ticketmail.domain.ports.sending import Gateway
 from ticketmail.domain.ports.timing import Sleeper
 
@@ -28,6 +29,8 @@ LONE_AFTER = 2
 _PAIRS_S = 0.1
 #: How often connections are asked for; by a worker that has none, or more open than it may have, sooner.
 _LEASE_RENEWED_S, _LEASE_SOON_S = 10.0, 1.0
+#: Mails for which a window has no room are claimed again when it has, or after this: smaller ones may have come (microseconds).
+_NO_ROOM_US = 5_000_000
 #: How long a mail waits that only another account, which is held, may send (microseconds).
 ELSEWHERE_US = 5_000_000
 
@@ -59,6 +62,7 @@ class Pump:
         report: Callable[[Errand, Report], None],
     ) -> None:
         self._deliveries = deliveries
+        self._claiming = Claims(deliveries, lanes)
         self._health = health
         self._gateways = gateways
         self._deliver = deliver
@@ -69,7 +73,6 @@ class Pump:
         self._sleeper = sleeper
         self._report = report
         self._accounts = {name: AccountLane(name, one) for name, one in limits.items()}
-        self._carried: dict[str, dict[str, int]] = {}
         self._lone: list[Errand] = []
         self._headroom: dict[str, float] = {}
         self._equals: dict[str, tuple[str, ...]] = {}  # by route: the accounts that share its mail now
@@ -149,7 +152,8 @@ class Pump:
             wanted = grant.permits
             if wanted <= 0:
                 return False
-        claimed = await self._claim(worker_id, account.name, pairs, wanted)
+        held = self._health.tenants.held(account.name)
+        claimed = await self._claiming.claim(worker_id, account.name, pairs, wanted, held)
         mails, began = await self._shared(worker_id, account, claimed, reserve)
         if grant is None and not self._counted(account):
             grant = Grant(len(mails), account.connections, issued_us)
@@ -200,23 +204,12 @@ class Pump:
         may_go = keeps_to in self._accounts and mail.tenant not in self._health.tenants.held(keeps_to)
         return keeps_to if may_go else account
 
-    async def _claim(self, worker_id: UUID, account: str, pairs: list[tuple[str, str]], capacity: int) -> list[ClaimedMail]:
-        """By the lanes' shares; what a lane had nothing due for flows on to the others, the heavier first."""
-        held = self._health.tenants.held(account)
-        mails = list(await self._deliveries.claim(worker_id, self._wants(account, pairs, capacity, held)))
-        rest = sorted(pairs, key=lambda pair: -self._lanes.of(pair[1]).weight) if len(pairs) > 1 else []
-        for route, lane in rest:
-            if len(mails) >= capacity:
-                break
-            mails += await self._deliveries.claim(worker_id, [Want(route, lane, capacity - len(mails), held)])
-        return mails
-
     async def _set_going(
         self, worker_id: UUID, account: AccountLane, mails: Sequence[ClaimedMail], grant: Grant, issued_us: int
     ) -> bool:
         """True if there was anything but mails to give back: those are there again at once, if the clocks differ."""
         account.backlog = account.backlog or grant.permits < len(mails)
-        back, begun = list(mails[grant.permits :]), False
+        back, begun, no_room_us = list(mails[grant.permits :]), False, [issued_us + _NO_ROOM_US]
         turns_us = await self._health.tenants.let(account.name, worker_id.hex, mails[: grant.permits])
         back += [mail for place, mail in enumerate(mails[: grant.permits]) if place not in turns_us]
         await self._health.give_back(account.name, worker_id.hex, min(grant.permits, len(mails)) - len(turns_us))
@@ -226,15 +219,17 @@ class Pump:
             if elsewhere(mail, account.name, self._routes.accounts_of(mail.route)):
                 await self._not_by(worker_id, errand)
                 begun |= await self._pass_on(worker_id, mail)
-            elif not await self._charged(worker_id, account, mail):
-                await self._health.tenants.give_back(account.name, worker_id.hex, mail, issued_us)
-                await self._health.give_back(account.name, worker_id.hex, 1)
+            elif (hold := await self._charge(worker_id, account, mail)) is not None:
+                await self._not_by(worker_id, errand)
                 back.append(mail)
+                no_room_us.append(hold.until_us or no_room_us[0])
             else:
                 begun = True
                 self._start_or_keep(worker_id, account, errand, turn_us)
         if back:
             await self._deliveries.release(worker_id, [claim for mail in back for claim in _claims(mail)])
+        if len(no_room_us) > 1 and not begun:
+            account.no_room_until_us = min(no_room_us)
         return begun
 
     def _start_or_keep(self, worker_id: UUID, account: AccountLane, errand: Errand, turn_us: int) -> None:
@@ -251,16 +246,16 @@ class Pump:
         if account is not None and self._health.holds().get(owner) is None:
             await self._lease(worker_id, account)
             free = account.room > 0 and account.connections > 0
-            if free and (await self._permits(worker_id, account, 1)).permits and await self._charged(worker_id, account, mail):
+            permits = (await self._permits(worker_id, account, 1)).permits if free else 0
+            if permits and await self._charge(worker_id, account, mail) is None:
                 self._start(worker_id, account, Errand(owner, mail, issued_us))
                 return True
         await self._deliveries.release(worker_id, _claims(mail), due_us=issued_us + ELSEWHERE_US)
         return False
 
-    async def _charged(self, worker_id: UUID, account: AccountLane, mail: ClaimedMail) -> bool:
+    async def _charge(self, worker_id: UUID, account: AccountLane, mail: ClaimedMail) -> Hold | None:
         extra = len(mail.deliveries) - 1
-        hold = await self._health.charge(account.name, worker_id.hex, recipients=extra, size_bytes=mail.size_bytes)
-        return hold is None
+        return await self._health.charge(account.name, worker_id.hex, recipients=extra, size_bytes=mail.size_bytes)
 
     async def _lease(self, worker_id: UUID, account: AccountLane) -> None:
         """Connections are leases that every worker renews; one that a refusal took away is missed at once."""
@@ -282,19 +277,6 @@ class Pump:
         settled = 0 < grant.connections >= account.in_use(self._gateways.get(account.name))
         account.ask_at_s = self._monotonic_s() + (_LEASE_RENEWED_S if settled else _LEASE_SOON_S)
         return grant
-
-    def _wants(self, account: str, pairs: list[tuple[str, str]], capacity: int, but: frozenset[str]) -> list[Want]:
-        """The capacity, shared by the lanes' weights as if each had as much due."""
-        lanes = {lane for _, lane in pairs}
-        granted, self._carried[account] = share(
-            self._lanes.weights(), capacity, dict.fromkeys(lanes, capacity), self._carried.get(account)
-        )
-        wants: list[Want] = []
-        for lane, count in sorted(granted.items(), key=lambda item: -self._lanes.of(item[0]).weight):
-            routes = [route for route, one in pairs if one == lane]
-            parts = zip(routes, _parts(count, len(routes)), strict=True)
-            wants += [Want(route, lane, part, but) for route, part in parts if part]
-        return wants
 
     def _run_lone(self, worker_id: UUID) -> bool:
         if self.tasks:
@@ -381,8 +363,3 @@ def elsewhere(mail: ClaimedMail, account: str, listed: Sequence[str]) -> bool:
 
 def _claims(mail: ClaimedMail) -> list[Fenced]:
     return [Fenced(mail.submission_id, one.number, one.fence) for one in mail.deliveries]
-
-
-def _parts(count: int, among: int) -> list[int]:
-    """``count`` in ``among`` nearly equal parts, the first ones larger."""
-    return [count // among + (1 if place < count % among else 0) for place in range(among)]

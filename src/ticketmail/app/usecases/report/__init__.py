@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ticketmail.app.usecases.report.accounts import account_status
+from ticketmail.app.usecases.report.etas import DeliveryEta, Eta, LaneEta, leaves
 from ticketmail.app.usecases.report.grants import on_grants
 from ticketmail.app.usecases.report.holds import Surroundings, holds_of
 from ticketmail.app.usecases.report.limits import LearnedPace, LimitsView, ToldByProvider, WindowUse, limits_view
@@ -23,7 +24,7 @@ from ticketmail.app.usecases.report.models import (
     WorkerStatus,
     worst,
 )
-from ticketmail.app.usecases.report.outlook import DeliveryEta, Eta, LaneEta, Outlook, leaves
+from ticketmail.app.usecases.report.outlook import Outlook
 from ticketmail.app.usecases.report.status import status, surroundings, worker_status
 from ticketmail.app.usecases.report.times import Times, iso, span
 from ticketmail.app.usecases.report.why import why

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from uuid import UUID
 
+from ticketmail.app.usecases.report.etas import DeliveryEta, Eta, LaneEta, Place, place_of
 from ticketmail.app.usecases.report.holds import (
     Surroundings,
     account_holds,
@@ -17,75 +16,17 @@ from ticketmail.app.usecases.report.holds import (
     reserve_hold,
 )
 from ticketmail.app.usecases.report.models import AccountFacts, Hold
+from ticketmail.app.usecases.report.paces import Paces
 from ticketmail.app.usecases.report.times import Times
-from ticketmail.domain.outbound.account import AccountLimits, AccountState
 from ticketmail.domain.outbound.delivery import DeliveryState
-from ticketmail.domain.outbound.forecast import Pace, about_us, ahead_of, pace_of, together
+from ticketmail.domain.outbound.forecast import about_us, ahead_of
 from ticketmail.domain.outbound.holds import back_us, health_hold, hold_of
 from ticketmail.domain.outbound.routing import FAILOVER_KINDS
 from ticketmail.domain.outbound.server import Server
-from ticketmail.domain.outbound.tenants import TenantState, document_of
 from ticketmail.domain.ports.reading import DeliveryView, LaneLoad, Reading
 from ticketmail.domain.scope import Scope, ScopeKind
 
-#: Up to so many that go before a mail are counted; a mail behind more may be behind all.
-COUNTED = 100_000
-#: An account's pace is looked at for so many mails more than wait for it.
-SPARE = 500
-#: What is sooner than this is at once (microseconds).
-SOON_US = 2_000_000
 IN_FLIGHT = (DeliveryState.CLAIMED, DeliveryState.SENDING)
-
-
-@dataclass(frozen=True, slots=True)
-class Eta:
-    """When a mail should leave (UTC microseconds, erring to the late side), or None and a ``reason`` why none can be said.
-
-    ``ahead`` counts mails that go before it, at most; ``waits_for`` is what keeps it (``10/min``, ``5 connections``; '' if only
-    its turn); ``account`` is the one it should leave by.
-    """
-
-    at_us: int | None
-    reason: str = ""
-    ahead: int = 0
-    waits_for: str = ""
-    account: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryEta:
-    """When one delivery leaves. ``about_us`` is ``at_us`` as people say it, rounded up; ``late``: its deadline passes before."""
-
-    submission_id: UUID
-    number: int
-    recipient: str
-    ticket: str | None
-    lane: str
-    state: DeliveryState
-    eta: Eta
-    about_us: int | None
-    deadline_us: int
-    late: bool
-
-
-@dataclass(frozen=True, slots=True)
-class LaneEta:
-    """When the last of what is due in a lane leaves."""
-
-    lane: str
-    due: int
-    last: Eta
-    about_us: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """How many of its own lane and route go before a mail, ``own`` of them of its own tenant (where that is looked at).
-    ``exact`` False: at most so many."""
-
-    count: int
-    exact: bool = True
-    own: int = 0
 
 
 class Outlook:
@@ -94,9 +35,7 @@ class Outlook:
     def __init__(self, around: Surroundings, times: Times) -> None:
         self._around = around
         self._times = times
-        self._paces: dict[tuple[tuple[str, ...], float], tuple[Pace, int]] = {}
-        self._shared: dict[str, tuple[Pace, int]] = {}
-        self._tenants: dict[tuple[tuple[str, ...], str], tuple[Pace, int]] = {}
+        self._paces = Paces(around)
         self._accounts: dict[tuple[str, float], str | None] = {}
         self._kept: dict[tuple[str, str], bool] = {}
 
@@ -172,25 +111,12 @@ class Outlook:
         """Not before its tenant's own limits let it."""
         if eta.at_us is None or not self.limits_tenants(route):
             return eta
-        pace = self._pace_of_tenant(self.pool_of(route), tenant, own + 1)
+        pace = self._paces.of_tenant(self.pool_of(route), tenant, own + 1)
         at_us = pace.when_us(own + 1)
         if at_us is None:
             return Eta(None, "more of its tenant waits before it than is let through in 60 days", eta.ahead, "", eta.account)
         waits_for = f"its tenant's {pace.waiting_for(own + 1)}"
         return eta if at_us <= eta.at_us else Eta(at_us, "", eta.ahead, waits_for, eta.account)
-
-    def _pace_of_tenant(self, pool: tuple[str, ...], tenant: str, count: int) -> Pace:
-        pace, most = self._tenants.get((pool, tenant), (None, 0))
-        if pace is None or most < count:
-            most = 2 * count + SPARE
-            pace = together([self._tenant_at(name, tenant, most) for name in pool])
-            self._tenants[pool, tenant] = (pace, most)
-        return pace
-
-    def _tenant_at(self, account: str, tenant: str, mails: int) -> Pace:
-        limits, state = self._around.limits(account), self._around.tenants.get(document_of(account, tenant), TenantState())
-        own = AccountLimits(tuple(replace(one, per_tenant=False) for one in limits.of_tenant), connections=limits.slots)
-        return pace_of(AccountState(windows=state.windows), own, from_us=self._from_us(account), mails=mails)
 
     def _of_new(self, route: str, lane: str, place: int, *, from_us: int) -> Eta:
         general = general_holds(self._around, self._times)
@@ -313,11 +239,7 @@ class Outlook:
         return self._kept[route, lane]
 
     def _when(self, pool: tuple[str, ...], count: int, reserve: float) -> tuple[int | None, str]:
-        pace, most = self._paces.get((pool, reserve), (None, 0))
-        if pace is None or most < count:
-            most = max(2 * count, sum(sum(self.waiting_for(name).values()) for name in pool) + SPARE)
-            pace = together([self._pace(name, most, reserve) for name in pool])
-            self._paces[pool, reserve] = (pace, most)
+        pace = self._paces.of_accounts(pool, count, reserve, lambda: sum(sum(self.waiting_for(name).values()) for name in pool))
         at_us, waits_for = pace.when_us(count), pace.waiting_for(count)
         held = health_hold(self._around.state(pool[0]), self.now_us)
         return at_us, waits_for or (f"the end of a hold ({held.cause})" if held is not None else "")
@@ -330,12 +252,7 @@ class Outlook:
             return self.now_us, ""
         others = sum(load.due for load in self._loads() if self._is_beside(load, pool, server))
         count += min(others, count)
-        pace, most = self._shared.get(server.name, (None, 0))
-        if pace is None or most < count:
-            most = 2 * count + SPARE
-            state = self._around.servers.get(server.name) or AccountState()
-            pace = pace_of(state, server.limits, from_us=self.now_us, mails=most)
-            self._shared[server.name] = (pace, most)
+        pace = self._paces.of_server(server, count)
         return pace.when_us(count), f"{pace.waiting_for(count)} of gateway {server.name}"
 
     def _is_beside(self, load: LaneLoad, pool: tuple[str, ...], server: Server) -> bool:
@@ -346,32 +263,8 @@ class Outlook:
         status = self._around.accounts.get(account)
         return status is None or all(one.kind.value not in FAILOVER_KINDS for one in status.holds)
 
-    def _pace(self, account: str, mails: int, reserve: float) -> Pace:
-        state, limits = self._around.state(account), self._around.limits(account)
-        return pace_of(state, limits, from_us=self._from_us(account), mails=mails, reserve=reserve)
-
-    def _from_us(self, account: str) -> int:
-        """When it may begin again: the end of its breaker, throttle, pause; when its quota is back."""
-        state = self._around.state(account)
-        held = health_hold(state, self.now_us)
-        scope = Scope(kind=ScopeKind.ACCOUNT, value=account)
-        paused = [one.until_us for one in self._around.pauses if one.scope == scope and one.until_us is not None]
-        ends = [back_us(state, self.now_us) or 0, held.until_us or 0 if held is not None else 0]
-        return max([self.now_us, *paused, *ends])
-
     def _loads(self) -> Iterable[LaneLoad]:
         return self._around.overview.lanes
-
-
-def leaves(eta: Eta, times: Times) -> str:
-    """``about 14:32:00 +01:00 (at most 12 mails go before it, it waits for 10/min)``, rounded up."""
-    if eta.at_us is None:
-        return f"at a time that cannot be said: {eta.reason}"
-    if eta.at_us - times.now_us < SOON_US:
-        return "as soon as it is its turn"
-    before = f"at most {eta.ahead} mail{'s go' if eta.ahead > 1 else ' goes'} before it" if eta.ahead else ""
-    because = ", ".join(part for part in (before, eta.waits_for and f"it waits for {eta.waits_for}") if part)
-    return f"about {times.at(about_us(eta.at_us, times.now_us))}" + (f" ({because})" if because else "")
 
 
 def _pauses_all_of(scope: Scope, lane: str) -> bool:
@@ -382,14 +275,3 @@ _STATES: Mapping[DeliveryState, str] = {
     DeliveryState.UNKNOWN: "it may have been taken already; proof is looked for, or a human decides",
     DeliveryState.SENT: "it was sent",
 }
-
-
-def place_of(reading: Reading, view: DeliveryView, around: Surroundings) -> Place:
-    """How many of the same lane and route are due before ``view``. Raises SpoolError kin."""
-    count = reading.earlier(view, limit=COUNTED)
-    tenants = any(around.limits(name).of_tenant for name in around.facts.accounts_of(view.route))
-    own = reading.earlier(view, limit=COUNTED, own=True) if tenants else 0
-    if count < COUNTED:
-        return Place(count, own=own)
-    due = sum(load.due for load in around.overview.lanes if (load.lane, load.route) == (view.lane, view.route))
-    return Place(max(COUNTED, due), exact=False, own=own)

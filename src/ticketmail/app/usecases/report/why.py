@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ticketmail.app.usecases.report.etas import Eta, Place, leaves, place_of
 from ticketmail.app.usecases.report.holds import Surroundings, holds_of, recipients_of
 from ticketmail.app.usecases.report.models import Answer, Hold, Sentence
-from ticketmail.app.usecases.report.outlook import Eta, Outlook, Place, leaves, place_of
+from ticketmail.app.usecases.report.outlook import Outlook
 from ticketmail.app.usecases.report.times import Times, span
 from ticketmail.domain.outbound.delivery import DeliveryState
 from ticketmail.domain.ports.reading import DeliveryView, HistoryRow, Reading
