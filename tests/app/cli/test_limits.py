@@ -46,6 +46,13 @@ def test_connections_are_told_by_worker(desk) -> None:
     assert "connections: 3 of 5 leased (3 by mailhost:1)" in desk.run("limits").out
 
 
+def test_of_a_gateway_that_accounts_share_its_connections_are_told_and_not_what_each_might_have_alone(desk) -> None:
+    accounts = "".join(f'[accounts.{name}]\ngateway = "relay"\n' for name in ("support", "sales"))
+    desk.write(f'spool = "sqlite:///spool.db"\n[gateways.relay]\nurl = "null://"\nconnections = 2\n{accounts}')
+    lines = [line for line in desk.run("limits").out.splitlines() if "leased" in line]
+    assert lines == ["connections of gateway relay: 0 of 2 leased"] * 2
+
+
 def test_a_share_shows_both_figures(desk) -> None:
     desk.write('spool = "sqlite:///spool.db"\n[accounts.support]\nurl = "null://"\nlimits = ["1000/day"]\nshare = 0.7\n')
     out = desk.run("limits").out

@@ -81,19 +81,23 @@ def _show(out: Output, view: LimitsView, times: Times) -> None:
         _show_told(out, view.told, times)
     if view.learned is not None:
         _show_learned(out, view.learned, times)
-    by = ", ".join(f"{one.held} by {one.process or one.worker[-12:]}" for one in view.leases)
-    out.line(f"connections: {view.connections_held} of {view.connections} leased{f' ({by})' if by else ''}")
-    if view.shared is not None and view.shared.connections is not None:
-        by = ", ".join(f"{held} by {account}" for account, held in sorted(view.shared.held_by_account.items()))
-        out.line(
-            f"gateway {view.shared.gateway}: {view.shared.connections_held} of {view.shared.connections} connections "
-            f"of all its accounts leased{f' ({by})' if by else ''}"
-        )
+    out.line(_connections(view))
     for cap in view.caps:
         if cap.value is not None:
             out.line(f"{_CAPS[cap.name]}: {cap.value} ({cap.source})")
     if view.holds:
         out.table(holds_table(view.holds, times))
+
+
+def _connections(view: LimitsView) -> str:
+    """Of the account; of the gateway, where its accounts share them: what the account might have alone is no news then."""
+    if view.shared is not None and view.shared.connections is not None:
+        by = ", ".join(f"{held} by {account}" for account, held in sorted(view.shared.held_by_account.items()))
+        held, most, whose = view.shared.connections_held, view.shared.connections, f" of gateway {view.shared.gateway}"
+    else:
+        by = ", ".join(f"{one.held} by {one.process or one.worker[-12:]}" for one in view.leases)
+        held, most, whose = view.connections_held, view.connections, ""
+    return f"connections{whose}: {held} of {most} leased{f' ({by})' if by else ''}"
 
 
 def _show_told(out: Output, told: ToldByProvider, times: Times) -> None:

@@ -152,7 +152,7 @@ def _address(text: str, option: str) -> str:
     try:
         return parse_address(text).addr_spec if text else ""
     except InvalidSubmission as error:
-        raise UsageError(f"{option}: {error}", remedy="Write ann@example.net.") from None
+        raise UsageError(f"{option}: {error}") from None  # which says what to write
 
 
 def _name_of(url: str) -> str:
