@@ -209,7 +209,7 @@ class Pump:
     ) -> bool:
         """True if there was anything but mails to give back: those are there again at once, if the clocks differ."""
         account.backlog = account.backlog or grant.permits < len(mails)
-        back, begun, no_room_us = list(mails[grant.permits :]), False, [issued_us + _NO_ROOM_US]
+        back, begun, no_room_us = list(mails[grant.permits :]), False, list[int]()
         turns_us = await self._health.tenants.let(account.name, worker_id.hex, mails[: grant.permits])
         back += [mail for place, mail in enumerate(mails[: grant.permits]) if place not in turns_us]
         await self._health.give_back(account.name, worker_id.hex, min(grant.permits, len(mails)) - len(turns_us))
@@ -222,14 +222,14 @@ class Pump:
             elif (hold := await self._charge(worker_id, account, mail)) is not None:
                 await self._not_by(worker_id, errand)
                 back.append(mail)
-                no_room_us.append(hold.until_us or no_room_us[0])
+                no_room_us.append(hold.until_us or issued_us + _NO_ROOM_US)
             else:
                 begun = True
                 self._start_or_keep(worker_id, account, errand, turn_us)
         if back:
             await self._deliveries.release(worker_id, [claim for mail in back for claim in _claims(mail)])
-        if len(no_room_us) > 1 and not begun:
-            account.no_room_until_us = min(no_room_us)
+        if no_room_us and not begun:
+            account.no_room_until_us = min(*no_room_us, issued_us + _NO_ROOM_US)
         return begun
 
     def _start_or_keep(self, worker_id: UUID, account: AccountLane, errand: Errand, turn_us: int) -> None:
