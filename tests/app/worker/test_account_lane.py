@@ -104,3 +104,14 @@ def test_without_a_gateway_that_keeps_connections_those_that_send_are_in_use() -
     lane.slots.busy = 2
 
     assert lane.in_use(None) == 2
+
+
+def test_who_waits_for_room_or_a_turn_is_full_and_not_for_longer_when_the_clock_is_set_back() -> None:
+    lane, now_us, hour_us = AccountLane("desk", AccountLimits()), 10**15, 3_600_000_000
+    lane.may_have(1)
+    for name in ("turns_until_us", "no_room_until_us"):
+        setattr(lane, name, now_us + 4_000_000)
+        assert lane.is_full(now_us)
+        assert not lane.is_full(now_us + 4_000_000)
+        assert not lane.is_full(now_us - hour_us)
+        setattr(lane, name, 0)

@@ -7,6 +7,7 @@ from collections import deque
 from typing import cast
 
 from ticketmail.domain.outbound.account import AccountLimits
+from ticketmail.domain.outbound.clocks import is_ahead
 from ticketmail.domain.outbound.windows import AHEAD_US
 from ticketmail.domain.ports.sending import Gateway, KeepsConnections
 
@@ -83,8 +84,10 @@ class AccountLane:
         return max(0, 2 * min(self.limits.slots, max(1, self.connections)) - self.in_flight)
 
     def is_full(self, now_us: int) -> bool:
-        """It has what it may have for now: no room, or turns that are far ahead."""
-        waits = self.turns_until_us > now_us + AHEAD_US // 2 or self.no_room_until_us > now_us
+        """It has what it may have for now: no room, or turns that are far ahead. What a clock said that has been set back since
+        holds up nothing."""
+        waits_until_us = max(self.turns_until_us - AHEAD_US // 2, self.no_room_until_us)
+        waits = waits_until_us > now_us and not is_ahead(waits_until_us, now_us)
         return self.connections > 0 and (waits or self.room <= 0)
 
     def in_use(self, gateway: Gateway | None) -> int:
