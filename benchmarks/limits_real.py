@@ -13,7 +13,7 @@ from limits_site import Site, until
 from ticketmail.testing.smtpd.tally import Tally
 
 _DRAINED_WITHIN_S = 300.0
-_AHEAD_S = 60.0  # a feeder may be late
+_AHEAD_S = 30.0  # a feeder may be late
 
 
 def run(scenario: Scenario, workers: int, span: Span) -> Result:
