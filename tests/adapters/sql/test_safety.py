@@ -22,6 +22,7 @@ from sql_support import ALL as WANT
 from sql_support import MINUTE, WORKER, HandClock, claims, entry, private_server
 
 from ticketmail.adapters.sql import create, errors
+from ticketmail.adapters.sql import thread as spool_thread
 from ticketmail.adapters.sql.claiming import ClaimStatements
 from ticketmail.adapters.sql.commits import CommitInDoubt
 from ticketmail.adapters.sql.gate import BALLAST_BYTES
@@ -80,6 +81,23 @@ async def test_what_is_queued_together_is_committed_together(spool: Any, work: A
     begun = await asyncio.gather(*(worker.deliveries.begin(worker.id, "a", [c]) for c in all_claims))
     assert begun == [[True]] * 60
     assert worker.side._thread.commits - before < 30
+
+
+async def test_an_outcome_shares_the_commit_of_the_beginning_that_follows(
+    spool: Any, work: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool_thread, "_PATIENCE_S", 60.0)
+    spool.intake.accept([entry(), entry()])
+    worker = await work()
+    one, two = [c for mail in await worker.claim() for c in claims(mail)]
+    await worker.deliveries.begin(worker.id, "a", [one])
+    before = worker.side._thread.commits
+    recording = asyncio.ensure_future(worker.deliveries.record(worker.id, [taken(one)]))
+    await asyncio.sleep(0.05)
+    assert worker.side._thread.commits == before
+    assert await worker.deliveries.begin(worker.id, "a", [two]) == [True]
+    assert await recording == [True]
+    assert worker.side._thread.commits == before + 1
 
 
 async def test_a_claim_that_nobody_waited_for_is_given_back(spool: Any, work: Any) -> None:
@@ -576,10 +594,10 @@ class TestServers:
             connection.close()
             raise CommitInDoubt from OSError("gone")
 
-        monkeypatch.setattr(thread, "commit", commit_then_lose)
+        monkeypatch.setattr(spool_thread, "commit", commit_then_lose)
         with pytest.raises(SpoolUnreachable):
             await side.deliveries.claim(worker.worker_id, [WANT])
-        monkeypatch.setattr(thread, "commit", real)
+        monkeypatch.setattr(spool_thread, "commit", real)
         assert len(await side.deliveries.claim(worker.worker_id, [WANT])) == 1
         await side.aclose()
         spool.close()

@@ -60,7 +60,7 @@ class SqlDeliveries:
     async def record(self, worker_id: UUID, completions: Sequence[Completion]) -> Sequence[bool]:
         items = [(worker_id.hex, completion) for completion in completions]
         chunks = [items[at : at + _CHUNK] for at in range(0, len(items), _CHUNK)]
-        wishes = [self._thread.submit_items(outcomes.record, chunk) for chunk in chunks]
+        wishes = [self._thread.submit_items(outcomes.record, chunk, patient=True) for chunk in chunks]
         results = await asyncio.gather(*wishes)
         return [result for chunk in results for result in chunk]
 

@@ -1,7 +1,7 @@
-"""The spool thread: one connection, one writer per worker process, group commit without a timer.
+"""The spool thread: one connection, one writer per worker process, group commit.
 
 Whatever is queued when the thread is free goes into ONE transaction; a group that fails is replayed op by op; futures resolve
-after the commit.
+after the commit. Only what nobody waits for gives others a moment to come, whose commit it shares.
 """
 
 from __future__ import annotations
@@ -26,13 +26,16 @@ I = TypeVar("I")  # noqa: E741
 _GROUP = 256
 _TRIES = 4
 _FOLD_EVERY_S = 0.1
+#: So long an outcome waits for the beginning of its connection's next mail: an envelope's way to a server nearby.
+_PATIENCE_S = 0.003
 
 
 @dataclass(slots=True, eq=False)
 class Op:
     """One wish. ``reads``: changes nothing. ``last``: runs behind the group's others, in this order, so that workers take the
     row locks of documents in one order. ``undo``: what to do about a result that nobody got to see. ``items``: it is one of
-    many like it, ``work(tx, items)`` gives a result each, and on servers those of a group share their round trips."""
+    many like it, ``work(tx, items)`` gives a result each, and on servers those of a group share their round trips.
+    ``patient``: no mail waits for it."""
 
     work: Callable[..., Any]
     loop: asyncio.AbstractEventLoop
@@ -41,6 +44,7 @@ class Op:
     last: tuple[str, ...] = ()
     undo: Callable[[Tx, Any], None] | None = None
     items: Sequence[Any] | None = None
+    patient: bool = False
     result: Any = None
     error: BaseException | None = None
 
@@ -76,11 +80,13 @@ class SpoolThread:
         self._queue(Op(work, loop, future, reads, last, undo))
         return future
 
-    def submit_items(self, work: Callable[[Tx, Sequence[I]], list[T]], items: Sequence[I]) -> asyncio.Future[list[T]]:
+    def submit_items(
+        self, work: Callable[[Tx, Sequence[I]], list[T]], items: Sequence[I], *, patient: bool = False
+    ) -> asyncio.Future[list[T]]:
         """Queue a wish that may be done together with others of the same ``work``."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[list[T]] = loop.create_future()
-        self._queue(Op(work, loop, future, items=items))
+        self._queue(Op(work, loop, future, items=items, patient=patient))
         return future
 
     def _queue(self, op: Op) -> None:
@@ -149,8 +155,12 @@ class SpoolThread:
             self._wake.wait_for(lambda: self._wishes or self._stopping)
             if not self._wishes:
                 return None
+            self._wake.wait_for(self._is_urgent, _PATIENCE_S)
             taken = [self._wishes.popleft() for _ in range(min(len(self._wishes), _GROUP))]
         return sorted(taken, key=lambda op: op.last) if any(op.last for op in taken) else taken
+
+    def _is_urgent(self) -> bool:
+        return self._stopping or len(self._wishes) >= _GROUP or not all(op.patient for op in self._wishes)
 
     def _commit(self, ops: list[Op], *, again: bool = False) -> None:
         try:
