@@ -167,6 +167,25 @@ def test_a_look_in_vain_changes_nothing_and_is_no_news() -> None:
     assert note == ""
 
 
+@pytest.mark.parametrize(
+    ("tried_s", "used", "paces"), [(1, 40, (4, 4, 5, 40)), (4, 40, (4, 4, 5, 30)), (4, 160, (30, 30, 40, 0))]
+)
+def test_what_was_good_before_a_fall_and_is_refused_late_is_good_but_for_a_little(
+    tried_s: int, used: int, paces: tuple[float, ...]
+) -> None:
+    """A neighbour's burst is over, and the pace before it had been a little too fast. Refused at once, the burst goes on. Few
+    mails are not worth another refusal."""
+    began_us = NOW - tried_s * SECOND
+    look = Learned(
+        per_s=40, good=4, bad=5, back=4, was=40, looks=1, since_us=began_us, used=used, cycle_us=began_us - 60 * SECOND
+    )
+
+    after, _ = settle_fault(AccountState(learned=look), TOO_FAST, now_us=NOW, jitter=0.0, permits_issued_us=NOW - 1)
+
+    assert after.learned is not None
+    assert (after.learned.per_s, after.learned.good, after.learned.bad, after.learned.was) == paces
+
+
 @settings(max_examples=60)
 @given(st.lists(st.tuples(st.floats(0.01, 200), st.booleans()), max_size=60))
 def test_whatever_a_server_does_the_pace_stays_a_pace(course: list[tuple[float, bool]]) -> None:

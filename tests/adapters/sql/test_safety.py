@@ -91,6 +91,7 @@ async def test_an_outcome_shares_the_commit_of_the_beginning_that_follows(
     worker = await work()
     one, two = [c for mail in await worker.claim() for c in claims(mail)]
     await worker.deliveries.begin(worker.id, "a", [one])
+    monkeypatch.setattr(worker.side._thread._database.store, "chunk_s", 60.0)
     before = worker.side._thread.commits
     recording = asyncio.ensure_future(worker.deliveries.record(worker.id, [taken(one)]))
     await asyncio.sleep(0.05)

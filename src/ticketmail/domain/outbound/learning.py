@@ -306,10 +306,13 @@ def _found(old: Learned) -> Learned:
 
 
 def _looked_in_vain(old: Learned, now_us: int) -> dict[str, object]:
-    """Back to the pace before the look. What was good before is less than it was if it took a while to be refused."""
-    looks, was, tried_s = old.looks + 1, old.was, (now_us - old.since_us) / _US
-    if old.per_s == was and tried_s > 2 * _window_s(old):
-        was *= 1 - _window_s(old) / tried_s
+    """Back to the pace before the look. What was good before, and went well for many mails now, is too fast by a little: the
+    burst is over, and the rest of it is good."""
+    tried_s, window_s = (now_us - old.since_us) / _US, _window_s(old)
+    borne = old.was * (1 - window_s / tried_s) if old.per_s == old.was and tried_s > 2 * window_s else 0.0
+    if borne > _BETTER * old.back and old.used >= _TRY_MAILS:
+        return {"per_s": borne, "good": borne, "bad": old.per_s, "back": 0.0, "step": _STEP, "looks": _RETURNS, "was": 0.0}
+    looks, was = old.looks + 1, borne or old.was
     was, once = (was, old.once) if looks < _RETURNS else (0.0, max(was, old.once))
     return {"per_s": old.back, "back": 0.0, "step": old.step, "looks": looks, "was": was, "once": once}
 
