@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,6 +63,11 @@ class Child:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def code(self) -> int | None:
         """Its exit code; None while it runs."""
         return None if self._process is None else self._process.poll()
@@ -96,6 +101,13 @@ class Child:
     def said(self, lines: int = 25) -> str:
         """The last lines of its log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:]) if self.log.exists() else ""
+
+
+def ended(workers: Sequence[Child], mail: TicketMail) -> list[int]:
+    """SIGTERM to each when it works, for one that was just started would not hear it yet; their exit codes."""
+    pids = {worker.pid for worker in workers}
+    until(lambda: pids <= {one.pid for one in mail.reading.workers() if one.alive}, 60, "all workers are at work", every_s=0.25)
+    return [worker.stop() for worker in workers]
 
 
 SETTINGS = """

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chaos.databases import fetch
-from chaos.harness import Child, Site, until
+from chaos.harness import Child, Site, ended, until
 from chaos.killing import Killer, Kills
 from chaos.submitter import read_record
 from chaos.table import table
@@ -44,7 +44,8 @@ def test_kills_lose_nothing_and_copies_are_bounded_and_owned(
         site.heal(PATIENCE_S)
         verdict = judge(site, kills.in_flight, names)
         _show(capsys, site, names, kills, verdict)
-        stopped = [worker.stop() for worker in site.workers]
+        with site.mail() as mail:
+            stopped = ended(site.workers, mail)
         assert stopped == [0] * workers
         assert verdict.problems() == []
         assert verdict.accepted == each * len(names)

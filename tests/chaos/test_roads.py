@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.harness import until
+from chaos.harness import ended, until
 from chaos.road import CutTarget, KilledTarget, RoadKiller, RoadSite, Target, judge
 from chaos.submitter import read_record
 
@@ -59,7 +59,8 @@ def test_kills_on_the_road_lose_nothing_and_send_each_key_once(
         confirmed = {entry["key"] for name in names for entry in read_record(site.record_of(name))}
         verdict = judge(site, confirmed)
         heard = site.told(each * HOSTS, PATIENCE_S)
-        stopped = [worker.stop() for worker in site.workers]
+        with site.mail() as mail:
+            stopped = ended(site.workers, mail)
         with capsys.disabled():
             print(
                 f"\n{type(target).__name__} {target.url.partition(':')[0]}: {each * HOSTS} mails, {kills.all} kills "
