@@ -67,11 +67,14 @@ def _results(runs: list[Callable[[], Result]], parallel: int) -> Iterator[Result
         try:
             for future in as_completed([pool.submit(run) for run in runs]):
                 yield future.result()
-        except SystemExit:
+        except SystemExit as end:
             pool.shutdown(wait=False, cancel_futures=True)  # else the next ones begin
-            for process in active_children():
+            running = active_children()
+            for process in running:
                 process.terminate()
-            raise
+            for process in running:
+                process.join()
+            os._exit(int(str(end.code)))  # the pool's own thread may wait for them for ever
 
 
 def _apart() -> None:
