@@ -582,13 +582,11 @@ class TestServers:
     async def test_a_claim_whose_commits_answer_was_lost_is_given_back(
         self, server_url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from ticketmail.adapters.sql import thread
-
         spool = create(server_url, SpoolOptions(site="desk"))
         spool.intake.accept([entry()])
         side = spool.worker_side()
         worker = await side.workers.register(WORKER)
-        real = thread.commit
+        real = spool_thread.commit
 
         def commit_then_lose(connection: Any) -> None:
             real(connection)
