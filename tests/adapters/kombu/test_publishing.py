@@ -69,10 +69,15 @@ def failed(technology: Scripted, jobs: Sequence[Job], *, warm: bool = False) -> 
     ],
 )
 def test_what_was_written_and_not_refused_may_be_stored(error: BrokerError, jobs: Sequence[Job], in_doubt: bool) -> None:
-    technology = Scripted([], [error])
+    assert failed(Scripted([], [error]), jobs).in_doubt is in_doubt
 
-    assert failed(technology, jobs).in_doubt is in_doubt
-    assert technology.closed == 1
+
+@pytest.mark.parametrize(("error", "closed"), [(BrokerUnreachable("cut"), 1), (BrokerRefused("right"), 1), (BrokerFull("full"), 0)])
+def test_a_failed_connection_is_kept_only_where_all_its_answers_came(error: BrokerError, closed: int) -> None:
+    technology = Scripted([], [error])
+    failed(technology, ONE)
+
+    assert technology.closed == closed
 
 
 def test_without_a_connection_nothing_is_stored() -> None:

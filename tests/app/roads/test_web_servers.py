@@ -77,6 +77,7 @@ def desk(web: Web, settings: dict[str, Any], tmp_path: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         child.stop()
+        print(child.said())  # pytest shows it where the test failed
 
 
 def handed_over(desk: str, keys: list[str]) -> dict[str, tuple[int, str]]:

@@ -30,6 +30,8 @@ WINDOW: Final = 200
 DELIVERY_LIMIT: Final = 50
 _HEARTBEAT_S: Final = 20
 _GOODBYE_S: Final = 0.5
+#: A quorum queue that was just made, or has just lost its node, has no leader for a moment, and refuses as a full one does.
+_LEADER_WAITS_S: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
 _DEAD: Final = ".dead"
 _ENSURE: Final = "Look at it with `ticketmail broker ensure`."
 
@@ -175,7 +177,7 @@ class AmqpSender:
         self._known: set[str] = set()
         self._sent = 0
         self._open: set[int] = set()
-        self._refused: list[int] = []
+        self._refused: set[int] = set()
         self._returned: list[str] = []
         with translated(TABLE, connection):
             self._channel: Any = connection.channel()
@@ -186,6 +188,7 @@ class AmqpSender:
 
     def send(self, queue: str, jobs: Sequence[Job], deadline_s: float) -> None:
         """See ``Sender.send``."""
+        self._refused.clear()
         with translated(TABLE, self._connection):
             try:
                 with self._connection.connection.transport.having_timeout(_left_s(deadline_s)):
@@ -196,7 +199,7 @@ class AmqpSender:
             self._known.discard(queue)
             raise BrokerRefused(f"The broker has no queue {queue!r}.")
         if self._refused:
-            raise BrokerFull(f"The queue {queue!r} refused {len(self._refused)} of {len(jobs)} jobs: it is full.")
+            raise BrokerFull(f"The queue {queue!r} refuses more: it is full, or has no leader (a cluster without a majority).")
 
     def close(self) -> None:
         """Never raises."""
@@ -206,6 +209,23 @@ class AmqpSender:
         if queue not in self._known:
             declare(self._channel, queue, self._options)
             self._known.add(queue)
+            self._introduce(queue, jobs[0], deadline_s)
+            jobs = () if self._refused else jobs[1:]
+        self._publish_all(queue, jobs, deadline_s)
+
+    def _introduce(self, queue: str, job: Job, deadline_s: float) -> None:
+        """A channel's first job for a queue, alone: only that one is refused by a queue without a leader (the server's
+        ``rabbit_fifo_client`` enlists the channel with it). What is refused was not taken, so it may be sent again."""
+        self._publish_all(queue, [job], deadline_s)
+        for wait_s in _LEADER_WAITS_S:
+            if not self._refused:
+                return
+            time.sleep(min(wait_s, _left_s(deadline_s)))
+            self._refused.clear()
+            self._publish_all(queue, [job], deadline_s)
+
+    def _publish_all(self, queue: str, jobs: Sequence[Job], deadline_s: float) -> None:
+        """Until each has an answer."""
         for job in jobs:
             self._drain(deadline_s, WINDOW)
             self._hurry(deadline_s)
@@ -246,7 +266,7 @@ class AmqpSender:
 
     def _nacked(self, tag: int, multiple: bool) -> None:
         refused = {one for one in self._open if one <= tag} if multiple else {tag}
-        self._refused += refused
+        self._refused |= refused
         self._open -= refused
 
     def _came_back(self, error: object, exchange: str, routing_key: str, message: object) -> None:

@@ -82,14 +82,20 @@ class KombuBroker:
         return f"{self._options.prefix}.{queue}"
 
     def _send(self, sender: Sender, queue: str, jobs: Sequence[Job], deadline_s: float) -> None:
-        """Whatever fails, the connection's state is unknown: a late confirm would be taken for the next one's."""
+        """Unless the queue is full, a failed connection's state is unknown: a late confirm would be taken for the next one's."""
         try:
             sender.send(self._name(queue), jobs, deadline_s)
         except BaseException as error:
-            sender.close()
+            if isinstance(error, BrokerFull):
+                self._keep(sender)
+            else:
+                sender.close()
             if isinstance(error, BrokerError):
                 error.in_doubt = len(jobs) > 1 or not isinstance(error, (BrokerFull, BrokerRefused))
             raise
+        self._keep(sender)
+
+    def _keep(self, sender: Sender) -> None:
         with self._lock:
             self._idle.append(sender)
 

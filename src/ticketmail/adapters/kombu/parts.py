@@ -11,7 +11,8 @@ from ticketmail.domain.ports.queueing import BrokerCapabilities, BrokerOptions, 
 
 
 class Sender(Protocol):
-    """Publishes on one connection, used by one thread at a time. Raises BrokerError kin; then it is thrown away."""
+    """Publishes on one connection, used by one thread at a time. Raises BrokerError kin; then it is thrown away, but after
+    BrokerFull, which is raised when every job that was sent has its answer."""
 
     def send(self, queue: str, jobs: Sequence[Job], deadline_s: float) -> None:
         """Return when all are confirmed; ``deadline_s`` is a time of the monotonic clock."""

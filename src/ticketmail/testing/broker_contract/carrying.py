@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 
 from ticketmail.domain.errors import BrokerFull, JobTooLarge
 from ticketmail.domain.ports.queueing import Broker, Job
 from ticketmail.testing.broker_contract.kit import (
+    PATIENCE_S,
     QUEUE,
     MakeBroker,
     all_of,
@@ -37,6 +41,18 @@ class CarryingContract:
             assert await receiver.batch(10, 0.3) == []
 
         assert sorted(one.job.job_id for one in got) == sorted(one.job_id for one in jobs)
+
+    def test_hosts_that_begin_together_all_hand_over_to_queues_that_are_not_there_yet(self, make: MakeBroker) -> None:
+        together = Barrier(12)
+
+        def host(broker: Broker) -> None:
+            for queue in ("first", "second", "third"):
+                together.wait(PATIENCE_S)
+                broker.publish(queue, [job()])
+
+        with ThreadPoolExecutor(12) as hosts:
+            for done in [hosts.submit(host, make()) for _ in range(12)]:
+                done.result()
 
     async def test_queues_are_apart(self, broker: Broker) -> None:
         broker.ensure(["other"])
