@@ -72,7 +72,9 @@ def test_what_was_written_and_not_refused_may_be_stored(error: BrokerError, jobs
     assert failed(Scripted([], [error]), jobs).in_doubt is in_doubt
 
 
-@pytest.mark.parametrize(("error", "closed"), [(BrokerUnreachable("cut"), 1), (BrokerRefused("right"), 1), (BrokerFull("full"), 0)])
+@pytest.mark.parametrize(
+    ("error", "closed"), [(BrokerUnreachable("cut"), 1), (BrokerRefused("right"), 1), (BrokerFull("full"), 0)]
+)
 def test_a_failed_connection_is_kept_only_where_all_its_answers_came(error: BrokerError, closed: int) -> None:
     technology = Scripted([], [error])
     failed(technology, ONE)
