@@ -184,6 +184,32 @@ async def test_a_mail_that_counts_more_than_is_left_of_a_window_names_it_though_
     assert kinds(desk, small) == []
 
 
+async def test_a_mail_for_which_the_next_account_has_room_waits_for_nothing(desk) -> None:
+    await desk.start_worker()
+    limits = AccountLimits.parse(["1000/h bytes"])
+    accounts = {"support": AccountFacts(limits=limits), "rescue": AccountFacts()}
+    desk.facts = replace(desk.facts, accounts=accounts, routes={"*": ("support", "rescue")})
+    await desk.spend(limits, recipients=1, size_bytes=500)
+
+    assert kinds(desk, desk.accept(size_bytes=700)) == []
+
+
+@pytest.mark.parametrize(("size_bytes", "least_h", "most_h"), [(2_000_000, 2, 2.2), (1_000, 0, 0.01)])
+async def test_where_a_window_counts_bytes_the_mails_that_wait_say_when_the_last_of_them_leaves(
+    desk, size_bytes: int, least_h: float, most_h: float
+) -> None:
+    await desk.start_worker()
+    limits = AccountLimits.parse(["20000000/h bytes"])
+    desk.facts = replace(desk.facts, accounts={"support": AccountFacts(limits=limits)})
+    mails = []
+    for _ in range(30):
+        desk.clock.go(0.01)
+        mails.append(desk.accept(size_bytes=size_bytes))
+
+    wait_us = desk.why(mails[-1]).eta_us - desk.clock.at
+    assert least_h <= wait_us / 3.6e9 <= most_h
+
+
 async def test_mail_that_waits_for_what_is_kept_for_other_lanes_says_so_and_takes_another_account_where_there_is_one(
     desk,
 ) -> None:

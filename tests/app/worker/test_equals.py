@@ -59,6 +59,23 @@ def test_the_one_with_more_of_its_day_left_takes_more() -> None:
     assert len(went) == 30
 
 
+@pytest.mark.parametrize("limited", ["first", "second"])
+@pytest.mark.parametrize("routes", [EQUAL, {"*": ["first", "second"]}])
+def test_a_mail_for_which_an_account_has_no_room_goes_by_the_other(limited: str, routes: dict[str, list[object]]) -> None:
+    accounts = {**TWO, limited: {**TWO[limited], "limits": ["1000000/h bytes"]}}
+    with memory(accounts=accounts, routes=routes) as tm:
+        began_us = tm.clock.now_us()
+        for number in range(40):
+            tm.mail.submit(note(number).model_copy(update={"text": "x" * 400_000}), ticket=f"t{number}")
+        tm.run_until_idle()
+        went = [view.account for view in tm.sent]
+        took_s = (tm.clock.now_us() - began_us) / 1e6
+
+    assert went.count(limited) == (2 if routes == EQUAL or limited == "first" else 0)
+    assert len(went) == 40
+    assert took_s < 60
+
+
 def test_without_equals_the_first_that_is_well_takes_all() -> None:
     with memory(accounts=TWO) as tm:
         for number in range(5):

@@ -6,6 +6,7 @@ import json
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from heapq import nsmallest
 from uuid import UUID
 
 from ticketmail.adapters.memory.book import documents
@@ -84,6 +85,14 @@ class MemoryReading:
                 for tenant, queue in tx.state.queues(route, lane).items()
             }
             return {pair: count for pair, count in counts.items() if count}
+
+    def due_bytes(self, route: str, lane: str, *, limit: int) -> float:
+        with self._access.tx() as tx:
+            queues = tx.state.queues(route, lane).values()
+            due = (place for queue in queues for place in queue[: bisect_left(queue, (tx.now_us + 1,))])
+            found = [submission_id for _, submission_id, _ in nsmallest(limit, due)]
+            sizes = sum(tx.state.submissions[one].size_bytes for one in set(found))
+            return sizes / len(found) if found else 0.0
 
     def history(self, submission_id: UUID, number: int | None = None) -> Sequence[HistoryRow]:
         with self._access.tx() as tx:

@@ -61,6 +61,9 @@ class ReadStatements:
         now = bound("p_now")
         due = and_(d.state == "queued", d.route == bound("p_route"), d.due_us <= now)
         self.due_of_tenants = select(d.lane, d.tenant, func.count()).where(due).group_by(d.lane, d.tenant)
+        sizes = select(d.submission_id, s.size_bytes).join(t.submission, s.id == d.submission_id)
+        sizes = sizes.where(due, d.lane == bound("p_lane")).order_by(d.due_us, d.submission_id)
+        self.due_bytes = sizes.limit(bound("p_limit"))
         self.events_waiting = select(func.count(), func.min(e.created_us)).where(e.state == "waiting")
         # Said twice, so that the partial index is seen to fit.
         self.events_dead = select(func.count()).where(e.state == "dead", e.state != "waiting")
@@ -161,6 +164,13 @@ class SqlReading:
         def work(tx: Tx) -> dict[tuple[str, str], int]:
             rows = tx.rows(tx.book(ReadStatements).due_of_tenants, p_route=route, p_now=tx.now_us)
             return {(lane, tenant): count for lane, tenant, count in rows}
+
+        return self._database.read(work)
+
+    def due_bytes(self, route: str, lane: str, *, limit: int) -> float:
+        def work(tx: Tx) -> float:
+            found = tx.rows(tx.book(ReadStatements).due_bytes, p_route=route, p_lane=lane, p_now=tx.now_us, p_limit=limit)
+            return sum({id_: size for id_, size in found}.values()) / len(found) if found else 0.0
 
         return self._database.read(work)
 

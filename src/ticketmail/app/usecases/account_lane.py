@@ -84,11 +84,14 @@ class AccountLane:
         return max(0, 2 * min(self.limits.slots, max(1, self.connections)) - self.in_flight)
 
     def is_full(self, now_us: int) -> bool:
-        """It has what it may have for now: no room, or turns that are far ahead. What a clock said that has been set back since
-        holds up nothing."""
-        waits_until_us = max(self.turns_until_us - AHEAD_US // 2, self.no_room_until_us)
-        waits = waits_until_us > now_us and not is_ahead(waits_until_us, now_us)
-        return self.connections > 0 and (waits or self.room <= 0)
+        """It has what it may have for now: it waits, or nothing more may be claimed."""
+        return self.connections > 0 and (self.waits(now_us) or self.room <= 0)
+
+    def waits(self, now_us: int) -> bool:
+        """For turns that are far ahead, or for room in a window. What a clock said that has been set back since holds up
+        nothing."""
+        until_us = max(self.turns_until_us - AHEAD_US // 2, self.no_room_until_us)
+        return until_us > now_us and not is_ahead(until_us, now_us)
 
     def in_use(self, gateway: Gateway | None) -> int:
         """Connections that are open, after idle ones above what it may have were closed; of a gateway that keeps none: mails

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from ticketmail.app.usecases.account_lane import AccountLane, Slots
+from ticketmail.app.usecases.admission import Admission
 from ticketmail.app.usecases.claiming import Claims
 from ticketmail.app.usecases.deliver import Errand, Report
 from ticketmail.app.usecases.health import AccountHealth
@@ -17,7 +18,6 @@ from ticketmail.domain.outbound.holds import Hold
 from ticketmail.domain.outbound.lanes import Lanes
 from ticketmail.domain.outbound.permits import Grant
 from ticketmail.domain.outbound.routing import Routes, preferred, serving
-from ticketmail.domain.outbound.windows import AHEAD_US
 from ticketmail.domain.ports.delivering import ClaimedMail, Deliveries, Fenced
 from ticketmail.domain.ports.sending import Gateway
 from ticketmail.domain.ports.timing import Sleeper
@@ -27,8 +27,6 @@ _log = logging.getLogger("ticketmail.pump")
 LONE_AFTER = 2
 #: How long a worker that finds mail goes by the routes and lanes that it has seen waiting (seconds).
 _PAIRS_S = 0.1
-#: How often connections are asked for; by a worker that has none, or more open than it may have, sooner.
-_LEASE_RENEWED_S, _LEASE_SOON_S = 10.0, 1.0
 #: Mails for which a window has no room are claimed again when it has, or after this: smaller ones may have come (microseconds).
 _NO_ROOM_US = 5_000_000
 #: How long a mail waits that only another account, which is held, may send (microseconds).
@@ -64,7 +62,7 @@ class Pump:
         self._deliveries = deliveries
         self._claiming = Claims(deliveries, lanes)
         self._health = health
-        self._gateways = gateways
+        self._admission = Admission(health, gateways, monotonic_s)
         self._deliver = deliver
         self._routes = routes
         self._lanes = lanes
@@ -109,7 +107,7 @@ class Pump:
             return self._run_lone(worker_id)
         if self.full:
             for account in self._accounts.values():
-                await self._lease(worker_id, account)
+                await self._admission.lease(worker_id, account)
             return False
         if self._monotonic_s() < self._pairs_until_s and await self._serve(worker_id):
             return True
@@ -142,35 +140,29 @@ class Pump:
         return plan
 
     async def _feed(self, worker_id: UUID, account: AccountLane, pairs: list[tuple[str, str]], reserve: float) -> bool:
-        await self._lease(worker_id, account)
+        await self._admission.lease(worker_id, account)
         room, issued_us = account.room, self._now_us()
         if account.connections <= 0 or account.is_full(issued_us):
             return False
         grant, wanted = None, room
         if account.backlog and self._health.metered(account.name):
-            grant = await self._permits(worker_id, account, room, reserve)
+            grant = await self._admission.permits(worker_id, account, room, reserve)
             wanted = grant.permits
             if wanted <= 0:
                 return False
         held = self._health.tenants.held(account.name)
         claimed = await self._claiming.claim(worker_id, account.name, pairs, wanted, held)
         mails, began = await self._shared(worker_id, account, claimed, reserve)
-        if grant is None and not self._counted(account):
+        if grant is None and not self._admission.counted(account):
             grant = Grant(len(mails), account.connections, issued_us)
         elif grant is None and mails:
-            grant = await self._permits(worker_id, account, len(mails), reserve)
+            grant = await self._admission.permits(worker_id, account, len(mails), reserve)
         elif grant is not None and len(mails) < wanted:
             await self._health.give_back(account.name, worker_id.hex, wanted - len(mails))
         account.backlog = self._health.metered(account.name) and len(claimed) >= wanted
         if grant is not None:
             began |= await self._set_going(worker_id, account, mails, grant, issued_us)
         return began
-
-    def _counted(self, account: AccountLane) -> bool:
-        """Whether each mail needs its permit. Of a provider that says what it still takes it must be known what is on its way."""
-        gateway = self._gateways.get(account.name)
-        says = gateway is not None and (gateway.capabilities.http or gateway.capabilities.tells_allowance)
-        return says or not self._health.unrestricted(account.name)
 
     async def _shared(
         self, worker_id: UUID, account: AccountLane, claimed: Sequence[ClaimedMail], reserve: float
@@ -185,10 +177,10 @@ class Pump:
             (kept if keeps_to == account.name else handed.setdefault(keeps_to, [])).append(mail)
         for name, mails in handed.items():
             other, issued_us = self._accounts[name], self._now_us()
-            await self._lease(worker_id, other)
-            free = other.connections > 0 and other.turns_until_us <= issued_us + AHEAD_US // 2
+            await self._admission.lease(worker_id, other)
+            free = other.connections > 0 and not other.waits(issued_us)
             count = len(mails) if free else 0  # more than it has room for: it claims none until they have left
-            grant = await self._permits(worker_id, other, count, reserve) if count else None
+            grant = await self._admission.permits(worker_id, other, count, reserve) if count else None
             taken = min(grant.permits, count) if grant is not None else 0
             if grant is not None and taken:
                 began |= await self._set_going(worker_id, other, mails[:taken], grant, issued_us)
@@ -217,12 +209,17 @@ class Pump:
             mail, errand = mails[place], Errand(account.name, mails[place], issued_us)
             turn_us = max(turns_us[place], grant.first_us + number * grant.interval_us if grant.interval_us else 0)
             if elsewhere(mail, account.name, self._routes.accounts_of(mail.route)):
-                await self._not_by(worker_id, errand)
+                await self._admission.not_by(worker_id, errand)
                 begun |= await self._pass_on(worker_id, mail)
-            elif (hold := await self._charge(worker_id, account, mail)) is not None:
-                await self._not_by(worker_id, errand)
+            elif (hold := await self._admission.charge(worker_id, account, mail)) is not None:
+                await self._admission.not_by(worker_id, errand)
+                others = self._instead_of(account.name, mail, hold)
+                if await self._taken_by(others, worker_id, mail):
+                    begun = True
+                    continue
                 back.append(mail)
-                no_room_us.append(hold.until_us or issued_us + _NO_ROOM_US)
+                if not others:
+                    no_room_us.append(hold.until_us or issued_us + _NO_ROOM_US)
             else:
                 begun = True
                 self._start_or_keep(worker_id, account, errand, turn_us)
@@ -242,41 +239,41 @@ class Pump:
         """To the account that may have sent it, or back. Routes may never choose that account while a better is well: it is
         asked here."""
         owner = next(one.last_account for one in mail.deliveries if one.unknowns)
-        account, issued_us = self._accounts.get(owner), self._now_us()
-        if account is not None and self._health.holds().get(owner) is None:
-            await self._lease(worker_id, account)
-            free = account.room > 0 and account.connections > 0
-            permits = (await self._permits(worker_id, account, 1)).permits if free else 0
-            if permits and await self._charge(worker_id, account, mail) is None:
-                self._start(worker_id, account, Errand(owner, mail, issued_us))
-                return True
-        await self._deliveries.release(worker_id, _claims(mail), due_us=issued_us + ELSEWHERE_US)
+        if self._health.holds().get(owner) is None and await self._taken_by([owner], worker_id, mail):
+            return True
+        await self._deliveries.release(worker_id, _claims(mail), due_us=self._now_us() + ELSEWHERE_US)
         return False
 
-    async def _charge(self, worker_id: UUID, account: AccountLane, mail: ClaimedMail) -> Hold | None:
-        extra = len(mail.deliveries) - 1
-        return await self._health.charge(account.name, worker_id.hex, recipients=extra, size_bytes=mail.size_bytes)
+    def _instead_of(self, account: str, mail: ClaimedMail, hold: Hold) -> Sequence[str]:
+        """The accounts that may send a mail for which ``account`` has no room, as if that were held; it has room for smaller
+        ones. What it may have taken stays with it."""
+        if any(one.unknowns for one in mail.deliveries):
+            return ()
+        holds = {**self._health.holds(reserve=self._lanes.reserved_from(mail.lane)), account: hold}
+        return serving(self._routes.groups_of(mail.route), holds, self._headroom)
 
-    async def _lease(self, worker_id: UUID, account: AccountLane) -> None:
-        """Connections are leases that every worker renews; one that a refusal took away is missed at once."""
-        taken_away = self._health.leased(account.name, worker_id.hex) < account.connections
-        if taken_away or self._monotonic_s() >= account.ask_at_s:
-            await self._permits(worker_id, account, 0)
+    async def _taken_by(self, names: Sequence[str], worker_id: UUID, mail: ClaimedMail) -> bool:
+        """The first of these accounts that has room for it sends it."""
+        for account in (self._accounts[name] for name in names if name in self._accounts):
+            await self._admission.lease(worker_id, account)
+            free = account.room > 0 and account.connections > 0 and not account.waits(self._now_us())
+            grant = await self._admission.permits(worker_id, account, 1) if free else None
+            if grant is not None and grant.permits and await self._let(worker_id, account, mail, grant):
+                return True
+        return False
 
-    async def _permits(self, worker_id: UUID, account: AccountLane, count: int, reserve: float = 0.0) -> Grant:
-        in_use = account.in_use(self._gateways.get(account.name))
-        grant = await self._health.take(
-            account.name,
-            worker_id.hex,
-            permits=count,
-            connections=account.limits.slots,
-            in_use=in_use,
-            reserve=reserve,
-        )
-        account.may_have(grant.connections)
-        settled = 0 < grant.connections >= account.in_use(self._gateways.get(account.name))
-        account.ask_at_s = self._monotonic_s() + (_LEASE_RENEWED_S if settled else _LEASE_SOON_S)
-        return grant
+    async def _let(self, worker_id: UUID, account: AccountLane, mail: ClaimedMail, grant: Grant) -> bool:
+        """Set going with a permit for it, unless the account has no room for its tenant or its size."""
+        errand = Errand(account.name, mail, self._now_us())
+        turns_us = await self._health.tenants.let(account.name, worker_id.hex, [mail])
+        if not turns_us:
+            await self._health.give_back(account.name, worker_id.hex, 1)
+        elif await self._admission.charge(worker_id, account, mail) is not None:
+            await self._admission.not_by(worker_id, errand)
+        else:
+            self._start_or_keep(worker_id, account, errand, max(turns_us[0], grant.first_us if grant.interval_us else 0))
+            return True
+        return False
 
     def _run_lone(self, worker_id: UUID) -> bool:
         if self.tasks:
@@ -306,7 +303,7 @@ class Pump:
             report = await self._deliver.deliver(worker_id, errand, slot=account.slots)
             self._report(errand, report)
             if not report.asked:
-                await self._not_by(worker_id, errand)
+                await self._admission.not_by(worker_id, errand)
         except Exception:  # one mail never stops the worker; its lease ends with this worker's, or it was recorded
             _log.exception("delivery of %s failed unexpectedly", errand.mail.submission_id)
             await self._give_back(worker_id, errand)
@@ -317,12 +314,7 @@ class Pump:
     async def _unsent(self, worker_id: UUID, errand: Errand) -> None:
         """The server began to refuse before the mail's turn: it waits in the spool instead."""
         await self._deliveries.release(worker_id, _claims(errand.mail))
-        await self._not_by(worker_id, errand)
-
-    async def _not_by(self, worker_id: UUID, errand: Errand) -> None:
-        """The account does not send it now: nothing counts it."""
-        await self._health.give_back(errand.account, worker_id.hex, 1)
-        await self._health.tenants.give_back(errand.account, worker_id.hex, errand.mail, errand.issued_us)
+        await self._admission.not_by(worker_id, errand)
 
     async def _turn(self, account: AccountLane, wait_s: float) -> None:
         try:

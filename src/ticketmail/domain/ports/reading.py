@@ -172,6 +172,11 @@ class Reading(Protocol):
         """How many deliveries of the route are due, by lane and tenant."""
         ...
 
+    def due_bytes(self, route: str, lane: str, *, limit: int) -> float:
+        """What a due delivery of the route and lane brings (bytes), on average over the first ``limit``: a mail to several of
+        them counts once. 0.0: none is due."""
+        ...
+
     def history(self, submission_id: UUID, number: int | None = None) -> Sequence[HistoryRow]:
         """All rows of a submission (or one delivery), oldest first."""
         ...

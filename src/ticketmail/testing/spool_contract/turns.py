@@ -142,6 +142,18 @@ class TurnContract:
         assert spool.reading.due_of_tenants("main") == {("reply", "a"): 2, ("reply", "b"): 1, ("bulk", "a"): 1}
         assert spool.reading.due_of_tenants("nowhere") == {}
 
+    async def test_the_first_due_of_a_lane_say_how_large_its_mails_are(self, spool: Any, clock: ContractClock) -> None:
+        for size_bytes in (100, 300, 5_000):
+            spool.intake.accept([entry(size_bytes=size_bytes)])
+            clock.go(SECOND)
+        spool.intake.accept([entry(size_bytes=90, not_before_us=clock.at + HOUR), entry(size_bytes=90, lane="other")])
+        assert [spool.reading.due_bytes("main", "reply", limit=limit) for limit in (1, 2, 10)] == [100, 200, 1_800]
+        assert spool.reading.due_bytes("main", "nowhere", limit=10) == 0
+
+    async def test_a_mail_to_several_is_as_large_as_one_mail(self, spool: Any) -> None:
+        spool.intake.accept([entry(recipients=("ann@example.net", "bob@example.net"), size_bytes=1_000)])
+        assert spool.reading.due_bytes("main", "reply", limit=10) == 500
+
 
 def _hand_over(spool: Any, clock: ContractClock, *tenants: str) -> None:
     """A mail for each, a second apart."""

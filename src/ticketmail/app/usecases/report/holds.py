@@ -32,6 +32,7 @@ class Surroundings:
     states: Mapping[str, AccountState] = field(default_factory=dict)  #: of accounts whose document can be read
     servers: Mapping[str, AccountState] = field(default_factory=dict)  #: of gateways that accounts share
     tenants: Mapping[str, TenantState] = field(default_factory=dict)  #: at accounts that limit them, see ``document_of``
+    mail_bytes: Mapping[str, int] = field(default_factory=dict)  #: by account with windows of bytes: what a delivery brings
 
     @property
     def now_us(self) -> int:
@@ -235,16 +236,26 @@ def recipients_of(reading: Reading, view: DeliveryView, around: Surroundings) ->
 
 
 def amount_hold_of(view: DeliveryView, around: Surroundings, recipients: int) -> Hold | None:
-    """The mail counts more than its account has left of a window, which others may still use."""
-    free = [name for name in around.facts.accounts_of(view.route) if name in around.accounts and not around.accounts[name].holds]
-    if not free:
-        return None
-    state, limits = around.state(free[0]), around.limits(free[0])
+    """The mail counts more than its account has left of a window, which others may still use, and no other may send it."""
+    found: list[Hold] = []
+    for group in around.facts.groups_of(view.route):
+        free = [name for name in group if name in around.accounts and not around.accounts[name].holds]
+        held = [one for name in free if (one := _amount_hold_at(name, view, around, recipients)) is not None]
+        if len(held) < len(free):
+            return None
+        found += held
+        if any(one.kind.value not in FAILOVER_KINDS for one in held):
+            break
+    return max(found, key=_longest_first, default=None)
+
+
+def _amount_hold_at(account: str, view: DeliveryView, around: Surroundings, recipients: int) -> Hold | None:
+    limits = around.limits(account)
     recipients = min(recipients, limits.max_recipients or recipients)
-    found = amount_hold(state, limits, recipients=recipients, size_bytes=view.size_bytes, now_us=around.now_us)
+    found = amount_hold(around.state(account), limits, recipients=recipients, size_bytes=view.size_bytes, now_us=around.now_us)
     if found is None:
         return None
-    text = f"account {free[0]!r} has less left of its limit of {found[0]} than the mail counts"
+    text = f"account {account!r} has less left of its limit of {found[0]} than the mail counts"
     return Hold(HoldKind(found[1].kind), f"id:{view.submission_id}", text, until_us=found[1].until_us)
 
 

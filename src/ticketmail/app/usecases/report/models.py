@@ -115,6 +115,12 @@ class AccountFacts:
     sources: Mapping[str, str] = field(default_factory=dict)
     shares: Server | None = None  #: the server that it shares with other accounts, if that is limited
 
+    @property
+    def counts_bytes(self) -> bool:
+        """One of the windows that its mail goes through does."""
+        shared = self.shares.limits.windows if self.shares is not None else ()
+        return any(one.unit == "bytes" for one in (*self.limits.windows, *shared))
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -138,6 +144,10 @@ class Facts:
     def equals_of(self, route: str, account: str) -> tuple[str, ...]:
         """The accounts that share the route's mail with ``account``, itself among them."""
         return next((group for group in self.groups.get(route, ()) if account in group), (account,))
+
+    def groups_of(self, route: str) -> Groups:
+        """The accounts of a route, in order, by those that share its mail."""
+        return self.groups.get(route) or tuple((name,) for name in self.accounts_of(route))
 
     def accounts_of(self, route: str) -> tuple[str, ...]:
         """The accounts of a route, in order; () if it has none."""

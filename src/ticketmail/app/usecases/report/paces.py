@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ticketmail.app.usecases.report.holds import Surroundings
 from ticketmail.domain.outbound.account import AccountLimits, AccountState
-from ticketmail.domain.outbound.forecast import Pace, pace_of, together
+from ticketmail.domain.outbound.forecast import MAIL_BYTES, Pace, pace_of, together
 from ticketmail.domain.outbound.holds import back_us, health_hold
 from ticketmail.domain.outbound.server import Server
 from ticketmail.domain.outbound.tenants import TenantState, document_of
@@ -40,7 +40,9 @@ class Paces:
             server.name,
             count,
             lambda: 2 * count + SPARE,
-            lambda mails: pace_of(state, server.limits, from_us=self._around.now_us, mails=mails),
+            lambda mails: pace_of(
+                state, server.limits, from_us=self._around.now_us, mails=mails, size_bytes=self._bytes_through(server)
+            ),
         )
 
     def of_tenant(self, pool: tuple[str, ...], tenant: str, count: int) -> Pace:
@@ -61,12 +63,19 @@ class Paces:
 
     def _of_account(self, account: str, mails: int, reserve: float) -> Pace:
         state, limits = self._around.state(account), self._around.limits(account)
-        return pace_of(state, limits, from_us=self._from_us(account), mails=mails, reserve=reserve)
+        size_bytes = self._around.mail_bytes.get(account, MAIL_BYTES)
+        return pace_of(state, limits, from_us=self._from_us(account), mails=mails, size_bytes=size_bytes, reserve=reserve)
 
     def _at_account(self, account: str, tenant: str, mails: int) -> Pace:
         limits, state = self._around.limits(account), self._around.tenants.get(document_of(account, tenant), TenantState())
         own = AccountLimits(tuple(replace(one, per_tenant=False) for one in limits.of_tenant), connections=limits.slots)
-        return pace_of(AccountState(windows=state.windows), own, from_us=self._from_us(account), mails=mails)
+        counted, size_bytes = AccountState(windows=state.windows), self._around.mail_bytes.get(account, MAIL_BYTES)
+        return pace_of(counted, own, from_us=self._from_us(account), mails=mails, size_bytes=size_bytes)
+
+    def _bytes_through(self, server: Server) -> int:
+        """Of the accounts that share it the one with the largest mails counts."""
+        sharing = (name for name, one in self._around.facts.accounts.items() if one.shares == server)
+        return max((self._around.mail_bytes[name] for name in sharing if name in self._around.mail_bytes), default=MAIL_BYTES)
 
     def _from_us(self, account: str) -> int:
         """When it may begin again: the end of its breaker, throttle, pause; when its quota is back."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -40,6 +41,8 @@ from ticketmail.domain.ports.reading import LaneLoad, Reading, WorkerView
 SHOW_DEAD_US = 24 * 3_600_000_000
 #: Events that wait longer than this have no listener (seconds).
 OLD_EVENT_S = 600.0
+#: So many of the mails that are due first in a lane say how large its mails are.
+_SIZES = 1000
 #: So many tenants that are held are named.
 _TENANTS = 20
 #: Holds that are how it should be: the mail flows, no faster than it may.
@@ -57,7 +60,22 @@ def surroundings(reading: Reading, facts: Facts) -> Surroundings:
     shared = {name: state for name, content in servers.items() if (state := state_in(content)) is not None}
     counted = reading.documents("tenant") if any(one.limits.of_tenant for one in facts.accounts.values()) else {}
     tenants = {name: TenantState.from_json(content) for name, content in counted.items()}
-    return Surroundings(overview, reading.pauses(), accounts, reading.workers(), facts, states, shared, tenants)
+    sizes = _mail_bytes(reading, facts, overview.lanes)
+    return Surroundings(overview, reading.pauses(), accounts, reading.workers(), facts, states, shared, tenants, sizes)
+
+
+def _mail_bytes(reading: Reading, facts: Facts, loads: Sequence[LaneLoad]) -> dict[str, int]:
+    """What a delivery that is due brings (bytes), by account whose windows count bytes."""
+    counting = [name for name, one in facts.accounts.items() if one.counts_bytes]
+    waiting = {name: [load for load in loads if load.due and name in facts.accounts_of(load.route)] for name in counting}
+    pairs = {(load.route, load.lane) for found in waiting.values() for load in found}
+    means = {pair: reading.due_bytes(*pair, limit=_SIZES) for pair in pairs}
+    sizes: dict[str, int] = {}
+    for name, found in waiting.items():
+        if found:
+            weighed = sum(load.due * means[load.route, load.lane] for load in found)
+            sizes[name] = math.ceil(weighed / sum(load.due for load in found))
+    return sizes
 
 
 def status(reading: Reading, facts: Facts, times: Times | None = None, around: Surroundings | None = None) -> Status:
