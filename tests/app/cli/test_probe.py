@@ -13,7 +13,7 @@ import trustme
 
 from ticketmail.app.cli.probing import recognised
 from ticketmail.app.settings_source import load
-from ticketmail.testing.smtpd import Features, ServerLimits, SmtpServer
+from ticketmail.testing.smtpd import Fault, Features, ServerLimits, SmtpServer
 
 CANARY = "canary-Pa55word"  # as in conftest
 USER = "help@example.com"
@@ -205,6 +205,14 @@ def test_what_one_connection_takes_is_no_rate_and_is_there_to_paste(desk, most: 
     assert finding(found, "messages per connection")["text"].startswith(f"The server takes {most} mails on one connection")
     assert finding(found, "rate")["text"].startswith("10 mails in")
     assert tomllib.loads(found["toml"])["accounts"]["help"]["messages_per_connection"] == most
+
+
+def test_what_a_connection_took_that_broke_is_not_counted_with_the_next(desk) -> None:
+    with SmtpServer(features=LOGIN, limits=ServerLimits(mails_per_connection=5)).in_thread() as server:
+        once = iter([Fault.CUT])
+        server.decide(lambda moment: next(once, None) if moment.point == "dot" and server.taken_count == 2 else None)
+        found = probed(desk, server, "--send-to", "me@example.net", "--rate", "10")
+    assert finding(found, "messages per connection")["text"].startswith("The server takes 5 mails on one connection")
 
 
 def test_rate_without_a_recipient_is_wrong_usage(desk, server: SmtpServer) -> None:

@@ -218,6 +218,8 @@ async def _outcome(proof: Proof, gateway: Gateway, mail: Outgoing) -> Outcome:
     if proof.on_one and not isinstance(outcome, Taken) and classify(outcome).cause == "connection-spent":
         proof.per_connection, proof.on_one = proof.on_one, 0
         (outcome,) = await gateway.send(mail, on_body=_begin)
+    if isinstance(outcome, (NotReached, Unclear)):  # that connection is gone, and what it had taken says nothing of the next
+        proof.on_one = 0
     proof.on_one += isinstance(outcome, Taken)
     return outcome
 
