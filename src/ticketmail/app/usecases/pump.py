@@ -218,7 +218,7 @@ class Pump:
                     begun = True
                     continue
                 back.append(mail)
-                if not others:
+                if all(self._accounts[name].room > 0 for name in others):
                     no_room_us.append(hold.until_us or issued_us + _NO_ROOM_US)
             else:
                 begun = True
@@ -239,7 +239,8 @@ class Pump:
         """To the account that may have sent it, or back. Routes may never choose that account while a better is well: it is
         asked here."""
         owner = next(one.last_account for one in mail.deliveries if one.unknowns)
-        if self._health.holds().get(owner) is None and await self._taken_by([owner], worker_id, mail):
+        known = owner in self._accounts and self._health.holds().get(owner) is None
+        if known and await self._taken_by([owner], worker_id, mail):
             return True
         await self._deliveries.release(worker_id, _claims(mail), due_us=self._now_us() + ELSEWHERE_US)
         return False
@@ -250,11 +251,11 @@ class Pump:
         if any(one.unknowns for one in mail.deliveries):
             return ()
         holds = {**self._health.holds(reserve=self._lanes.reserved_from(mail.lane)), account: hold}
-        return serving(self._routes.groups_of(mail.route), holds, self._headroom)
+        return [name for name in serving(self._routes.groups_of(mail.route), holds, self._headroom) if name in self._accounts]
 
     async def _taken_by(self, names: Sequence[str], worker_id: UUID, mail: ClaimedMail) -> bool:
         """The first of these accounts that has room for it sends it."""
-        for account in (self._accounts[name] for name in names if name in self._accounts):
+        for account in (self._accounts[name] for name in names):
             await self._admission.lease(worker_id, account)
             free = account.room > 0 and account.connections > 0 and not account.waits(self._now_us())
             grant = await self._admission.permits(worker_id, account, 1) if free else None
