@@ -30,7 +30,7 @@ WINDOW: Final = 200
 DELIVERY_LIMIT: Final = 50
 _HEARTBEAT_S: Final = 20
 _GOODBYE_S: Final = 0.5
-#: A quorum queue that was just made, or has just lost its node, has no leader for a moment, and refuses as a full one does.
+#: A quorum queue that was just made has no leader for a moment, and refuses as a full one does (seconds between tries).
 _LEADER_WAITS_S: Final = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
 _DEAD: Final = ".dead"
 _ENSURE: Final = "Look at it with `ticketmail broker ensure`."

@@ -106,3 +106,23 @@ class CarryingContract:
 
         with pytest.raises(BrokerFull):
             fill()
+
+    async def test_a_queue_that_was_full_takes_again_when_there_is_room(self, make: MakeBroker) -> None:
+        broker = make(max_length=5)
+        if not broker.capabilities.bounded:
+            pytest.skip("this broker has no full queue, and says so")
+        broker.ensure([QUEUE])
+        sent = next(count for count in range(50) if not _takes(broker, job()))
+
+        async with consuming(broker) as receiver:
+            await all_of(receiver, sent, ack=True)
+            assert eventually(lambda: _takes(broker, job("again")))
+            assert [one.job.job_id for one in await all_of(receiver, 1, ack=True)] == ["again"]
+
+
+def _takes(broker: Broker, one: Job) -> bool:
+    try:
+        broker.publish(QUEUE, [one])
+    except BrokerFull:
+        return False
+    return True
