@@ -76,6 +76,26 @@ def test_a_mail_for_which_an_account_has_no_room_goes_by_the_other(limited: str,
     assert took_s < 60
 
 
+def test_an_account_that_has_no_room_for_the_tenant_does_not_take_over_and_counts_nothing() -> None:
+    accounts = {
+        "first": {**TWO["first"], "limits": ["1000000/h bytes"]},
+        "second": {**TWO["second"], "limits": ["4/h", "1/h per tenant"]},
+    }
+    large = note().model_copy(update={"text": "x" * 600_000})
+    with memory(accounts=accounts, routes={"*": ["first", "second"]}) as tm:
+        for _ in range(5):
+            tm.mail.submit(large, tenant="acme")
+        with pytest.raises(TimeoutError):
+            tm.run_until_idle(60)
+        assert [view.account for view in tm.sent] in (["first", "second"], ["second", "first"])
+        for number in range(3):
+            tm.mail.submit(large, tenant=f"tenant{number}")
+        with pytest.raises(TimeoutError):
+            tm.run_until_idle(60)
+
+        assert [view.account for view in tm.sent].count("second") == 4
+
+
 def test_without_equals_the_first_that_is_well_takes_all() -> None:
     with memory(accounts=TWO) as tm:
         for number in range(5):
